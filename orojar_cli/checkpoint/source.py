@@ -1,0 +1,118 @@
+"""The file under a checkpoint: opened once, recognised by its content, read by position."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+
+from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.errors import DamagedCheckpointError, InputFileError, NotACheckpointError, UnsupportedCheckpointError
+
+_LFS = b"version https://git-lfs"
+_NOT_PICKLES = (
+    (b"PK\x03\x04", "a zip archive or torch.save file", "pass a network .pkl"),
+    (b"\x1f\x8b", "gzip-compressed", "decompress it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
+    (b"BZh", "bzip2-compressed", "decompress it first"),
+    (b"\xfd7zXZ", "xz-compressed", "decompress it first"),
+    (b"\x89HDF", "an HDF5 file", "pass a network .pkl"),
+    (b"\x93NUMPY", "a numpy array", "pass a network .pkl"),
+    (b"\x89PNG", "a PNG picture", "pass a network .pkl"),
+    (b"\xff\xd8\xff", "a JPEG picture", "pass a network .pkl"),
+    (b"GIF8", "a GIF picture", "pass a network .pkl"),
+    (b"RIFF", "a media file", "pass a network .pkl"),
+    (b"%PDF", "a PDF document", "pass a network .pkl"),
+)
+
+
+def printable(text: object, limit: int = 80) -> str:
+    """`text` from a file made safe to print: ASCII without control characters, at most `limit` characters."""
+    escaped = str(text)[: limit + 1].encode("ascii", "backslashreplace").decode()
+    escaped = re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", escaped)
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "~"
+
+
+class CheckpointFile:
+    """A regular file held open for reading; nothing is mapped, decompressed or followed elsewhere."""
+
+    def __init__(self, path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> None:
+        """Raises InputFileError when there is no such readable regular file, UnsupportedCheckpointError when it is too large."""
+        self.path = Path(path)
+        try:
+            status = os.stat(self.path)
+            if not stat.S_ISREG(status.st_mode):
+                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+                raise InputFileError(f"cannot read {printable(self.path, 300)}: it is {kind}; pass the checkpoint file itself")
+            self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputFileError(f"cannot read {printable(self.path, 300)}: {reason}; check the path") from error
+        self.size = os.fstat(self._file.fileno()).st_size
+        if self.size > limits.file_bytes:
+            self.close()
+            raise UnsupportedCheckpointError(f"not supported: {self.name} has {self.size} bytes, more than the limit of {limits.file_bytes}")
+
+    @property
+    def name(self) -> str:
+        return printable(self.path.name)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes at `offset`; raises DamagedCheckpointError where the file ends before them."""
+        if offset + length > self.size:
+            raise DamagedCheckpointError(
+                f"damaged: {self.name} ends early (needs {length} bytes at byte {offset}, {max(self.size - offset, 0)} left); download it again"
+            )
+        pieces, at, end = [], offset, offset + length
+        while at < end:
+            self._file.seek(at)
+            piece = self._file.read(min(end - at, 1 << 30))
+            if not piece:
+                raise DamagedCheckpointError(f"damaged: {self.name} became shorter while it was read")
+            pieces.append(piece)
+            at += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def sha256(self) -> str:
+        """SHA-256 of the whole file, in hexadecimal."""
+        digest = hashlib.sha256()
+        for offset in range(0, self.size, 1 << 22):
+            digest.update(self.read(offset, min(1 << 22, self.size - offset)))
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> CheckpointFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def container_of(file: CheckpointFile) -> str:
+    """"pickle" or "safetensors", by content and never by name; raises NotACheckpointError naming what the file is instead."""
+    head = file.read(0, min(file.size, 512))
+    if not head:
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is empty; download it again")
+    if head.startswith(_LFS):
+        size = re.search(rb"\nsize (\d{1,15})", head)
+        megabytes = f" ({int(size[1]) / 1e6:.0f} MB)" if size else ""
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is a git-lfs pointer, download the real file{megabytes}")
+    for magic, what, advice in _NOT_PICKLES:
+        if head.startswith(magic):
+            raise NotACheckpointError(f"not a checkpoint: {file.name} is {what}; {advice}")
+    if len(head) > 262 and head[257:262] == b"ustar":
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is a tar archive; unpack it first")
+    if len(head) >= 10 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < file.size:
+        return "safetensors"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"<"):
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is a web page (HTML or XML), download the file itself")
+    if text.startswith((b"{", b"[")):
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is JSON text; pass a network .pkl")
+    if head[0] != 0x80:
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is neither a pickle nor safetensors (it starts with {head[:4].hex(' ')})")
+    return "pickle"
