@@ -1,1 +1,26 @@
-"""x"""
+"""orojar: find, install and show disentangled latent directions in a trained GAN."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "load_checkpoint": "orojar_cli.checkpoint.checkpoint",
+    "save_checkpoint": "orojar_cli.checkpoint.writer",
+    "Checkpoint": "orojar_cli.checkpoint.checkpoint",
+}
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported at their first use, so that `import orojar_cli` does not wait for torch."""
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import stat
+import weakref
 from pathlib import Path
 
 from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
@@ -41,18 +42,20 @@ class CheckpointFile:
     def __init__(self, path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> None:
         """Raises InputFileError when there is no such readable regular file, UnsupportedCheckpointError when it is too large."""
         self.path = Path(path)
+        shown = printable(self.path, 300)
         try:
             status = os.stat(self.path)
             if not stat.S_ISREG(status.st_mode):
                 kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-                raise InputFileError(f"cannot read {printable(self.path, 300)}: it is {kind}; pass the checkpoint file itself")
-            self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115 (closed by close)
+                raise InputFileError(f"cannot read {shown}: it is {kind}; pass the checkpoint file itself")
+            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputFileError(f"cannot read {printable(self.path, 300)}: {reason}; check the path") from error
-        self.size = os.fstat(self._file.fileno()).st_size
+            raise InputFileError(f"cannot read {shown}: {reason}; check the path") from error
+        self._descriptor = descriptor
+        self.close = weakref.finalize(self, os.close, descriptor)
+        self.size = os.fstat(descriptor).st_size
         if self.size > limits.file_bytes:
-            self.close()
             raise UnsupportedCheckpointError(f"not supported: {self.name} has {self.size} bytes, more than the limit of {limits.file_bytes}")
 
     @property
@@ -65,15 +68,14 @@ class CheckpointFile:
             raise DamagedCheckpointError(
                 f"damaged: {self.name} ends early (needs {length} bytes at byte {offset}, {max(self.size - offset, 0)} left); download it again"
             )
-        pieces, at, end = [], offset, offset + length
-        while at < end:
-            self._file.seek(at)
-            piece = self._file.read(min(end - at, 1 << 30))
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        data = os.read(self._descriptor, length)
+        while len(data) < length:  # a read is cut at 2 GiB, and a file can shrink while it is read
+            piece = os.read(self._descriptor, length - len(data))
             if not piece:
                 raise DamagedCheckpointError(f"damaged: {self.name} became shorter while it was read")
-            pieces.append(piece)
-            at += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            data += piece
+        return data
 
     def sha256(self) -> str:
         """SHA-256 of the whole file, in hexadecimal."""
@@ -81,9 +83,6 @@ class CheckpointFile:
         for offset in range(0, self.size, 1 << 22):
             digest.update(self.read(offset, min(1 << 22, self.size - offset)))
         return digest.hexdigest()
-
-    def close(self) -> None:
-        self._file.close()
 
     def __enter__(self) -> CheckpointFile:
         return self

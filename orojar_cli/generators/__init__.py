@@ -1,1 +1,1 @@
-"""x"""
+"""The networks, one family per file, behind one small protocol."""

@@ -1,0 +1,66 @@
+"""A loaded checkpoint: the generator ready to use, the critic on demand, and the facts of the file."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from orojar_cli.checkpoint.contents import Contents, StoredNetwork, read_contents
+from orojar_cli.checkpoint.info import CheckpointInfo, describe
+from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.checkpoint.tensors import materialise
+from orojar_cli.generators.critic import Critic
+from orojar_cli.generators.networks import empty_network
+
+
+class Checkpoint:
+    """Networks of a checkpoint file, float32, in evaluation mode, without gradients.
+
+    `generator` is G_ema; `critic` is D, read from the file when first asked for, None where there is none.
+    """
+
+    def __init__(self, contents: Contents, device: torch.device) -> None:
+        self.contents = contents
+        self.device = device
+        self.generator: Any = self._build("G_ema", contents.generator)
+
+    @property
+    def path(self) -> str:
+        return str(self.contents.file.path)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return self.contents.sha256
+
+    @functools.cached_property
+    def info(self) -> CheckpointInfo:
+        return describe(self.contents)
+
+    @functools.cached_property
+    def critic(self) -> Critic | None:
+        stored = self.contents.critic
+        if stored is None:
+            return None
+        return cast(Critic, self._build("D", stored))
+
+    def _build(self, name: str, stored: StoredNetwork) -> nn.Module:
+        network = empty_network(stored.config)
+        tensors = materialise(stored.tensors, f"{self.contents.file.name}: {name}")
+        network.load_state_dict(tensors, strict=True, assign=True)
+        return network.eval().requires_grad_(False).to(self.device)
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str], device: str | torch.device = "cpu", limits: Limits = DEFAULT_LIMITS
+) -> Checkpoint:
+    """Read a checkpoint: StyleGAN2(-ADA) network pickles and orojar's .safetensors.
+
+    Nothing named or contained in the file is executed.  Raises InputFileError where there is no readable file,
+    NotACheckpointError, DamagedCheckpointError, UnsupportedCheckpointError or UnsafeCheckpointError otherwise.
+    """
+    return Checkpoint(read_contents(path, limits), torch.device(device))

@@ -1,0 +1,136 @@
+"""What is in a checkpoint: its networks' configurations and tensor records, read and checked without torch."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from orojar_cli.checkpoint import stylegan2
+from orojar_cli.checkpoint.constructors import read_pickle
+from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.checkpoint.modules import NetworkTree, check_tensors, read_network
+from orojar_cli.checkpoint.records import PersistentRecord, TensorRecord
+from orojar_cli.checkpoint.safetensors_file import read_safetensors
+from orojar_cli.checkpoint.source import CheckpointFile, container_of, printable
+from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
+from orojar_cli.generators.stylegan2_config import CriticConfig, StyleGAN2Config
+
+PYTORCH_PICKLE = "PyTorch-era pickle"
+SAFETENSORS = "safetensors"
+SAFETENSORS_FORMAT = "orojar-1"
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network as stored: its checked configuration, its tensors by name, and the hashes of its embedded source texts."""
+
+    config: Any
+    tensors: dict[str, TensorRecord]
+    sources: frozenset[str] = frozenset()
+
+
+@dataclass
+class Contents:
+    """An open checkpoint file and what it holds.  `entries` is the top level as inert records."""
+
+    file: CheckpointFile
+    container: str
+    entries: dict[str, Any]
+    limits: Limits = DEFAULT_LIMITS
+    _networks: dict[str, StoredNetwork] = field(default_factory=dict)
+
+    @property
+    def generator(self) -> StoredNetwork:
+        """G_ema, the network to use."""
+        return self.network("G_ema")
+
+    @property
+    def critic(self) -> StoredNetwork | None:
+        """D, or None where the file has none."""
+        return self.network("D") if self.entries.get("D") is not None else None
+
+    def network(self, name: str) -> StoredNetwork:
+        """The network stored under `name` ("G_ema", "G" or "D"), checked at the first request."""
+        if name not in self._networks:
+            if self.entries.get(name) is None:
+                found = ", ".join(printable(key) for key, value in self.entries.items() if value is not None)
+                raise UnsupportedCheckpointError(f"not supported: {self.file.name} has no {name}; found: {found or 'nothing'}")
+            self._networks[name] = self._read(name)
+        return self._networks[name]
+
+    def _read(self, name: str) -> StoredNetwork:
+        where = f"{self.file.name}: {name}"
+        if self.container == SAFETENSORS:
+            config, tensors = self.entries[name]
+            check_tensors(tensors, config.shapes(), where)
+            return StoredNetwork(config, tensors)
+        tree = read_network(self.entries[name], name, self.file, self.limits)
+        config = stylegan2.critic_config(tree, where) if name == "D" else _generator_config(tree, where)
+        return StoredNetwork(config, tree.tensors, frozenset(tree.sources))
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return self.file.sha256()
+
+    def all_tensors(self) -> dict[str, TensorRecord]:
+        """Every tensor of every network in the file, as "G_ema.synthesis.b4.const"."""
+        return {
+            f"{name}.{key}": record
+            for name in ("G", "D", "G_ema")
+            if self.entries.get(name) is not None
+            for key, record in self.network(name).tensors.items()
+        }
+
+
+def _generator_config(tree: NetworkTree, where: str) -> StyleGAN2Config:
+    if tree.class_name != "Generator":
+        raise UnsupportedCheckpointError(
+            f"not supported: {where} has the architecture {printable(tree.class_name)!r} (supported: StyleGAN2 and StyleGAN2-ADA)"
+        )
+    classes = set(tree.classes.values())
+    if "SynthesisBlock" in classes:
+        return stylegan2.generator_config(tree, where)
+    if "SynthesisInput" in classes:
+        raise UnsupportedCheckpointError(f"not supported: {where} is a StyleGAN3 network (supported: StyleGAN2 and StyleGAN2-ADA)")
+    raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family (supported: StyleGAN2 and StyleGAN2-ADA)")
+
+
+def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Contents:
+    """Open and check a checkpoint.  Nothing in it is imported, called or executed; tensor data stays in the file.
+
+    Raises InputFileError where there is no readable file, else one of the four CheckpointError classes.
+    """
+    file = CheckpointFile(path, limits)
+    if container_of(file) == "safetensors":
+        return _safetensors_contents(file)
+    value = read_pickle(file, limits)
+    if type(value) is tuple:
+        raise UnsupportedCheckpointError(
+            f"not supported: {file.name} is a TensorFlow-era file; convert it with the legacy converter of StyleGAN2-ADA's PyTorch code first"
+        )
+    if type(value) is not dict or not any(type(entry) is PersistentRecord for entry in value.values()):
+        raise UnsupportedCheckpointError(f"not supported: {file.name} is a pickle without StyleGAN networks (it should hold G, D and G_ema)")
+    return Contents(file, PYTORCH_PICKLE, value, limits)
+
+
+def _safetensors_contents(file: CheckpointFile) -> Contents:
+    tensors, metadata = read_safetensors(file)
+    if metadata.get("format") != SAFETENSORS_FORMAT:
+        raise UnsupportedCheckpointError(
+            f"not supported: {file.name} is a safetensors file that orojar did not write (format {printable(metadata.get('format'))})"
+        )
+    entries: dict[str, Any] = {}
+    for name, parse in (("G_ema", generator_from_dict), ("D", critic_from_dict)):
+        if name in metadata:
+            try:
+                config = parse(json.loads(metadata[name]))
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise DamagedCheckpointError(f"damaged: {file.name}: the options of {name} are malformed") from error
+            prefix = f"{name}."
+            entries[name] = config, {key[len(prefix) :]: record for key, record in tensors.items() if key.startswith(prefix)}
+    return Contents(file, SAFETENSORS, entries)

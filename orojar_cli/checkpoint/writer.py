@@ -1,0 +1,109 @@
+"""Writing a network back: the input file with only the changed tensors replaced, or a .safetensors file of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from orojar_cli.checkpoint.checkpoint import Checkpoint
+from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT
+from orojar_cli.checkpoint.records import TensorRecord
+from orojar_cli.checkpoint.tensors import stored_tensor
+from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
+from orojar_cli.files import atomic_path, write_bytes
+from orojar_cli.generators.serialised import config_to_dict
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, also_g: bool = False) -> list[str]:
+    """Write `checkpoint` with its generator's present tensors to `path` and return the names of the tensors that changed.
+
+    `.pkl`: a byte-for-byte copy of the input file but for the numbers of the changed tensors of G_ema (with `also_g` the same
+    tensors of G, the training copy, too), so every tool that opens the input opens the output.  `.safetensors`: G_ema and D
+    with their options as metadata.  The input file is never modified.
+    Raises OptionError for another suffix, OutputFileError when the file cannot be written, UnsupportedCheckpointError when the
+    input's container cannot be patched.
+    """
+    path = Path(path)
+    if path.exists() and path.samefile(checkpoint.path):
+        raise OutputFileError(f"cannot write {path}: it is the input checkpoint; choose another name")
+    if path.suffix == ".safetensors":
+        return _save_safetensors(checkpoint, path)
+    if path.suffix == ".pkl":
+        return _save_pickle(checkpoint, path, also_g)
+    raise OptionError(f"cannot write {path.name}: a checkpoint's name ends in .pkl or .safetensors")
+
+
+def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[TensorRecord, Tensor]]:
+    """Tensors of `network` in the file that differ from the generator's, in the stored dtype."""
+    current = checkpoint.generator.state_dict()
+    changed = {}
+    for name, record in checkpoint.contents.network(network).tensors.items():
+        stored = stored_tensor(record)
+        new = current[name].detach().cpu().to(stored.dtype)
+        if not torch.equal(new, stored):
+            changed[name] = record, new
+    return changed
+
+
+def _save_pickle(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
+    contents = checkpoint.contents
+    if contents.container != PYTORCH_PICKLE:
+        raise UnsupportedCheckpointError(
+            f"not supported: {contents.file.name} is no PyTorch-era pickle, so no .pkl can be made of it; write .safetensors instead"
+        )
+    changed = _changed(checkpoint, "G_ema")
+    patches = {f"G_ema.{name}": change for name, change in changed.items()}
+    if also_g:
+        patches |= {f"G.{name}": (contents.network("G").tensors[name], new) for name, (_, new) in changed.items()}
+    _refuse_shared(contents.all_tensors(), patches, contents.file.name)
+    with atomic_path(path) as temporary:
+        with open(temporary, "wb") as output:
+            for offset in range(0, contents.file.size, 1 << 22):
+                output.write(contents.file.read(offset, min(1 << 22, contents.file.size - offset)))
+            for record, new in patches.values():
+                output.seek(_extent(record)[0])
+                output.write(_stored_bytes(record, new))
+        shutil.copymode(contents.file.path, temporary)
+        os.chmod(temporary, os.stat(temporary).st_mode | 0o200)
+    return sorted(changed)
+
+
+def _extent(record: TensorRecord) -> tuple[int, int]:
+    """First byte and first byte behind the tensor in the file."""
+    start = record.storage.data.offset + record.offset * record.storage.itemsize
+    return start, start + record.numel * record.storage.itemsize
+
+
+def _stored_bytes(record: TensorRecord, tensor: Tensor) -> bytes:
+    """The tensor's numbers in the order its stored strides give them."""
+    flat = torch.empty(record.numel, dtype=tensor.dtype)
+    flat.as_strided(record.shape, record.stride).copy_(tensor)
+    return flat.numpy().tobytes()
+
+
+def _refuse_shared(tensors: dict[str, TensorRecord], patches: dict[str, tuple[TensorRecord, Tensor]], name: str) -> None:
+    """Refuse to change bytes that another tensor of the file uses too."""
+    extents = sorted((*_extent(record), key) for key, record in tensors.items() if record.numel)
+    reach, owner = 0, ""
+    for start, end, key in extents:
+        if start < reach and (key in patches or owner in patches):
+            raise UnsupportedCheckpointError(f"not supported: {name} stores {owner} and {key} in the same bytes; write .safetensors instead")
+        if end > reach:
+            reach, owner = end, key
+
+
+def _save_safetensors(checkpoint: Checkpoint, path: Path) -> list[str]:
+    networks = {"G_ema": checkpoint.generator} | ({"D": checkpoint.critic} if checkpoint.critic is not None else {})
+    tensors = {
+        f"{name}.{key}": tensor.detach().cpu().contiguous() for name, network in networks.items() for key, tensor in network.state_dict().items()
+    }
+    metadata = {"format": SAFETENSORS_FORMAT} | {name: json.dumps(config_to_dict(network.config)) for name, network in networks.items()}
+    changed = sorted(_changed(checkpoint, "G_ema"))
+    write_bytes(path, safetensors.torch.save(tensors, metadata))
+    return changed

@@ -1,0 +1,20 @@
+"""Configuration -> network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from orojar_cli.generators.critic import Critic
+from orojar_cli.generators.stylegan2 import StyleGAN2
+from orojar_cli.generators.stylegan2_config import CriticConfig, StyleGAN2Config
+
+_NETWORKS: dict[type, Any] = {StyleGAN2Config: StyleGAN2, CriticConfig: Critic}
+
+
+def empty_network(config: Any) -> nn.Module:
+    """The network of a configuration on the meta device: every tensor has its shape and no memory."""
+    with torch.device("meta"):
+        return _NETWORKS[type(config)](config)

@@ -1,0 +1,74 @@
+"""What every generator and its configuration offer to the rest of the house."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from orojar_cli.generators.stylegan2_config import LayerInfo, Shapes
+
+
+class GeneratorConfig(Protocol):
+    """The torch-free description of a generator: sizes, modulated layers, tensor shapes."""
+
+    mapping: Any
+    synthesis: Any
+
+    @property
+    def family(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def z_dim(self) -> int: ...
+    @property
+    def c_dim(self) -> int: ...
+    @property
+    def w_dim(self) -> int: ...
+    @property
+    def num_ws(self) -> int: ...
+    @property
+    def img_resolution(self) -> int: ...
+    @property
+    def img_channels(self) -> int: ...
+    def layers(self) -> list[LayerInfo]: ...
+    def shapes(self) -> Shapes: ...
+
+
+class Mapping(Protocol):
+    """z [N, z_dim] (and label [N, c_dim]) -> ws [N, num_ws, w_dim]."""
+
+    w_avg: Tensor
+
+    def w(self, z: Tensor, label: Tensor | None = None) -> Tensor: ...
+    def truncate(self, w: Tensor, psi: float = 1.0) -> Tensor: ...
+    def __call__(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor: ...
+
+
+class Synthesis(Protocol):
+    """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]; `resolution` asks for a smaller image where the network has one."""
+
+    def __call__(
+        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None
+    ) -> Tensor: ...
+
+
+class Generator(Protocol):
+    """A generator with separate mapping and synthesis."""
+
+    config: Any
+    z_dim: int
+    c_dim: int
+    w_dim: int
+    num_ws: int
+    img_resolution: int
+    img_channels: int
+    mapping: Any
+    synthesis: Any
+
+    def __call__(
+        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
+    ) -> Tensor: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def parameters(self) -> Any: ...

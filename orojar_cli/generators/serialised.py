@@ -1,0 +1,35 @@
+"""Configurations as plain dictionaries and back, for file metadata."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
+
+
+def config_to_dict(config: StyleGAN2Config | CriticConfig) -> dict[str, Any]:
+    """A JSON-serialisable dictionary of the configuration's options."""
+    return asdict(config)
+
+
+def _mapping(options: dict[str, Any] | None) -> MappingConfig | None:
+    return None if options is None else MappingConfig(**options)
+
+
+def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config:
+    """The inverse of config_to_dict for a generator; raises TypeError, KeyError or UnsupportedCheckpointError for other options."""
+    family = options["family"]
+    if family != "StyleGAN2":
+        raise UnsupportedCheckpointError(f"not supported: the generator family {str(family)[:40]!r}")
+    synthesis = dict(options["synthesis"])
+    synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))
+    return StyleGAN2Config(MappingConfig(**options["mapping"]), SynthesisConfig(**synthesis))
+
+
+def critic_from_dict(options: dict[str, Any]) -> CriticConfig:
+    """The inverse of config_to_dict for a critic."""
+    options = dict(options)
+    options["resample_filter"] = tuple(map(float, options["resample_filter"]))
+    return CriticConfig(**options | {"mapping": _mapping(options["mapping"])})

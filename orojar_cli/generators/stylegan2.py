@@ -1,0 +1,238 @@
+"""The StyleGAN2 generator (Karras et al. 2020, arXiv 1912.04958; ADA, arXiv 2006.06676), our own implementation.
+
+Parameter and buffer names are those of the PyTorch-era checkpoints, so a file's tensors are loaded by name.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.operations import (
+    FullyConnected,
+    activation_gain,
+    bias_act,
+    convolution,
+    modulated_convolution,
+    normalise_second_moment,
+    upsample_2x,
+)
+from orojar_cli.generators.stylegan2_config import LayerInfo, MappingConfig, StyleGAN2Config, SynthesisConfig
+
+NOISE_MODES = ("const", "none", "random")
+
+
+class Mapping(nn.Module):
+    """z [N, z_dim] (and label [N, c_dim]) -> ws [N, num_ws, w_dim]."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: MappingConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.c_dim:
+            self.embed = FullyConnected(config.c_dim, config.embedding)
+        for index, (inputs, outputs) in enumerate(zip(config.features[:-1], config.features[1:], strict=True)):
+            self.add_module(f"fc{index}", FullyConnected(inputs, outputs, config.activation, config.lr_multiplier))
+        if config.w_avg_beta is not None:
+            self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    @property
+    def layers(self) -> list[FullyConnected]:
+        """fc0, fc1, … in order."""
+        return [self.get_submodule(f"fc{index}") for index in range(self.config.num_layers)]  # type: ignore[misc]
+
+    def w(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
+        """The w [N, w_dim] before it is repeated per layer and truncated.  Raises OptionError for a missing or misshapen label."""
+        parts = []
+        if self.config.z_dim:
+            assert z is not None and z.shape[-1] == self.config.z_dim, "z must be [N, z_dim]"
+            parts.append(normalise_second_moment(z))
+        if self.config.c_dim:
+            if label is None or label.shape[-1] != self.config.c_dim:
+                raise OptionError(f"this network is conditional: give a class from 0 to {self.config.c_dim - 1} (--class)")
+            parts.append(normalise_second_moment(self.embed(label.to(self.embed.weight.dtype))))
+        x = torch.cat(parts, 1)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def truncate(self, w: Tensor, psi: float = 1.0) -> Tensor:
+        """w_avg + psi (w - w_avg)."""
+        return w if psi == 1 else self.w_avg + psi * (w - self.w_avg)
+
+    def forward(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+        """ws [N, num_ws, w_dim], the first `cutoff` entries (all by default) truncated by `psi` towards `w_avg`."""
+        w = self.w(z, label)
+        num_ws = self.config.num_ws
+        assert num_ws is not None
+        cutoff = num_ws if cutoff is None else max(0, min(cutoff, num_ws))
+        if psi == 1 or cutoff == 0:
+            return w.unsqueeze(1).expand(-1, num_ws, -1)
+        truncated = self.truncate(w, psi)
+        return torch.cat([truncated.unsqueeze(1).expand(-1, cutoff, -1), w.unsqueeze(1).expand(-1, num_ws - cutoff, -1)], 1)
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution (optionally doubling the resolution), noise, bias, activation."""
+
+    noise_const: Tensor
+    resample_filter: Tensor
+
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo, up: int) -> None:
+        super().__init__()
+        self.config, self.resolution, self.up = config, layer.resolution, up
+        self.affine = FullyConnected(config.w_dim, layer.in_channels)
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
+        if config.use_noise:
+            self.noise_strength = nn.Parameter(torch.empty(()))
+            self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
+
+    def forward(self, x: Tensor, w: Tensor, noise_mode: str, gain: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
+        config = self.config
+        x = modulated_convolution(x, self.weight, self.affine(w), config.resample_filter, up=self.up)
+        if config.use_noise and noise_mode == "const":
+            x = x + self.noise_const * self.noise_strength
+        elif config.use_noise and noise_mode == "random":
+            noise = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=x.dtype, generator=rng)
+            x = x + noise * self.noise_strength
+        clamp = None if config.conv_clamp is None else config.conv_clamp * gain
+        return bias_act(x, self.bias, config.activation, activation_gain(config.activation) * gain, clamp)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to the image's channels, without demodulation."""
+
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo) -> None:
+        super().__init__()
+        self.clamp = config.conv_clamp
+        self.affine = FullyConnected(config.w_dim, layer.in_channels)
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.weight_gain = 1 / math.sqrt(layer.in_channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = modulated_convolution(x, self.weight, self.affine(w) * self.weight_gain, demodulate=False)
+        return bias_act(x, self.bias, "linear", clamp=self.clamp)
+
+
+class SkipConvolution(nn.Module):
+    """The resnet architecture's 1x1 shortcut that doubles the resolution."""
+
+    resample_filter: Tensor
+
+    def __init__(self, config: SynthesisConfig, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.taps = config.resample_filter
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 1, 1))
+        self.register_buffer("resample_filter", torch.empty((len(self.taps),) * 2))
+
+    def forward(self, x: Tensor, gain: float) -> Tensor:
+        return convolution(x, self.weight * (gain / math.sqrt(self.weight.shape[1])), self.taps, up=2)
+
+
+class SynthesisBlock(nn.Module):
+    """The layers of one resolution: features and image of the resolution below -> features and image of this one."""
+
+    resample_filter: Tensor
+
+    def __init__(self, config: SynthesisConfig, resolution: int) -> None:
+        super().__init__()
+        self.config, self.resolution = config, resolution
+        self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
+        self.entries: dict[str, int] = {}
+        if resolution == 4:
+            self.const = nn.Parameter(torch.empty(config.channels(4), 4, 4))
+        elif config.architecture == "resnet":
+            self.skip = SkipConvolution(config, config.channels(resolution // 2), config.channels(resolution))
+        for layer in config.layers():
+            if layer.resolution == resolution:
+                name = layer.name.partition(".")[2]
+                self.entries[name] = layer.ws
+                self.add_module(name, ToRGB(config, layer) if name == "torgb" else SynthesisLayer(config, layer, 2 if name == "conv0" else 1))
+
+    def forward(
+        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise_mode: str, rng: torch.Generator | None
+    ) -> tuple[Tensor, Tensor | None]:
+        def entry(name: str) -> Tensor:
+            return ws[:, self.entries[name]]
+
+        if x is None:
+            x = self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1)
+            x = self.conv1(x, entry("conv1"), noise_mode, rng=rng)
+        elif self.config.architecture == "resnet":
+            shortcut = self.skip(x, math.sqrt(0.5))
+            x = self.conv0(x, entry("conv0"), noise_mode, rng=rng)
+            x = shortcut + self.conv1(x, entry("conv1"), noise_mode, math.sqrt(0.5), rng)
+        else:
+            x = self.conv0(x, entry("conv0"), noise_mode, rng=rng)
+            x = self.conv1(x, entry("conv1"), noise_mode, rng=rng)
+        assert x is not None
+        if image is not None:
+            image = upsample_2x(image, self.config.resample_filter)
+        if "torgb" in self.entries:
+            rgb = self.torgb(x, entry("torgb"))
+            image = rgb if image is None else image + rgb
+        return x, image
+
+
+class Synthesis(nn.Module):
+    """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
+
+    def __init__(self, config: SynthesisConfig) -> None:
+        super().__init__()
+        self.config = config
+        for resolution in config.resolutions:
+            self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
+
+    def run(
+        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Features and image of the block of resolution `until` (the last by default); later blocks are not computed."""
+        if noise_mode not in NOISE_MODES:
+            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
+        until = self.config.img_resolution if until is None else until
+        if until not in self.config.resolutions:
+            raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
+        x = image = None
+        for resolution in self.config.resolutions:
+            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, rng)
+            if resolution == until:
+                break
+        assert x is not None
+        return x, image
+
+    def forward(
+        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """The image; with `resolution` the smaller image that the skip architecture has accumulated by that block.
+
+        `rng` draws the noise of mode "random".  Raises OptionError for an unknown noise mode or resolution.
+        """
+        _, image = self.run(ws, noise_mode, resolution, rng)
+        if image is None:
+            raise OptionError(f"the {self.config.architecture} architecture has no image at resolution {resolution}, only at the last")
+        return image
+
+
+class StyleGAN2(nn.Module):
+    """z -> mapping -> ws -> synthesis -> images."""
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
+        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
+        self.mapping = Mapping(config.mapping)
+        self.synthesis = Synthesis(config.synthesis)
+
+    def forward(
+        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
+    ) -> Tensor:
+        """Images [N, C, R, R] of z [N, z_dim]."""
+        return self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
