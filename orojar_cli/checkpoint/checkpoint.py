@@ -55,9 +55,7 @@ class Checkpoint:
         return network.eval().requires_grad_(False).to(self.device)
 
 
-def load_checkpoint(
-    path: str | os.PathLike[str], device: str | torch.device = "cpu", limits: Limits = DEFAULT_LIMITS
-) -> Checkpoint:
+def load_checkpoint(path: str | os.PathLike[str], device: str | torch.device = "cpu", limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
     """Read a checkpoint: StyleGAN2(-ADA) network pickles and orojar's .safetensors.
 
     Nothing named or contained in the file is executed.  Raises InputFileError where there is no readable file,

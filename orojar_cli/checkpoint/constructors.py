@@ -27,7 +27,9 @@ from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError
 
 _DTYPE_CODES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
 _SCALAR_FORMATS = {"f2": "<e", "f4": "<f", "f8": "<d", "b1": "<?"} | {
-    f"{sign}{size}": f"<{letter if sign == 'i' else letter.upper()}" for sign in "iu" for size, letter in ((1, "b"), (2, "h"), (4, "i"), (8, "q"))
+    f"{sign}{size}": f"<{letter if sign == 'i' else letter.upper()}"
+    for sign in "iu"
+    for size, letter in ((1, "b"), (2, "h"), (4, "i"), (8, "q"))
 }
 
 
@@ -54,14 +56,18 @@ class CheckpointMachine(Machine):
         arguments, token = self.pop(), self.pop()
         constructor = CALLABLE.get((token.module, token.name)) if type(token) is Token else None
         if constructor is None or type(arguments) is not tuple:
-            raise UnsafeCheckpointError(f"refused: {self.file.name} calls something that is not a constructor (byte {self.at}); nothing was executed")
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} calls something that is not a constructor (byte {self.at}); nothing was executed"
+            )
         self.push(constructor(self, arguments))
 
     def _newobj(self) -> None:
         arguments, token = self.pop(), self.pop()
         constructor = NEWABLE.get((token.module, token.name)) if type(token) is Token else None
         if constructor is None or type(arguments) is not tuple or arguments:
-            raise UnsafeCheckpointError(f"refused: {self.file.name} creates an object that is not data (byte {self.at}); nothing was executed")
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} creates an object that is not data (byte {self.at}); nothing was executed"
+            )
         self.push(constructor(self))
 
     def _build(self) -> None:
@@ -69,7 +75,9 @@ class CheckpointMachine(Machine):
         target = self.pop()
         builder = _BUILDERS.get(type(target))
         if builder is None:
-            raise UnsafeCheckpointError(f"refused: {self.file.name} changes an object that is already made (byte {self.at}); nothing was executed")
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} changes an object that is already made (byte {self.at}); nothing was executed"
+            )
         builder(self, target, state)
         self.push(target)
 
@@ -155,7 +163,9 @@ def _dtype(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> DtypeRecor
     if len(arguments) != 3 or type(arguments[0]) is not str or arguments[1] is not False or arguments[2] is not True:
         raise machine.damaged("a numpy dtype with unexpected arguments")
     if arguments[0] not in _DTYPE_CODES:
-        raise UnsafeCheckpointError(f"refused: {machine.file.name} uses the numpy dtype {printable(arguments[0])!r}, which is not plain numbers")
+        raise UnsafeCheckpointError(
+            f"refused: {machine.file.name} uses the numpy dtype {printable(arguments[0])!r}, which is not plain numbers"
+        )
     return DtypeRecord(arguments[0])
 
 

@@ -17,7 +17,7 @@ from orojar_cli.checkpoint.safetensors_file import read_safetensors
 from orojar_cli.checkpoint.source import CheckpointFile, container_of, printable
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
-from orojar_cli.generators.stylegan2_config import CriticConfig, StyleGAN2Config
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config
 
 PYTORCH_PICKLE = "PyTorch-era pickle"
 SAFETENSORS = "safetensors"
@@ -114,7 +114,9 @@ def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
             f"not supported: {file.name} is a TensorFlow-era file; convert it with the legacy converter of StyleGAN2-ADA's PyTorch code first"
         )
     if type(value) is not dict or not any(type(entry) is PersistentRecord for entry in value.values()):
-        raise UnsupportedCheckpointError(f"not supported: {file.name} is a pickle without StyleGAN networks (it should hold G, D and G_ema)")
+        raise UnsupportedCheckpointError(
+            f"not supported: {file.name} is a pickle without StyleGAN networks (it should hold G, D and G_ema)"
+        )
     return Contents(file, PYTORCH_PICKLE, value, limits)
 
 

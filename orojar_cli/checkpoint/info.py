@@ -87,4 +87,3 @@ def _entry(contents: Contents, name: str, value: Any) -> str:
         class_name = value.meta.get("class_name")
         return f"a {printable(class_name)} module (not read)"
     return f"a {type(value).__name__} (not read)"
-

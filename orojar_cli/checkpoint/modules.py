@@ -88,7 +88,9 @@ def _checked_meta(module: PersistentRecord, where: str) -> tuple[str, str, dict[
     meta = module.meta
     kind, version, class_name, source, state = (meta.get(key) for key in ("type", "version", "class_name", "module_src", "state"))
     if type(kind) is not str or kind != "class" or type(version) is not int or version != _FORMAT_VERSION:
-        raise UnsupportedCheckpointError(f"not supported: {where} uses an unknown version of the container (version {_FORMAT_VERSION} is read)")
+        raise UnsupportedCheckpointError(
+            f"not supported: {where} uses an unknown version of the container (version {_FORMAT_VERSION} is read)"
+        )
     if type(class_name) is not str or type(source) is not str or type(state) is not dict:
         raise DamagedCheckpointError(f"damaged: {where} has a malformed description")
     for key, value in state.items():

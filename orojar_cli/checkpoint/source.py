@@ -56,7 +56,9 @@ class CheckpointFile:
         self.close = weakref.finalize(self, os.close, descriptor)
         self.size = os.fstat(descriptor).st_size
         if self.size > limits.file_bytes:
-            raise UnsupportedCheckpointError(f"not supported: {self.name} has {self.size} bytes, more than the limit of {limits.file_bytes}")
+            raise UnsupportedCheckpointError(
+                f"not supported: {self.name} has {self.size} bytes, more than the limit of {limits.file_bytes}"
+            )
 
     @property
     def name(self) -> str:
@@ -92,7 +94,7 @@ class CheckpointFile:
 
 
 def container_of(file: CheckpointFile) -> str:
-    """"pickle" or "safetensors", by content and never by name; raises NotACheckpointError naming what the file is instead."""
+    """ "pickle" or "safetensors", by content and never by name; raises NotACheckpointError naming what the file is instead."""
     head = file.read(0, min(file.size, 512))
     if not head:
         raise NotACheckpointError(f"not a checkpoint: {file.name} is empty; download it again")

@@ -47,7 +47,9 @@ CRITIC_CLASSES = {
 }
 
 
-def options(tree: NetworkTree, where: str, sizes: tuple[str, ...], groups: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def options(
+    tree: NetworkTree, where: str, sizes: tuple[str, ...], groups: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """(sizes and flat options, nested option groups) from the constructor arguments; the sizes must all be there."""
     flat = {key: value for key, value in tree.init_kwargs.items() if key not in groups}
     nested = {}
@@ -75,7 +77,9 @@ def refuse_classes(tree: NetworkTree, known: set[str], where: str) -> None:
         raise UnsupportedCheckpointError(f"not supported: {where} contains a {printable(unknown[0])} module, which orojar does not know")
 
 
-def mapping_config(tree: NetworkTree, given: dict[str, Any], *, z_dim: int, c_dim: int, w_dim: int, num_ws: int | None, where: str) -> MappingConfig:
+def mapping_config(
+    tree: NetworkTree, given: dict[str, Any], *, z_dim: int, c_dim: int, w_dim: int, num_ws: int | None, where: str
+) -> MappingConfig:
     """The mapping's options: what its modules record, then what the constructor was given, then StyleGAN2-ADA's defaults."""
     refuse_unknown(given, _MAPPING_OPTIONS, f"{where}.mapping")
     beta = tree.recorded("mapping", "w_avg_beta", (float,), given.get("w_avg_beta", 0.995)) if num_ws is not None else None

@@ -93,7 +93,9 @@ def _refuse_shared(tensors: dict[str, TensorRecord], patches: dict[str, tuple[Te
     reach, owner = 0, ""
     for start, end, key in extents:
         if start < reach and (key in patches or owner in patches):
-            raise UnsupportedCheckpointError(f"not supported: {name} stores {owner} and {key} in the same bytes; write .safetensors instead")
+            raise UnsupportedCheckpointError(
+                f"not supported: {name} stores {owner} and {key} in the same bytes; write .safetensors instead"
+            )
         if end > reach:
             reach, owner = end, key
 
@@ -101,7 +103,9 @@ def _refuse_shared(tensors: dict[str, TensorRecord], patches: dict[str, tuple[Te
 def _save_safetensors(checkpoint: Checkpoint, path: Path) -> list[str]:
     networks = {"G_ema": checkpoint.generator} | ({"D": checkpoint.critic} if checkpoint.critic is not None else {})
     tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous() for name, network in networks.items() for key, tensor in network.state_dict().items()
+        f"{name}.{key}": tensor.detach().cpu().contiguous()
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
     }
     metadata = {"format": SAFETENSORS_FORMAT} | {name: json.dumps(config_to_dict(network.config)) for name, network in networks.items()}
     changed = sorted(_changed(checkpoint, "G_ema"))

@@ -154,7 +154,9 @@ class SynthesisBlock(nn.Module):
             if layer.resolution == resolution:
                 name = layer.name.partition(".")[2]
                 self.entries[name] = layer.ws
-                self.add_module(name, ToRGB(config, layer) if name == "torgb" else SynthesisLayer(config, layer, 2 if name == "conv0" else 1))
+                self.add_module(
+                    name, ToRGB(config, layer) if name == "torgb" else SynthesisLayer(config, layer, 2 if name == "conv0" else 1)
+                )
 
     def forward(
         self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise_mode: str, rng: torch.Generator | None
@@ -207,9 +209,7 @@ class Synthesis(nn.Module):
         assert x is not None
         return x, image
 
-    def forward(
-        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None
-    ) -> Tensor:
+    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
         """The image; with `resolution` the smaller image that the skip architecture has accumulated by that block.
 
         `rng` draws the noise of mode "random".  Raises OptionError for an unknown noise mode or resolution.

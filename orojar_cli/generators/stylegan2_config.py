@@ -155,7 +155,10 @@ class SynthesisConfig:
             shapes[f"{prefix}b{resolution}.resample_filter"] = taps
             if self.architecture == "resnet" and resolution > 4:
                 name = f"{prefix}b{resolution}.skip"
-                shapes |= {f"{name}.weight": (self.channels(resolution), self.channels(resolution // 2), 1, 1), f"{name}.resample_filter": taps}
+                shapes |= {
+                    f"{name}.weight": (self.channels(resolution), self.channels(resolution // 2), 1, 1),
+                    f"{name}.resample_filter": taps,
+                }
         for layer in self.layers():
             name, is_conv = prefix + layer.name, "conv" in layer.name
             kernel = 3 if is_conv else 1
@@ -281,5 +284,10 @@ class CriticConfig:
             conv("b4.fromrgb", self.img_channels, width, 1)
         conv("b4.conv", width + self.mbstd_num_channels, width, 3)
         outputs = self.mapping.w_dim if self.mapping else 1
-        shapes |= {"b4.fc.weight": (width, width * 16), "b4.fc.bias": (width,), "b4.out.weight": (outputs, width), "b4.out.bias": (outputs,)}
+        shapes |= {
+            "b4.fc.weight": (width, width * 16),
+            "b4.fc.bias": (width,),
+            "b4.out.weight": (outputs, width),
+            "b4.out.bias": (outputs,),
+        }
         return shapes | (self.mapping.shapes() if self.mapping else {})
