@@ -1,0 +1,157 @@
+"""A set of latent directions: what every method returns, what traversals apply, one .safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
+from orojar_cli.files import write_bytes
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.spaces import SPACES, space_dim
+
+FORMAT = "orojar-directions-1"
+
+
+@dataclass(frozen=True)
+class DirectionSet:
+    """K directions in one latent space of one network.
+
+    `directions` [K, D] float32, unit rows; `sigma` [K] the length of one strength unit along each (one standard deviation of the
+    latent); `activeness` [K] how much the image changes (OroJaR, section 4.1); `layers` the entries of `ws` they are applied to;
+    `checkpoint` the SHA-256 of the network's file; `scores` further numbers [K] of the method, such as its singular values.
+    """
+
+    directions: Tensor
+    sigma: Tensor
+    activeness: Tensor
+    method: str
+    space: str
+    layers: tuple[int, ...]
+    checkpoint: str
+    labels: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.directions)
+        if not self.labels:
+            object.__setattr__(self, "labels", ("",) * count)
+        vectors = (self.sigma, self.activeness, *self.scores.values())
+        if self.directions.ndim != 2 or not count or any(vector.shape != (count,) for vector in vectors) or len(self.labels) != count:
+            raise DirectionSetError("a direction set needs directions [K, D] and sigma, activeness and labels of K entries")
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in (self.directions, *vectors)):
+            raise DirectionSetError("a direction set holds numbers that are not finite; make it again")
+        if self.space not in SPACES or not self.layers:
+            raise DirectionSetError(f"a direction set in the unknown space {self.space!r}, or without layers")
+
+    def __len__(self) -> int:
+        return len(self.directions)
+
+    def displacement(self, index: int, strength: float | Tensor) -> Tensor:
+        """`strength` sigmas along direction `index`: [D], or [S, D] for strengths [S]."""
+        step = self.directions[index] * self.sigma[index]
+        return strength.to(step).unsqueeze(-1) * step if isinstance(strength, Tensor) else strength * step
+
+    def index(self, dimension: str | int) -> int:
+        """The row of a dimension given by number or label; raises OptionError naming what there is."""
+        text = str(dimension).strip()
+        if text.lstrip("-").isdigit():
+            number = int(text)
+            if not 0 <= number < len(self):
+                raise OptionError(f"no dimension {number}: this direction set has {len(self)} (0-{len(self) - 1})")
+            return number
+        matches = [row for row, label in enumerate(self.labels) if label and label.casefold() == text.casefold()]
+        if len(matches) != 1:
+            known = ", ".join(sorted({label for label in self.labels if label})) or "none; set them with orojar label"
+            raise OptionError(f"{'no' if not matches else 'more than one'} dimension has the label {text!r} (labels: {known})")
+        return matches[0]
+
+    def name(self, index: int) -> str:
+        """"dim 3", with its label where it has one."""
+        return f"dim {index}" + (f"  {self.labels[index]}" if self.labels[index] else "")
+
+    def labelled(self, index: int, label: str) -> DirectionSet:
+        """A copy with one label set."""
+        labels = list(self.labels)
+        labels[index] = label
+        return replace(self, labels=tuple(labels))
+
+    def select(self, rows: Sequence[int] | Tensor) -> DirectionSet:
+        """A copy with only these rows, in this order."""
+        rows = torch.as_tensor(rows)
+        return replace(
+            self,
+            directions=self.directions[rows],
+            sigma=self.sigma[rows],
+            activeness=self.activeness[rows],
+            labels=tuple(self.labels[row] for row in rows.tolist()),
+            scores={name: score[rows] for name, score in self.scores.items()},
+        )
+
+    def check_fits(self, generator: Generator, sha256: str) -> None:
+        """Raise DirectionSetError unless the set was made for this network, in a space and at layers it has."""
+        if self.checkpoint != sha256:
+            raise DirectionSetError(
+                f"this direction set was made for another network (checkpoint {self.checkpoint[:12]}…, not {sha256[:12]}…); "
+                "pass the run's own checkpoint, or make directions for this one"
+            )
+        if max(self.layers) >= generator.num_ws or self.directions.shape[1] != space_dim(generator, self.space, self.layers):
+            raise DirectionSetError(
+                f"this direction set has {self.directions.shape[1]} numbers per direction in {self.space}, which does not fit the network"
+            )
+
+
+def save_directions(directions: DirectionSet, path: str | os.PathLike[str]) -> None:
+    """Write a direction set as .safetensors (whole or not at all); raises OptionError for another suffix."""
+    if Path(path).suffix != ".safetensors":
+        raise OptionError(f"cannot write {Path(path).name}: a direction set's name ends in .safetensors")
+    tensors = {"directions": directions.directions, "sigma": directions.sigma, "activeness": directions.activeness}
+    tensors |= {f"score.{name}": score for name, score in directions.scores.items()}
+    metadata = {
+        "method": directions.method,
+        "space": directions.space,
+        "layers": list(directions.layers),
+        "checkpoint": directions.checkpoint,
+        "labels": list(directions.labels),
+        "options": directions.options,
+    }
+    payload = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, safetensors.torch.save(payload, {"format": FORMAT, "orojar": json.dumps(metadata)}))
+
+
+def load_directions(path: str | os.PathLike[str]) -> DirectionSet:
+    """Read a direction set.  Raises InputFileError where there is none, DirectionSetError where the file is something else."""
+    name = Path(path).name
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise DirectionSetError(f"{name} is not a direction set of this version (format {header.get('format')!r}, expected {FORMAT!r})")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+        metadata = json.loads(header["orojar"])
+        return DirectionSet(
+            directions=tensors["directions"],
+            sigma=tensors["sigma"],
+            activeness=tensors["activeness"],
+            method=str(metadata["method"]),
+            space=str(metadata["space"]),
+            layers=tuple(map(int, metadata["layers"])),
+            checkpoint=str(metadata["checkpoint"]),
+            labels=tuple(map(str, metadata["labels"])),
+            options=dict(metadata["options"]),
+            scores={key[6:]: tensor for key, tensor in tensors.items() if key.startswith("score.")},
+        )
+    except OSError as error:
+        raise InputFileError(f"cannot read {path}: {error.strerror or error}; check the path") from error
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DirectionSetError(f"{name} is not a direction set ({type(error).__name__}); pass a directions.safetensors of a run") from error

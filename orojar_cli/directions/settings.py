@@ -1,0 +1,77 @@
+"""What every direction method is asked: one set of settings, one signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.outputs import Output
+from orojar_cli.spaces import Latents, all_layers
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(stage, done, total)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings shared by all methods.
+
+    `space` z, w, p or w+; `whiten` measures w and p in units of the data's standard deviation; `layers` the entries of ws to act on
+    (all by default); `num` directions to return; `samples` latents to measure at; `subspace` size of the active subspace to rotate
+    inside (None: chosen by the method); `outputs` what of the response is compared; `class_index` for conditional networks.
+    """
+
+    space: str = "w"
+    whiten: bool = True
+    layers: tuple[int, ...] | None = None
+    num: int | None = 16
+    samples: int = 128
+    seed: int = 0
+    subspace: int | None = None
+    outputs: tuple[Output, ...] = (Output(),)
+    class_index: int | None = None
+    psi: float = 1.0
+    jacobian: str = "exact"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def layers_of(self, generator: Generator) -> tuple[int, ...]:
+        """The chosen entries of ws; raises OptionError for one the network does not have."""
+        layers = all_layers(generator) if self.layers is None else self.layers
+        if not layers or min(layers) < 0 or max(layers) >= generator.num_ws:
+            raise OptionError(f"no layer {max(layers, default=0)}: this network has layers 0-{generator.num_ws - 1}")
+        return tuple(sorted(set(layers)))
+
+    def latents(self, generator: Generator, count: int, stream: int = 0) -> Latents:
+        """`count` latents drawn from the seed; `stream` separates independent draws (fitting, held-out, activeness)."""
+        rng = torch.Generator().manual_seed(self.seed * 1000 + stream)
+        z = torch.randn(count, generator.z_dim, generator=rng).to(next(iter(generator.parameters())).device)
+        return Latents(z, one_hot(generator, self.class_index, count), self.psi)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable form, for run.json and direction sets."""
+        return asdict(self) | {"outputs": [str(output) for output in self.outputs]}
+
+
+class Method(Protocol):
+    """A direction method: generator and settings -> directions (without the checkpoint's hash, which the caller knows)."""
+
+    def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet: ...
+
+
+def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.Tensor | None:
+    """Labels [count, c_dim] of one class; raises OptionError when the network needs a class or has no such class."""
+    if generator.c_dim == 0:
+        if class_index is not None:
+            raise OptionError("this network is not conditional: leave out --class")
+        return None
+    if class_index is None or not 0 <= class_index < generator.c_dim:
+        raise OptionError(f"this network is conditional: give a class from 0 to {generator.c_dim - 1} (--class)")
+    label = torch.zeros(count, generator.c_dim, device=next(iter(generator.parameters())).device)
+    label[:, class_index] = 1
+    return label

@@ -1,0 +1,102 @@
+"""Latent spaces: where a generator's latents live, and how a displacement in each of them becomes `ws`.
+
+z is the mapping's input, w its output, p the last mapping layer before its activation (closer to Gaussian than w), w+ one w per
+layer.  A displacement in z or p passes through the mapping; in w and w+ it is added after truncation (SeFa, Shen & Zhou 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.operations import bias_act
+from orojar_cli.generators.protocol import Generator
+
+SPACES = ("z", "w", "p", "w+")
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Points at which a generator is looked at: z [N, z_dim], label [N, c_dim] or None, and the truncation used for their ws."""
+
+    z: Tensor
+    label: Tensor | None = None
+    psi: float = 1.0
+    cutoff: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, index: slice | Tensor) -> Latents:
+        return Latents(self.z[index], None if self.label is None else self.label[index], self.psi, self.cutoff)
+
+    def repeat_interleave(self, count: int) -> Latents:
+        """Each point `count` times in a row."""
+        label = None if self.label is None else self.label.repeat_interleave(count, 0)
+        return Latents(self.z.repeat_interleave(count, 0), label, self.psi, self.cutoff)
+
+
+def space_dim(generator: Generator, space: str, layers: Sequence[int]) -> int:
+    """Dimension of a space; w+ has one w per chosen layer."""
+    if space not in SPACES:
+        raise OptionError(f"unknown space {space!r}; choose one of {', '.join(SPACES)}")
+    return {"z": generator.z_dim, "w": generator.w_dim, "p": generator.w_dim, "w+": generator.w_dim * len(layers)}[space]
+
+
+def all_layers(generator: Generator) -> tuple[int, ...]:
+    """Every entry of `ws`."""
+    return tuple(range(generator.num_ws))
+
+
+def displaced_ws(generator: Generator, at: Latents, displacement: Tensor, space: str, layers: Sequence[int]) -> Tensor:
+    """ws [N, num_ws, w_dim] of the points `at` moved by `displacement` [N, D] in `space`, at the entries `layers` of ws only.
+
+    Differentiable in the displacement.  Raises OptionError for a space the generator does not have.
+    """
+    everywhere = len(layers) == generator.num_ws
+    if space in ("z", "p"):
+        moved = _through_mapping(generator, at, displacement, space)
+        if everywhere:
+            return moved
+        chosen = _layer_mask(generator, layers, moved)
+        return torch.where(chosen, moved, generator.mapping(at.z, at.label, at.psi, at.cutoff))
+    ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
+    if space == "w":
+        step = displacement.unsqueeze(1)
+        return ws + step if everywhere else ws + step * _layer_mask(generator, layers, ws)
+    if space == "w+":
+        steps = displacement.unflatten(1, (len(layers), generator.w_dim))
+        before = dict(zip(layers, steps.unbind(1), strict=True))
+        zero = torch.zeros_like(steps[:, 0])
+        return ws + torch.stack([before.get(index, zero) for index in range(generator.num_ws)], 1)
+    raise OptionError(f"unknown space {space!r}; choose one of {', '.join(SPACES)}")
+
+
+def _layer_mask(generator: Generator, layers: Sequence[int], like: Tensor) -> Tensor:
+    mask = torch.zeros(generator.num_ws, 1, dtype=torch.bool, device=like.device)
+    mask[list(layers)] = True
+    return mask
+
+
+def _through_mapping(generator: Generator, at: Latents, displacement: Tensor, space: str) -> Tensor:
+    if space == "z":
+        return generator.mapping(at.z + displacement, at.label, at.psi, at.cutoff)
+    if not hasattr(generator.mapping, "layers"):
+        raise OptionError("this generator has no mapping layers, so no space p; use z")
+    last = generator.mapping.layers[-1]
+    moved = bias_act(pre_activation(generator, at.z, at.label) + displacement, None, last.activation)
+    return generator.mapping.broadcast(moved, at.psi, at.cutoff)
+
+
+def pre_activation(generator: Generator, z: Tensor, label: Tensor | None = None) -> Tensor:
+    """p [N, w_dim]: what the last mapping layer computes before its activation."""
+    *first, last = generator.mapping.layers
+    x = generator.mapping.prepare(z, label)
+    for layer in first:
+        x = layer(x)
+    return F.linear(x, last.weight * last.weight_gain, last.bias * last.bias_gain)
