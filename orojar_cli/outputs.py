@@ -30,7 +30,9 @@ class Output:
         """`image`, `image:8`, `early:16` or `b16`; raises OptionError for anything else."""
         match = _SPEC.match(spec)
         if match is None or (match[1] != "image" and match[2] is None):
-            raise OptionError(f"unknown output {spec!r}; use image, image:SIZE (averaged), early:SIZE (stop at that block) or bSIZE (its features)")
+            raise OptionError(
+                f"unknown output {spec!r}; use image, image:SIZE (averaged), early:SIZE (stop at that block) or bSIZE (its features)"
+            )
         return cls(match[1], int(match[2]) if match[2] else None)
 
     def __str__(self) -> str:
@@ -52,3 +54,15 @@ class Output:
                 raise OptionError(f"the image of {image.shape[-1]} pixels cannot be averaged to {self.size}; choose a divisor")
             image = F.avg_pool2d(image, factor) if factor > 1 else image
         return image.flatten(1)
+
+
+def default_output(generator: Generator) -> Output:
+    """What directions are measured on by default: coarse images, which are cheaper and disentangle better than full ones.
+
+    Up to 64 pixels the image averaged to a quarter; above, where the skip architecture allows, the image accumulated by 32 pixels.
+    """
+    if generator.img_resolution <= 64:
+        return Output("image", min(generator.img_resolution, max(8, generator.img_resolution // 4)))
+    if getattr(generator.config, "architecture", "") == "skip":
+        return Output("early", 32)
+    return Output("image", 64)

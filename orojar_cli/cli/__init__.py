@@ -1,1 +1,72 @@
-"""x"""
+"""The command line: parse, call the library, draw progress, print.  The only place that imports click."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from orojar_cli import __version__
+from orojar_cli.cli.convert import convert
+from orojar_cli.cli.discover import discover, sefa
+from orojar_cli.cli.finetune import finetune
+from orojar_cli.cli.inspect import inspect
+from orojar_cli.cli.label import label
+from orojar_cli.cli.sample import sample
+from orojar_cli.cli.traverse import traverse
+from orojar_cli.errors import OrojarError
+
+_HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(context_settings=_HELP)
+@click.version_option(__version__, "--version", package_name="orojar")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error (may stand anywhere on the line).")
+def orojar(debug: bool) -> None:
+    """Find, install and show disentangled latent directions in a trained GAN.
+
+    \b
+    orojar sefa ckpt.pkl                     directions from the weights, in seconds
+    orojar finetune ckpt.pkl                 make every z axis mean one thing
+    orojar traverse --dim 3 --out walk.gif   look at one dimension of the newest result
+    """
+
+
+for command in (inspect, sample, sefa, discover, finetune, traverse, label, convert):
+    orojar.add_command(command)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the program and exit: 0 done, 1 failed, 2 usage, 3 refused as unsafe, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        orojar.main(arguments, prog_name="orojar", standalone_mode=False)
+        status = 0
+    except click.exceptions.Exit as error:
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except OrojarError as error:
+        _report(str(error), debug)
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        status = 130
+    except BrokenPipeError:
+        status = 1
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        _report("the computation does not fit in memory; use a smaller --samples, --batch or --size, or another --device", debug)
+        status = 1
+    sys.exit(status)
+
+
+def _report(message: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)

@@ -77,7 +77,7 @@ class DirectionSet:
         return matches[0]
 
     def name(self, index: int) -> str:
-        """"dim 3", with its label where it has one."""
+        """ "dim 3", with its label where it has one."""
         return f"dim {index}" + (f"  {self.labels[index]}" if self.labels[index] else "")
 
     def labelled(self, index: int, label: str) -> DirectionSet:
@@ -136,7 +136,9 @@ def load_directions(path: str | os.PathLike[str]) -> DirectionSet:
         with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
-                raise DirectionSetError(f"{name} is not a direction set of this version (format {header.get('format')!r}, expected {FORMAT!r})")
+                raise DirectionSetError(
+                    f"{name} is not a direction set of this version (format {header.get('format')!r}, expected {FORMAT!r})"
+                )
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
         metadata = json.loads(header["orojar"])
         return DirectionSet(
@@ -154,4 +156,6 @@ def load_directions(path: str | os.PathLike[str]) -> DirectionSet:
     except OSError as error:
         raise InputFileError(f"cannot read {path}: {error.strerror or error}; check the path") from error
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DirectionSetError(f"{name} is not a direction set ({type(error).__name__}); pass a directions.safetensors of a run") from error
+        raise DirectionSetError(
+            f"{name} is not a direction set ({type(error).__name__}); pass a directions.safetensors of a run"
+        ) from error

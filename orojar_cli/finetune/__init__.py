@@ -1,1 +1,1 @@
-"""x"""
+"""Fine-tuning the mapping: the exact rotation of z."""

@@ -83,7 +83,9 @@ def _shared_palette(pictures: list[np.ndarray]) -> list[Image.Image]:
 
     No dithering: error diffusion crawls from frame to frame, and the generators' pictures have few enough colours.
     """
-    pixels = np.concatenate([picture.reshape(-1, 3)[:: max(1, len(pictures) * picture.shape[0] * picture.shape[1] // _PALETTE_PIXELS)] for picture in pictures])
+    pixels = np.concatenate(
+        [picture.reshape(-1, 3)[:: max(1, len(pictures) * picture.shape[0] * picture.shape[1] // _PALETTE_PIXELS)] for picture in pictures]
+    )
     side = max(1, int(len(pixels) ** 0.5))
     sample = Image.fromarray(pixels[: side * side].reshape(side, side, 3))
     palette = sample.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)

@@ -53,8 +53,12 @@ def labelled_grid(
     title: str | None = None,
     footer: str | None = None,
     padding: int = 3,
+    group: int | None = None,
 ) -> Image.Image:
-    """cells [rows, columns, H, W, 3] uint8 -> a picture with labels left (one or two lines each) and above."""
+    """cells [rows, columns, H, W, 3] uint8 -> a picture with labels left (one or two lines each) and above.
+
+    A wider gap follows every `group` columns.
+    """
     rows, columns, height, width, _ = cells.shape
     face, small, heading = font(14), font(12), font(17)
     margin = 12
@@ -62,7 +66,13 @@ def labelled_grid(
     label_width = min(240, max((small.getlength(plain(line)) + 2 for lines in texts for line in lines), default=0) * 1.2)
     left = margin + (int(label_width) + 10 if texts else 0)
     top = margin + (28 if title else 0) + (20 if column_labels else 0)
-    body = tile(cells.reshape(-1, height, width, 3), columns, padding)
+    gap = 4 * padding if group else 0
+    lefts = [column * (width + padding) + (column // group * gap if group else 0) for column in range(columns)]
+    body = np.empty((rows * (height + padding) - padding, lefts[-1] + width, 3), np.uint8)
+    body[:] = BACKGROUND
+    for row, pictures in enumerate(cells):
+        for offset, cell in zip(lefts, pictures, strict=True):
+            body[row * (height + padding) :, offset : offset + width][:height] = cell
     picture = Image.new("RGB", (left + body.shape[1] + margin, top + body.shape[0] + margin + (20 if footer else 0)), BACKGROUND)
     picture.paste(Image.fromarray(body), (left, top))
     draw = ImageDraw.Draw(picture)
@@ -72,7 +82,7 @@ def labelled_grid(
     if footer:
         draw.text((margin, picture.height - margin - 12), elided(footer, small, across), FAINT, small)
     for column, label in enumerate(column_labels or ()):
-        middle = left + column * (width + padding) + width / 2
+        middle = left + lefts[column] + width / 2
         draw.text((middle, top - 5), elided(label, small, width + padding), FAINT, small, anchor="ms")
     for row, lines in enumerate(texts):
         middle = top + row * (height + padding) + height / 2

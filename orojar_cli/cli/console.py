@@ -1,0 +1,61 @@
+"""What the commands say: talk and progress on stderr, results on stdout, with --json exactly one document there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from orojar_cli.progress import Progress
+
+
+def say(message: str) -> None:
+    """A line of talk."""
+    click.echo(message, err=True)
+
+
+def result(as_json: bool, document: dict[str, Any], lines: list[str]) -> None:
+    """The command's result: `document` as JSON, or `lines` for people."""
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A callback progress(stage, done, total) that draws a bar with the time left on a terminal, one line per stage elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+        started = time.monotonic()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                if not console.is_terminal:
+                    say(f"{stage} ({total}), {time.monotonic() - started:.0f} s")
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield progress
+
+
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a plain aligned table: first column left, numbers right."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+
+    def line(row: list[str]) -> str:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        return "  ".join(cells).rstrip()
+
+    return [line(header), *map(line, rows)]

@@ -1,0 +1,187 @@
+"""orojar discover and orojar sefa: directions of a frozen generator."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orojar_cli.cli.console import progress_bar, result, say, table
+from orojar_cli.cli.options import (
+    checkpoint_argument,
+    class_option,
+    device_option,
+    json_option,
+    layers_option,
+    noise_option,
+    outdir_option,
+    seeds_option,
+    torch_device,
+    truncation_options,
+)
+
+METHOD_NAMES = ("orojar", "orojar-sgd", "hessian", "sefa", "ganspace", "jacobian-pca", "random")
+GRID_ROWS = 10
+
+
+@click.command()
+@checkpoint_argument
+@layers_option
+@click.option("--num", type=click.IntRange(1), default=16, show_default=True, help="Number of directions.")
+@click.option(
+    "--normalize/--no-normalize", default=True, show_default=True, help="Give the weights' rows unit length first (as the authors do)."
+)
+@click.option("--first-layer", is_flag=True, help="Factorise the first chosen layer alone (the OroJaR authors' baseline).")
+@seeds_option("0-4")
+@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of measuring sigma and activeness.")
+@class_option
+@truncation_options
+@noise_option
+@outdir_option
+@device_option
+@json_option
+def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
+    """Closed-form directions of a CHECKPOINT: singular vectors of its style weights (SeFa)."""
+    run_method("sefa", "sefa", {"normalize": normalize, "first_layer": first_layer}, space="w", whiten=False, **options)
+
+
+@click.command()
+@checkpoint_argument
+@click.option("--method", type=click.Choice(METHOD_NAMES), default="orojar", show_default=True)
+@click.option("--space", type=click.Choice(["z", "w", "p", "w+"]), default="w", show_default=True, help="Latent space to search.")
+@click.option("--whiten/--no-whiten", default=None, help="Measure w and p in standard deviations of the data [default: on, off for sefa].")
+@layers_option
+@click.option("--num", type=click.IntRange(1), default=16, show_default=True, help="Number of directions.")
+@click.option("--samples", type=click.IntRange(8), default=128, show_default=True, help="Latents to measure Gram matrices at.")
+@click.option("--subspace", default="10", show_default=True, help="Size of the active subspace to rotate inside, or auto.")
+@click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method itself, e.g. steps=1000 for orojar-sgd."
+)
+@seeds_option("0-4")
+@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
+@class_option
+@truncation_options
+@noise_option
+@outdir_option
+@device_option
+@json_option
+def discover(method: str, settings: tuple[str, ...], whiten: bool | None, **options: Any) -> None:
+    """Find directions of a CHECKPOINT by any of the field's methods."""
+    whiten = method != "sefa" if whiten is None else whiten
+    run_method(f"discover-{method}", method, parse_settings(settings), whiten=whiten, **options)
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs; values are numbers, true, false or words."""
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint="--set")
+        value: Any = {"true": True, "false": False}.get(text.lower(), text)
+        for kind in (int, float):
+            if isinstance(value, str):
+                try:
+                    value = kind(text)
+                except ValueError:
+                    continue
+        parsed[name.replace("-", "_")] = value
+    return parsed
+
+
+def run_method(
+    command: str,
+    method: str,
+    method_options: dict[str, Any],
+    *,
+    checkpoint: str,
+    layers: Any,
+    num: int,
+    seeds: tuple[int, ...],
+    seed: int,
+    class_index: int | None,
+    psi: float,
+    cutoff: int | None,
+    noise_mode: str,
+    outdir: Path,
+    device: str,
+    as_json: bool,
+    space: str,
+    whiten: bool,
+    samples: int = 128,
+    subspace: str = "10",
+    outputs: tuple[str, ...] = (),
+) -> None:
+    """Load, run one method, write the run directory, print the table."""
+    from orojar_cli.checkpoint.checkpoint import load_checkpoint
+    from orojar_cli.cli.pictures import direction_grid
+    from orojar_cli.directions import METHODS, Settings, save_directions
+    from orojar_cli.outputs import Output, default_output
+    from orojar_cli.runs import DIRECTIONS, RunWriter
+    from orojar_cli.traversal import Renderer, seed_latents
+
+    loaded = load_checkpoint(checkpoint, torch_device(device))
+    generator = loaded.generator
+    if not subspace.isdigit() and subspace != "auto":
+        raise click.BadParameter(f"{subspace!r} is neither a number nor auto", param_hint="--subspace")
+    settings = Settings(
+        space=space,
+        whiten=whiten,
+        layers=None if layers == "all" else layers,
+        num=num,
+        samples=samples,
+        seed=seed,
+        subspace=None if subspace == "auto" else int(subspace),
+        outputs=tuple(map(Output.parse, outputs)) or (default_output(generator),),
+        class_index=class_index,
+        options=method_options,
+    )
+    at = seed_latents(generator, seeds, class_index, psi, cutoff)
+    with progress_bar() as progress:
+        found = dataclasses.replace(METHODS[method](generator, settings, progress), checkpoint=loaded.sha256)
+    run = RunWriter(outdir, command, checkpoint)
+    save_directions(found, run.path / DIRECTIONS)
+    for index in range(len(found)):
+        scores = {name: float(score[index]) for name, score in found.scores.items()}
+        run.metric(dimension=index, activeness=float(found.activeness[index]), sigma=float(found.sigma[index]), **scores)
+    rows = range(min(len(found), GRID_ROWS))
+    title = f"{method}: {loaded.contents.file.name}"
+    direction_grid(Renderer(generator, noise_mode), at, found, rows, run.path / "grid.png", seeds=seeds, title=title)
+    finished = run.finish(
+        argv=sys.argv[1:],
+        command=command,
+        options=settings.to_dict() | {"method": method, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode},
+        checkpoint={"path": str(Path(checkpoint).resolve()), "sha256": loaded.sha256},
+        device=str(loaded.device),
+        artefacts={"directions": DIRECTIONS, "grid": "grid.png", "metrics": "metrics.jsonl"},
+    )
+    say(f"wrote {finished.path}: {DIRECTIONS}, grid.png")
+    header = ["dim", "activeness", "sigma", *found.scores]
+    body = [
+        [
+            str(index),
+            f"{found.activeness[index]:.4g}",
+            f"{found.sigma[index]:.4g}",
+            *(f"{score[index]:.4g}" for score in found.scores.values()),
+        ]
+        for index in range(len(found))
+    ]
+    document = {
+        "run": str(finished.path),
+        "directions": str(finished.path / DIRECTIONS),
+        "grid": str(finished.path / "grid.png"),
+        "method": method,
+        "space": found.space,
+        "layers": list(found.layers),
+        "options": found.options,
+        "dimensions": [
+            {"dimension": index, "activeness": float(found.activeness[index]), "sigma": float(found.sigma[index])}
+            | {name: float(score[index]) for name, score in found.scores.items()}
+            for index in range(len(found))
+        ],
+    }
+    result(as_json, document, [*table(header, body), "", f"look at one: orojar traverse {finished.path} --dim 0 --out walk.gif"])

@@ -1,0 +1,34 @@
+"""orojar inspect: what a checkpoint file holds, without torch."""
+
+from __future__ import annotations
+
+import click
+
+from orojar_cli.cli.console import result, table
+from orojar_cli.cli.options import checkpoint_argument, json_option
+
+
+@click.command()
+@checkpoint_argument
+@json_option
+def inspect(checkpoint: str, as_json: bool) -> None:
+    """Tell what is in a CHECKPOINT: family, sizes, layers, hash.  Nothing in it is executed."""
+    from orojar_cli.checkpoint.contents import read_contents
+    from orojar_cli.checkpoint.info import describe
+
+    info = describe(read_contents(checkpoint))
+    labels = f", {info.c_dim} classes" if info.c_dim else ""
+    lines = [
+        f"{info.path}",
+        f"  {info.family} ({info.architecture}), {info.img_resolution}x{info.img_resolution}, {info.img_channels} channels{labels}",
+        f"  z {info.z_dim}, w {info.w_dim}, {info.num_ws} entries of ws, {info.mapping_layers} mapping layers, {info.parameters:,} numbers",
+        f"  {info.container}, {info.bytes:,} bytes, SHA-256 {info.sha256}",
+    ]
+    for digest, known in info.sources.items():
+        lines.append(f"  embedded source text {digest[:12]}…: " + (known or "unknown text, network loaded by its structure"))
+    lines += [f"  {name}: {what}" for name, what in info.contents.items()]
+    rows = [
+        [layer.name, str(layer.ws), f"{layer.resolution}x{layer.resolution}", str(layer.in_channels), str(layer.out_channels)]
+        for layer in info.layers
+    ]
+    result(as_json, info.to_dict(), [*lines, "", *table(["layer", "ws", "resolution", "in", "out"], rows)])

@@ -1,0 +1,104 @@
+"""Options that several commands share, and their parameter types."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orojar_cli.runs import DEFAULT_OUTDIR
+
+
+class NumberList(click.ParamType):
+    """Whole numbers as `0-3,6`; with `all_word` also the word "all" (None)."""
+
+    def __init__(self, name: str, all_word: bool = False) -> None:
+        self.name = name
+        self.all_word = all_word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        if self.all_word and value.strip() == "all":
+            return "all"
+        numbers: list[int] = []
+        for part in value.split(","):
+            match = re.fullmatch(r"\s*(\d{1,10})(?:\s*-\s*(\d{1,10}))?\s*", part)
+            if match is None:
+                self.fail(f"{value!r} is not a list such as 0-3,6{' or all' if self.all_word else ''}", param, ctx)
+            first, last = int(match[1]), int(match[2] or match[1])
+            if last < first or last - first > 100_000:
+                self.fail(f"{part!r} is not a range from low to high", param, ctx)
+            numbers.extend(range(first, last + 1))
+        return tuple(dict.fromkeys(numbers))
+
+
+def checkpoint_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The positional CHECKPOINT, for which NVlabs' users may also write --network."""
+
+    @click.argument("checkpoint", required=False)
+    @click.option("--network", help="The same as the positional CHECKPOINT.")
+    @functools.wraps(function)
+    def wrapper(checkpoint: str | None, network: str | None, **options: Any) -> Any:
+        if (checkpoint is None) == (network is None):
+            raise click.UsageError("name one checkpoint: orojar COMMAND ckpt.pkl")
+        return function(checkpoint=checkpoint or network, **options)
+
+    return wrapper
+
+
+def _combined(*decorators: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout.")
+outdir_option = click.option(
+    "--outdir", type=click.Path(path_type=Path), default=DEFAULT_OUTDIR, show_default=True, help="Folder for the numbered run directory."
+)
+layers_option = click.option(
+    "--layers", type=NumberList("layers", all_word=True), default="all", show_default=True, help="Entries of ws, e.g. 0-3,6."
+)
+class_option = click.option("--class", "class_index", type=int, help="Class of a conditional network.")
+noise_option = click.option(
+    "--noise-mode",
+    type=click.Choice(["const", "none", "random"]),
+    default="const",
+    show_default=True,
+    help="Noise inputs of the synthesis.",
+)
+truncation_options = _combined(
+    click.option("--trunc", "psi", type=float, default=1.0, show_default=True, help="Truncation psi."),
+    click.option("--trunc-cutoff", "cutoff", type=int, help="Truncate only the first N entries of ws."),
+)
+
+
+def seeds_option(default: str) -> Callable[..., Any]:
+    """--seeds with a command's own default."""
+    return click.option("--seeds", type=NumberList("seeds"), default=default, show_default=True, help="Images, e.g. 0-7,12.")
+
+
+def torch_device(name: str) -> str:
+    """The device for a --device value; raises a usage error for one this machine does not have."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise click.BadParameter(f"{name!r} is none of auto, cpu, cuda, cuda:N, mps", param_hint="--device")
+    if name.startswith("cuda") and (not torch.cuda.is_available() or int(name[5:] or 0) >= torch.cuda.device_count()):
+        raise click.BadParameter(
+            f"{name}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu", param_hint="--device"
+        )
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise click.BadParameter("this machine has no mps device; use --device cpu", param_hint="--device")
+    return name

@@ -1,0 +1,90 @@
+"""The grids that the commands put into their run directories."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from orojar_cli.activeness import activeness
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.jacobian import Response
+from orojar_cli.media import display_size, labelled_grid, resize, save_image
+from orojar_cli.spaces import Latents
+from orojar_cli.traversal import Renderer, dimension_rows, strengths
+
+
+def cell_size(resolution: int, wanted: int | None = None, largest: int = 128) -> int:
+    """Size of a picture in a grid: as asked, else comfortable and at most `largest`."""
+    return wanted or min(display_size(resolution, 64), largest)
+
+
+def row_labels(directions: DirectionSet, dimensions: Sequence[int]) -> list[str]:
+    """ "dim 3" over its label or activeness."""
+    return [f"dim {index}\n{directions.labels[index] or f'act {directions.activeness[index]:.3g}'}" for index in dimensions]
+
+
+def direction_grid(
+    renderer: Renderer,
+    at: Latents,
+    directions: DirectionSet,
+    dimensions: Sequence[int],
+    path: Path,
+    *,
+    extent: float = 2.0,
+    steps: int = 5,
+    seeds: Sequence[int],
+    title: str,
+) -> None:
+    """Write a grid: one row per dimension, for every seed `steps` pictures from -extent to +extent sigmas."""
+    values = strengths(extent, steps)
+    size = cell_size(renderer.generator.img_resolution)
+    cells = np.stack([resize(row, size) for row in dimension_rows(renderer, at, directions, dimensions, values)])
+    columns = [f"seed {seed}" if step == steps // 2 else f"{value:+.3g}" for seed in seeds for step, value in enumerate(values)]
+    picture = labelled_grid(
+        cells,
+        row_labels=row_labels(directions, dimensions),
+        column_labels=columns,
+        title=title,
+        footer=f"strength in sigmas of {directions.space}, {directions.method}",
+        group=steps,
+    )
+    save_image(picture, path)
+
+
+def before_after_grid(
+    before: Renderer, after: Renderer, at: Latents, axes: DirectionSet, dimensions: Sequence[int], path: Path, *, seed: int
+) -> None:
+    """Write the z axes of two networks side by side: left those most active before, right those most active after."""
+    values = strengths(2.0, 7)
+    size = cell_size(after.generator.img_resolution)
+    original = original_axes(before, at, axes)
+    left = [resize(row, size) for row in dimension_rows(before, at, original, dimensions, values)]
+    right = [resize(row, size) for row in dimension_rows(after, at, axes, dimensions, values)]
+    cells = np.stack([np.concatenate(pair) for pair in zip(left, right, strict=True)])
+    columns = [f"{value:+.3g}" for _ in range(2) for value in values]
+    columns[3], columns[10] = "before", "after"
+    labels = [f"dim {index}\nact {original.activeness[index]:.3g} | {axes.activeness[index]:.3g}" for index in dimensions]
+    picture = labelled_grid(
+        cells,
+        row_labels=labels,
+        column_labels=columns,
+        title=f"z axes before and after, most active first (seed {seed})",
+        footer="strength in sigmas of z",
+        group=7,
+    )
+    save_image(picture, path)
+
+
+def original_axes(before: Renderer, at: Latents, axes: DirectionSet) -> DirectionSet:
+    """The untuned network's z axes, most active first."""
+    response = Response(before.generator, "z")
+    rng = torch.Generator().manual_seed(0)
+    points = torch.randn(16, before.generator.z_dim, generator=rng).to(at.z)
+    label = None if at.label is None else at.label[:1].expand(16, -1)
+    active = activeness(response, Latents(points, label), torch.eye(len(axes)).to(at.z))
+    order = active.argsort(descending=True, stable=True)
+    return dataclasses.replace(axes, directions=torch.eye(len(axes))[order], activeness=active[order])

@@ -1,0 +1,111 @@
+"""From coordinates to a finished direction set: the frame directions are measured in, their sigma, activeness and order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from orojar_cli.activeness import activeness
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.settings import Settings
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.jacobian import Response
+from orojar_cli.progress import Progress
+from orojar_cli.spaces import space_dim
+from orojar_cli.statistics import Moments, latent_samples
+
+_MOMENT_SAMPLES = 10_000
+_ACTIVENESS_SAMPLES = 48
+_MOMENT_STREAM, _ACTIVENESS_STREAM = 1, 2
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Unit steps of the coordinates: `steps` [d, D], one row each; `moments` of the latents (None in z, where sigma is 1)."""
+
+    steps: Tensor
+    moments: Moments | None
+    whitened: bool
+
+    @classmethod
+    def of(cls, generator: Generator, settings: Settings) -> Frame:
+        """The frame of the settings' space: the axes, or with `whiten` one standard deviation along each principal axis.
+
+        Whitened coordinates are c with latent = mean + S c, S S^T the covariance of the latents: there the data are isotropic.
+        """
+        space, layers = settings.space, settings.layers_of(generator)
+        dim = space_dim(generator, space, layers)
+        device = next(iter(generator.parameters())).device
+        if space == "z":
+            return cls(torch.eye(dim, device=device), None, False)
+        source = "p" if space == "p" else "w"
+        moments = Moments.of(latent_samples(generator, settings.latents(generator, _MOMENT_SAMPLES, _MOMENT_STREAM), source))
+        if settings.whiten:
+            scales, variances = moments.whitening()
+            # Axes along which the latents do not vary are no directions at all.
+            steps = scales.T[variances > 1e-8 * variances[0]]
+        else:
+            steps = torch.eye(generator.w_dim, dtype=torch.float64) * moments.covariance.diagonal().mean().sqrt()
+        if space == "w+":
+            steps = torch.block_diag(*[steps] * len(layers))
+        return cls(steps.to(device, torch.float32), moments, settings.whiten)
+
+    def sigma(self, vectors: Tensor, space: str) -> Tensor:
+        """[K] length of one strength unit along displacement vectors [K, D] made of orthonormal coordinates."""
+        lengths = vectors.norm(dim=1)
+        if self.moments is None or self.whitened:
+            return lengths
+        units = vectors / lengths.unsqueeze(1)
+        if space == "w+":
+            # Layers share their w in the data, so one sigma is measured per layer and combined by its share of the direction.
+            blocks = units.unflatten(1, (-1, len(self.moments.mean))).double().cpu()
+            variance = torch.einsum("kld,de,kle->k", blocks, self.moments.covariance, blocks)
+            return variance.sqrt().to(vectors)
+        return self.moments.sigma(units).to(vectors)
+
+
+def finished(
+    generator: Generator,
+    settings: Settings,
+    frame: Frame,
+    coordinates: Tensor,
+    method: str,
+    *,
+    by_activeness: bool,
+    scores: dict[str, Tensor] | None = None,
+    progress: Progress | None = None,
+) -> DirectionSet:
+    """A direction set of coordinates [K, d] in `frame`, most active first or in the order given, cut to `settings.num`.
+
+    Signs are fixed so that the largest entry of every direction is positive: two runs agree, also across machines.
+    """
+    coordinates = coordinates.to(frame.steps)
+    if settings.num is not None and settings.num < 1:
+        raise OptionError(f"--num {settings.num}: at least one direction is needed")
+    if not by_activeness:
+        coordinates = coordinates[: settings.num]
+    vectors = coordinates @ frame.steps
+    sigma = frame.sigma(vectors, settings.space)
+    units = vectors / vectors.norm(dim=1, keepdim=True)
+    largest = units.gather(1, units.abs().argmax(1, keepdim=True))
+    units = units * torch.where(largest < 0, -1.0, 1.0)
+    response = Response(generator, settings.space, settings.layers_of(generator))
+    at = settings.latents(generator, _ACTIVENESS_SAMPLES, _ACTIVENESS_STREAM)
+    callback = None if progress is None else lambda done: progress("activeness", done, len(units))
+    active = activeness(response, at, units * sigma.unsqueeze(1), callback=callback)
+    result = DirectionSet(
+        directions=units.cpu(),
+        sigma=sigma.cpu(),
+        activeness=active,
+        method=method,
+        space=settings.space,
+        layers=settings.layers_of(generator),
+        checkpoint="",
+        options=settings.to_dict(),
+        scores={name: score[: len(units)].float().cpu() for name, score in (scores or {}).items()},
+    )
+    order = active.argsort(descending=True, stable=True) if by_activeness else torch.arange(len(units))
+    return result.select(order[: settings.num])

@@ -1,0 +1,70 @@
+"""GANSpace: principal components of w (Härkönen et al., NeurIPS 2020, arXiv 2004.02546)."""
+
+from __future__ import annotations
+
+import torch
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.settings import Settings
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.outputs import Output
+from orojar_cli.progress import Progress
+from orojar_cli.statistics import Moments, latent_samples
+
+_STREAM, _CHUNK = 4, 8192
+
+
+def ganspace(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """Principal components of the latents (w or p), largest variance first; one sigma is the data's standard deviation.
+
+    Option `num_samples` (100,000; 10,000 with an activation).  Option `activation` ("b16", …) decomposes the features of that
+    block instead and carries its components back to the latent by least squares, as the authors do for BigGAN.
+    """
+    if settings.space not in ("w", "p"):
+        raise OptionError(f"GANSpace works on w or p, not on {settings.space}")
+    activation = settings.options.get("activation")
+    count = int(settings.options.get("num_samples", 10_000 if activation else 100_000))
+    at = settings.latents(generator, count, _STREAM)
+    samples = []
+    for start in range(0, count, _CHUNK):
+        samples.append(latent_samples(generator, at[start : start + _CHUNK], settings.space).cpu())
+        if progress is not None:
+            progress("sampling", min(start + _CHUNK, count), count)
+    latents = torch.cat(samples)
+    moments = Moments.of(latents)
+    if activation:
+        coordinates, values = _by_activation(generator, settings, latents, str(activation), progress)
+    else:
+        scales, values = moments.whitening()
+        coordinates = (scales / scales.norm(dim=0).clamp_min(1e-30)).T
+    frame = Frame(torch.eye(len(coordinates[0])), moments, False)
+    return finished(
+        generator, settings, frame, coordinates, "ganspace", by_activeness=False, scores={"variance": values}, progress=progress
+    )
+
+
+@torch.no_grad()
+def _by_activation(
+    generator: Generator, settings: Settings, latents: torch.Tensor, activation: str, progress: Progress | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latent directions [K, D] that least squares assigns to the principal components of a block's features, and their variances."""
+    output = Output.parse(activation)
+    device = next(iter(generator.parameters())).device
+    features = []
+    for start in range(0, len(latents), 256):
+        ws = latents[start : start + 256].to(device).unsqueeze(1).expand(-1, generator.num_ws, -1)
+        features.append(output(generator, ws).cpu())
+        if progress is not None:
+            progress("features", min(start + 256, len(latents)), len(latents))
+    stacked = torch.cat(features)
+    rank = min(generator.w_dim, *stacked.shape) - 1
+    torch_rng = torch.random.fork_rng(devices=[])
+    with torch_rng:
+        torch.manual_seed(settings.seed)  # pca_lowrank takes no generator; the global state is restored
+        _, singular, components = torch.pca_lowrank(stacked, q=min(rank, max(settings.num or rank, 16)))
+    scores = (stacked - stacked.mean(0)) @ components / singular * len(stacked) ** 0.5
+    centred = latents - latents.mean(0)
+    solution = torch.linalg.lstsq(scores.double(), centred.double()).solution
+    return (solution / solution.norm(dim=1, keepdim=True)).float(), singular.square() / len(stacked)

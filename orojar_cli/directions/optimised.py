@@ -1,0 +1,91 @@
+"""Directions by stochastic optimisation, as the papers do it: OroJaR (Wei et al. 2021) and Hessian Penalty (Peebles et al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.settings import Settings
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.jacobian import Response
+from orojar_cli.penalties import hessian_penalty, orojar_penalty
+from orojar_cli.progress import Progress
+
+_STREAM = 20
+
+
+def gram_schmidt(matrix: Tensor) -> Tensor:
+    """Rows of [K, D] orthonormalised in order, differentiably (through the QR decomposition)."""
+    q, r = torch.linalg.qr(matrix.T)
+    return (q * r.diagonal().sign()).T
+
+
+def _optimised(
+    name: str,
+    penalty: Callable[..., Tensor],
+    generator: Generator,
+    settings: Settings,
+    progress: Progress | None,
+) -> DirectionSet:
+    """Adam on a matrix A [num, d] whose rows are orthonormalised at every step; the penalty is taken in the coefficients at 0.
+
+    Options and their defaults, the papers': `steps` 300 (they: 50,000), `batch` 32, `lr` 0.01, `k` 2, `epsilon` 0.1,
+    `reduction` mean, `init` "normal" (or "identity"), `search_start` / `search_size`: the stretch of coordinates searched (BigGAN's
+    thirds).
+    """
+    options: dict[str, Any] = {"steps": 300, "batch": 32, "lr": 0.01, "k": 2, "epsilon": 0.1, "reduction": "mean", "init": "normal"}
+    options |= {"search_start": 0, "search_size": None} | settings.options
+    frame = Frame.of(generator, settings)
+    start, size = int(options["search_start"]), options["search_size"]
+    steps = frame.steps[start : None if size is None else start + int(size)]
+    count = min(settings.num or len(steps), len(steps))
+    if not count:
+        raise OptionError(f"the search space starts at {start}, behind the last coordinate {len(frame.steps) - 1}")
+    rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
+    if options["init"] == "identity":
+        matrix = torch.eye(count, len(steps))
+    else:
+        matrix = torch.randn(count, len(steps), generator=rng) * (2 / len(steps)) ** 0.5
+    matrix = matrix.to(steps).requires_grad_(True)
+    optimiser = torch.optim.Adam([matrix], lr=float(options["lr"]))
+    response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
+    total, batch = int(options["steps"]), int(options["batch"])
+    losses = []
+    for step in range(total):
+        at = settings.latents(generator, batch, _STREAM + 1 + step)
+        directions = gram_schmidt(matrix) @ steps
+        loss = penalty(
+            lambda c, at=at, directions=directions: response(at, c @ directions),
+            torch.zeros(batch, count).to(steps),
+            int(options["k"]),
+            float(options["epsilon"]),
+            reduction=str(options["reduction"]),
+            rng=rng,
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+        if progress is not None:
+            progress("optimising", step + 1, total)
+    coordinates = torch.zeros(count, len(frame.steps)).to(steps)
+    coordinates[:, start : start + len(steps)] = gram_schmidt(matrix.detach())
+    found = finished(generator, settings, frame, coordinates, name, by_activeness=True, progress=progress)
+    found.options.update(options | {"final_loss": losses[-1] if losses else None})
+    return found
+
+
+def orojar_sgd(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """The paper's own optimisation of the stochastic OroJaR loss."""
+    return _optimised("orojar-sgd", orojar_penalty, generator, settings, progress)
+
+
+def hessian(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """The Hessian Penalty's optimisation."""
+    return _optimised("hessian", hessian_penalty, generator, settings, progress)

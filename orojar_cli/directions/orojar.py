@@ -1,0 +1,84 @@
+"""OroJaR directions in closed form, and the eigenvectors of the mean Gram matrix they start from.
+
+The OroJaR loss (Wei et al., ICCV 2021) asks that different dimensions change the image orthogonally.  Among rotations its optimum
+is the joint diagonaliser of the sampled Gram matrices.  With fewer directions than dimensions the loss is lowest where nothing
+happens, so the active subspace comes first (top eigenvectors of E[M]), then the rotation inside it; the rest keeps its eigenvectors.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from orojar_cli.diagonaliser import joint_diagonalise, mean_eigenvectors, normalise_by_trace, orojar_loss
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.settings import Settings
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.jacobian import Response, gram_matrices
+from orojar_cli.progress import Progress
+from orojar_cli.spaces import Latents
+
+_FIT_STREAM, _HELD_OUT_STREAM = 10, 11
+_PILOT = 48
+_AUTO_SHARE, _AUTO_RANGE = 0.95, (4, 32)
+
+
+def jacobian_pca(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """Eigenvectors of the mean Gram matrix E[M], largest eigenvalue first."""
+    frame = Frame.of(generator, settings)
+    grams = _grams(generator, settings, settings.latents(generator, settings.samples, _FIT_STREAM), frame.steps, progress, "Gram matrices")
+    values, vectors = torch.linalg.eigh(grams.mean(0))
+    scores = {"eigenvalue": values.flip(0)}
+    return finished(generator, settings, frame, vectors.flip(1).T, "jacobian-pca", by_activeness=False, scores=scores, progress=progress)
+
+
+def orojar(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """The joint diagonaliser of the Gram matrices in the active subspace, most active direction first.
+
+    `settings.subspace` is the size of that subspace, None for the smallest (4 to 32) that holds 95 % of the mean trace.  The
+    subspace is found from at most 48 samples, the rotation from `settings.samples`, with a quarter as many held out to stop it.
+    Option `criterion` "orojar" (default) or "loglik".  The options record the held-out loss before and after.
+    """
+    frame = Frame.of(generator, settings)
+    fit = settings.latents(generator, settings.samples, _FIT_STREAM)
+    held = settings.latents(generator, max(8, settings.samples // 4), _HELD_OUT_STREAM)
+    pilot = min(settings.samples, _PILOT)
+    pilot_grams = _grams(generator, settings, fit[:pilot], frame.steps, progress, "active subspace")
+    basis = mean_eigenvectors(normalise_by_trace(pilot_grams))
+    size = _subspace_size(settings, pilot_grams, basis)
+    inside = basis[:size]
+    grams = inside @ pilot_grams @ inside.T
+    steps = inside.to(frame.steps) @ frame.steps
+    if pilot < settings.samples:
+        grams = torch.cat([grams, _grams(generator, settings, fit[pilot:], steps, progress, "Gram matrices")])
+    held_grams = _grams(generator, settings, held, steps, progress, "held-out Gram matrices")
+    criterion = str(settings.options.get("criterion", "orojar"))
+    result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(held_grams), criterion=criterion)
+    coordinates = torch.cat([result.rotation @ inside, basis[size:]])
+    found = finished(generator, settings, frame, coordinates, "orojar", by_activeness=True, progress=progress)
+    found.options.update(
+        subspace=size,
+        held_out_loss_before=orojar_loss(held_grams),
+        held_out_loss=orojar_loss(held_grams, result.rotation),
+        iterations=result.iterations,
+    )
+    return found
+
+
+def _subspace_size(settings: Settings, grams: Tensor, basis: Tensor) -> int:
+    dim = len(basis)
+    if settings.subspace is not None:
+        if not 1 <= settings.subspace <= dim:
+            raise OptionError(f"--subspace {settings.subspace}: this space has {dim} dimensions")
+        return settings.subspace
+    spectrum = (basis @ normalise_by_trace(grams).mean(0) @ basis.T).diagonal()
+    share = spectrum.cumsum(0) / spectrum.sum()
+    return min(dim, max(_AUTO_RANGE[0], min(_AUTO_RANGE[1], int((share < _AUTO_SHARE).sum()) + 1)))
+
+
+def _grams(generator: Generator, settings: Settings, at: Latents, steps: Tensor, progress: Progress | None, stage: str) -> Tensor:
+    response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
+    callback = None if progress is None else lambda done: progress(stage, done, len(at))
+    return gram_matrices(response, at, steps, method=settings.jacobian, callback=callback)

@@ -1,0 +1,60 @@
+"""SeFa: closed-form factorisation of the style weights (Shen & Zhou, CVPR 2021, arXiv 2007.06600)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.settings import Settings
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.progress import Progress
+
+
+def style_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
+    """The affine weights [in, w_dim] of the chosen entries of ws: each entry's convolution, and ToRGB only for the last entry.
+
+    That is the authors' choice: the other ToRGB layers share their entry with the next convolution.
+    """
+    by_entry: dict[int, str] = {}
+    for layer in generator.config.layers():
+        if layer.ws not in by_entry or "torgb" not in layer.name:
+            by_entry[layer.ws] = layer.affine
+    weights = generator.state_dict()
+    return [weights[by_entry[entry]] for entry in layers]
+
+
+def style_factors(weights: Sequence[Tensor], *, normalise: bool = True) -> tuple[Tensor, Tensor]:
+    """(directions [D, D], singular values [D]) of the stacked rows, largest first.
+
+    The right singular vectors of the stack A are the eigenvectors of the D x D matrix A^T A, which is what is decomposed.
+    With `normalise` every row has unit length first, as the authors do.
+    """
+    gram = torch.zeros(weights[0].shape[1], weights[0].shape[1], dtype=torch.float64)
+    for weight in weights:
+        rows = weight.detach().double().cpu()
+        if normalise:
+            rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        gram += rows.T @ rows
+    values, vectors = torch.linalg.eigh(gram)
+    return vectors.flip(1).T.contiguous(), values.flip(0).clamp_min(0).sqrt()
+
+
+def sefa(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """The first `settings.num` singular directions of the chosen layers' style weights, in w, in the order of singular values.
+
+    Option `normalize` (True) gives rows unit length; `first_layer` uses the first chosen layer alone (the OroJaR authors'
+    baseline).  Raises OptionError for a space other than w.
+    """
+    if settings.space != "w":
+        raise OptionError(f"SeFa factorises the style weights, so its directions live in w, not in {settings.space}")
+    layers = settings.layers_of(generator)
+    weights = style_weights(generator, layers[:1] if settings.options.get("first_layer") else layers)
+    vectors, values = style_factors(weights, normalise=settings.options.get("normalize", True))
+    frame = Frame.of(generator, settings)
+    plain = Frame(torch.eye(generator.w_dim).to(frame.steps), frame.moments, False)
+    return finished(generator, settings, plain, vectors, "sefa", by_activeness=False, scores={"singular_value": values}, progress=progress)

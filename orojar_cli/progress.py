@@ -1,0 +1,8 @@
+"""How long work reports where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(stage, done, total)."""

@@ -1,0 +1,137 @@
+"""Run directories: numbered folders with run.json, the artefacts and pictures of one command; finding the newest."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from orojar_cli.errors import InputFileError, OutputFileError
+from orojar_cli.files import write_text
+
+FORMAT = "orojar-run-1"
+DEFAULT_OUTDIR = "orojar-runs"
+DIRECTIONS, METRICS, MANIFEST = "directions.safetensors", "metrics.jsonl", "run.json"
+_NUMBERED = re.compile(r"(\d{5,})-")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and its manifest."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def directions(self) -> Path:
+        return self.path / DIRECTIONS
+
+    @property
+    def checkpoint(self) -> Path:
+        """The network its directions belong to: an artefact of the run, or the file it was given."""
+        inside = self.manifest.get("artefacts", {}).get("checkpoint")
+        return self.path / inside if inside else Path(self.manifest["checkpoint"]["path"])
+
+
+class RunWriter:
+    """A run being made.  The manifest is written last, so a folder without one is unfinished and never picked up."""
+
+    def __init__(self, outdir: str | os.PathLike[str], command: str, checkpoint: str | os.PathLike[str]) -> None:
+        """Create the next numbered folder `NNNNN-command-name`; raises OutputFileError where that cannot be done."""
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(checkpoint).stem)[:40].strip("-.") or "network"
+        self.path = _next_folder(Path(outdir), f"{command}-{name}")
+        self.started = time.time()
+        self._metrics: list[str] = []
+
+    def metric(self, **values: Any) -> None:
+        """Add one line to metrics.jsonl."""
+        self._metrics.append(json.dumps(values))
+        write_text(self.path / METRICS, "\n".join(self._metrics) + "\n")
+
+    def finish(
+        self, *, argv: list[str], command: str, options: dict[str, Any], checkpoint: dict[str, str], device: str, artefacts: dict[str, str]
+    ) -> Run:
+        """Write run.json, which makes the run one that others can use."""
+        manifest = {
+            "format": FORMAT,
+            "command": command,
+            "argv": argv,
+            "options": options,
+            "checkpoint": checkpoint,
+            "artefacts": artefacts,
+            "device": device,
+            "seconds": round(time.time() - self.started, 3),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": versions(),
+        }
+        write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        return Run(self.path, manifest)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    packages = ("orojar", "torch", "numpy", "scipy", "pillow")
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found | {"python": platform.python_version(), "platform": sys.platform}
+
+
+def _numbers(outdir: Path) -> list[tuple[int, Path]]:
+    if not outdir.is_dir():
+        return []
+    return sorted((int(match[1]), path) for path in outdir.iterdir() if (match := _NUMBERED.match(path.name)))
+
+
+def _next_folder(outdir: Path, name: str) -> Path:
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+        number = max((number for number, _ in _numbers(outdir)), default=-1) + 1
+        while True:
+            path = outdir / f"{number:05d}-{name}"
+            # Another process may have taken the number under another name.
+            if not any(taken == number for taken, _ in _numbers(outdir)):
+                path.mkdir()
+                return path
+            number += 1
+    except OSError as error:
+        raise OutputFileError(f"cannot make a run folder in {outdir}: {error.strerror or error}; choose another --outdir") from error
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """The run in a folder, or around a file in it; raises InputFileError where there is none."""
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest["format"] != FORMAT or not isinstance(manifest["checkpoint"]["path"], str):
+            raise KeyError("format")
+    except OSError as error:
+        raise InputFileError(f"{folder} is not a finished run (no readable {MANIFEST}); pass a run folder or a checkpoint") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputFileError(f"{folder / MANIFEST} is not the manifest of a run; pass another run folder") from error
+    return Run(folder, manifest)
+
+
+def is_in_run(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a run folder or an artefact of one."""
+    path = Path(path)
+    return ((path if path.is_dir() else path.parent) / MANIFEST).is_file()
+
+
+def latest_run(outdir: str | os.PathLike[str]) -> Run | None:
+    """The finished run with the highest number that has directions, or None."""
+    for _, path in reversed(_numbers(Path(outdir))):
+        if (path / MANIFEST).is_file() and (path / DIRECTIONS).is_file():
+            return load_run(path)
+    return None

@@ -1,0 +1,114 @@
+"""Walks along directions: latents in, pictures out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.settings import one_hot
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.jacobian import DEFAULT_BUDGET
+from orojar_cli.media.pixels import to_uint8
+from orojar_cli.spaces import Latents, displaced_ws
+
+
+def seed_latents(
+    generator: Generator, seeds: Sequence[int], class_index: int | None = None, psi: float = 1.0, cutoff: int | None = None
+) -> Latents:
+    """The latents of numbered seeds as the StyleGAN tools draw them: numpy.random.RandomState(seed).randn(1, z_dim)."""
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise OptionError("seeds are whole numbers from 0 to 4294967295, at least one")
+    z = np.concatenate([np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds])
+    device = next(iter(generator.parameters())).device
+    return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff)
+
+
+def strengths(extent: float, steps: int) -> list[float]:
+    """`steps` values from -extent to +extent, evenly spaced; one step is 0."""
+    if steps < 1:
+        raise OptionError(f"{steps} steps: at least one is needed")
+    return [0.0] if steps == 1 else [extent * (2 * index / (steps - 1) - 1) for index in range(steps)]
+
+
+def there_and_back(extent: float, frames: int, ease: bool = True) -> list[float]:
+    """Strengths of a seamless loop of `frames` frames: from 0 to +extent, back to -extent and to 0.
+
+    With `ease` the movement is a sine (slow at the ends), else at constant speed.
+    """
+    phases = [index / frames for index in range(frames)]
+    if ease:
+        return [extent * math.sin(2 * math.pi * phase) for phase in phases]
+    return [extent * (1 - abs((4 * phase + 3) % 4 - 2)) for phase in phases]
+
+
+class Renderer:
+    """Draws a generator's pictures in batches that fit a memory budget."""
+
+    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET, noise_seed: int = 0) -> None:
+        self.generator, self.noise_mode, self.noise_seed = generator, noise_mode, noise_seed
+        widest = max((layer.in_channels + layer.out_channels) * layer.resolution**2 for layer in generator.config.layers())
+        self.batch = max(1, budget // (4 * 4 * widest))
+
+    @torch.no_grad()
+    def images(self, ws: Tensor) -> np.ndarray:
+        """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim]; mode "random" uses the same noise in every call, so that films do not flicker."""
+        parts = []
+        for part in ws.split(self.batch):
+            rng = torch.Generator(part.device).manual_seed(self.noise_seed) if self.noise_mode == "random" else None
+            parts.append(to_uint8(self.generator.synthesis(part, noise_mode=self.noise_mode, rng=rng).float().cpu().numpy()))
+        return np.concatenate(parts)
+
+
+def chosen_layers(generator: Generator, directions: DirectionSet, layers: Sequence[int] | None) -> tuple[int, ...]:
+    """The entries of ws a direction set is applied at: its own, or those asked for."""
+    if layers is None:
+        return directions.layers
+    if directions.space == "w+":
+        raise OptionError("directions in w+ carry their own layers; leave out --layers")
+    if not layers or min(layers) < 0 or max(layers) >= generator.num_ws:
+        raise OptionError(f"no layer {max(layers, default=0)}: this network has layers 0-{generator.num_ws - 1}")
+    return tuple(sorted(set(layers)))
+
+
+@torch.no_grad()
+def walk_ws(
+    generator: Generator, at: Latents, directions: DirectionSet, index: int, values: Sequence[float], layers: Sequence[int] | None = None
+) -> Tensor:
+    """ws [S, N, num_ws, w_dim] of the points `at` with direction `index` added at S strengths (in sigmas), in the set's own space."""
+    where = chosen_layers(generator, directions, layers)
+    steps = directions.displacement(index, torch.tensor(values)).to(at.z)
+    return torch.stack([displaced_ws(generator, at, step.expand(len(at), -1), directions.space, where) for step in steps])
+
+
+def walk(
+    renderer: Renderer, at: Latents, directions: DirectionSet, index: int, values: Sequence[float], layers: Sequence[int] | None = None
+) -> Iterator[np.ndarray]:
+    """For every strength in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across strengths."""
+    ws = walk_ws(renderer.generator, at, directions, index, values, layers)
+    per_batch = max(1, renderer.batch // len(at))
+    for group in ws.split(per_batch):
+        yield from renderer.images(group.flatten(0, 1)).reshape(len(group), len(at), *_picture_shape(renderer.generator))
+
+
+def _picture_shape(generator: Generator) -> tuple[int, int, int]:
+    return generator.img_resolution, generator.img_resolution, 3
+
+
+def dimension_rows(
+    renderer: Renderer,
+    at: Latents,
+    directions: DirectionSet,
+    dimensions: Sequence[int],
+    values: Sequence[float],
+    layers: Sequence[int] | None = None,
+) -> Iterator[np.ndarray]:
+    """For every dimension the row [S * N, H, W, 3] of its grid: each point's walk from left to right, points one after another."""
+    for index in dimensions:
+        pictures = np.stack(list(walk(renderer, at, directions, index, values, layers)))
+        yield pictures.swapaxes(0, 1).reshape(-1, *pictures.shape[2:])
