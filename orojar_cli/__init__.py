@@ -11,6 +11,11 @@ _PUBLIC = {
     "load_checkpoint": "orojar_cli.checkpoint.checkpoint",
     "save_checkpoint": "orojar_cli.checkpoint.writer",
     "Checkpoint": "orojar_cli.checkpoint.checkpoint",
+    "load_directions": "orojar_cli.directions",
+    "save_directions": "orojar_cli.directions",
+    "DirectionSet": "orojar_cli.directions",
+    "orojar_penalty": "orojar_cli.penalties",
+    "hessian_penalty": "orojar_cli.penalties",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

@@ -39,12 +39,13 @@ class CheckpointMachine(Machine):
     protocols = (3, 4)
 
     def global_token(self, module: str, name: str) -> Token:
-        if (module, name) not in CALLABLE and (module, name) not in NEWABLE and (module, name) != _NDARRAY:
+        token = _TOKENS.get((module, name))
+        if token is None:
             raise UnsafeCheckpointError(
                 f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which checkpoints never need (byte {self.at}); "
                 "the file may be malicious, nothing was executed"
             )
-        return Token(module, name)
+        return token
 
     def _stack_global(self) -> None:
         name, module = self.pop(), self.pop()
@@ -189,10 +190,9 @@ def _scalar(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> float | i
 def _array(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> ArrayRecord:
     if len(arguments) == 3:
         token, shape, code = arguments
-        is_ndarray = type(token) is Token and (token.module, token.name) == _NDARRAY
-        if is_ndarray and type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] == 0:
-            if type(code) is Span and code.length == 1 and code.read() == b"b":
-                return ArrayRecord()
+        zero = type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] == 0
+        if token is _TOKENS[_NDARRAY] and zero and type(code) is Span and code.length == 1 and code.read() == b"b":
+            return ArrayRecord()
     raise machine.damaged("a numpy array with unexpected arguments")
 
 
@@ -237,6 +237,9 @@ NEWABLE: dict[tuple[str, str], Callable[[CheckpointMachine], Any]] = {
     ("dnnlib.util", "EasyDict"): lambda machine: {},
     ("dnnlib.tflib.network", "Network"): lambda machine: NetworkRecord(machine.at),
 }
+
+# One token per name, however often a file mentions it.
+_TOKENS = {pair: Token(*pair) for pair in (*CALLABLE, *NEWABLE, _NDARRAY)}
 
 _BUILDERS: dict[type, Callable[[CheckpointMachine, Any, Any], None]] = {
     DtypeRecord: _build_dtype,

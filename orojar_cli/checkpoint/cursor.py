@@ -16,7 +16,8 @@ class Cursor:
         self.file = file
         self.position = start
         self.stop = stop
-        self.frame_end: int | None = None
+        self._frame_end: int | None = None
+        self._bound = stop  # of the frame, or of the stretch
         self._window = b""
         self._window_start = start
 
@@ -24,27 +25,41 @@ class Cursor:
     def remaining(self) -> int:
         return self.stop - self.position
 
+    @property
+    def in_frame(self) -> bool:
+        """Whether a frame is open that does not end here."""
+        return self._frame_end not in (None, self.position)
+
     def _advance(self, length: int) -> int:
-        start, end = self.position, self.position + length
-        if end > self.stop:
-            raise DamagedCheckpointError(
-                f"damaged: {self.file.name} ends early (needs {length} bytes at byte {start}, {self.remaining} left); download it again"
-            )
-        if self.frame_end is not None:
-            if end > self.frame_end:
-                raise DamagedCheckpointError(f"damaged: {self.file.name} has an instruction that straddles its frame at byte {start}")
-            if end == self.frame_end:
-                self.frame_end = None
+        start = self.position
+        end = start + length
+        if end > self._bound:
+            if end > self.stop:
+                raise self._ends_early(f"needs {length} bytes at byte {start}, {self.remaining} left")
+            raise DamagedCheckpointError(f"damaged: {self.file.name} has an instruction that straddles its frame at byte {start}")
         self.position = end
         return start
 
-    def take(self, length: int) -> bytes:
-        """The next `length` bytes."""
-        start = self._advance(length)
+    def _ends_early(self, how: str) -> DamagedCheckpointError:
+        return DamagedCheckpointError(f"damaged: {self.file.name} ends early ({how}); download it again")
+
+    def _fill(self, start: int, length: int) -> int:
+        """Where the `length` bytes at `start` lie in the window, which is moved to hold them."""
         at = start - self._window_start
-        if at < 0 or at + length > len(self._window):
+        if at + length > len(self._window):
             self._window = self.file.read(start, min(max(length, _WINDOW), self.stop - start))
             self._window_start, at = start, 0
+        return at
+
+    def opcode(self) -> bytes:
+        """The byte an instruction begins with.  Only here may a frame end: an instruction that begins in a frame lies in it whole."""
+        if self.position == self._frame_end:
+            self._frame_end, self._bound = None, self.stop
+        return self.take(1)
+
+    def take(self, length: int) -> bytes:
+        """The next `length` bytes."""
+        at = self._fill(self._advance(length), length)
         return self._window[at : at + length]
 
     def skip(self, length: int) -> Span:
@@ -57,20 +72,17 @@ class Cursor:
 
     def line(self, limit: int) -> bytes:
         """The bytes up to a newline, which must come within `limit` bytes."""
-        out = bytearray()
-        while (byte := self.take(1)) != b"\n":
-            out += byte
-            if len(out) > limit:
-                raise DamagedCheckpointError(f"damaged: {self.file.name} has a name longer than {limit} characters at byte {self.position}")
-        return bytes(out)
+        ahead = min(limit + 1, self.remaining)
+        at = self._fill(self.position, ahead)
+        end = self._window.find(b"\n", at, at + ahead)
+        if end < 0 and ahead > limit:
+            raise DamagedCheckpointError(f"damaged: {self.file.name} has a name longer than {limit} characters at byte {self.position}")
+        return self.take(end - at + 1 if end >= 0 else ahead + 1)[:-1]
 
     def open_frame(self, length: int) -> None:
         """Begin a frame of `length` bytes; frames neither nest nor reach past the end."""
-        if self.frame_end is not None:
+        if self._frame_end is not None:
             raise DamagedCheckpointError(f"damaged: {self.file.name} has a frame inside a frame at byte {self.position}")
         if length > self.remaining:
-            raise DamagedCheckpointError(
-                f"damaged: {self.file.name} ends early (a frame of {length} bytes at byte {self.position}, {self.remaining} left); "
-                "download it again"
-            )
-        self.frame_end = self.position + length if length else None
+            raise self._ends_early(f"a frame of {length} bytes at byte {self.position}, {self.remaining} left")
+        self._frame_end = self._bound = self.position + length

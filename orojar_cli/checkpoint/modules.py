@@ -37,6 +37,8 @@ class NetworkTree:
     def recorded(self, path: str, attribute: str, kinds: tuple[type, ...], default: Any) -> Any:
         """The plain attribute that the module at `path` carries, or `default` where it has none of one of the types `kinds`."""
         value = self.attributes.get(path, {}).get(attribute, default)
+        if type(value) is str and not _NAME.match(value):
+            raise DamagedCheckpointError(f"damaged: {self.name}.{path}.{attribute} is {printable(value)!r}")
         return value if type(value) in kinds else default
 
 
@@ -50,16 +52,24 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
         raise DamagedCheckpointError(f"damaged: {file.name}: {name} is not a network")
     tree: NetworkTree | None = None
     visited: set[int] = set()
+    digests: dict[int, str] = {}  # modules of one class share their text, which is hashed once
     pending: list[tuple[str, Any, int]] = [("", record, 0)]
     while pending:
         path, module, depth = pending.pop()
-        where = f"{file.name}: {name}{'.' if path else ''}{path}"
+        where = f"{file.name}: {printable(f'{name}.{path}' if path else name)}"
         if type(module) is not PersistentRecord:
             raise UnsupportedCheckpointError(f"not supported: {where} is not a module of this container")
         if id(module) in visited or depth > limits.module_depth:
             raise DamagedCheckpointError(f"damaged: {where} contains itself or is nested too deeply")
         visited.add(id(module))
         class_name, source, state = _checked_meta(module, where)
+        members = {kind: _checked_members(state, kind, where) for kind in ("_parameters", "_buffers", "_modules")}
+        tables = {id(table) for table in (state, *members.values())}
+        if len(tables) < 4 or tables & visited:  # walking one table again and again could take forever
+            raise DamagedCheckpointError(f"damaged: {where} has a table of contents that another module has too")
+        visited |= tables
+        if id(source) not in digests:
+            digests[id(source)] = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
         if tree is None:
             if type(state.get("_init_args", ())) is not tuple or state.get("_init_args", ()):
                 raise UnsupportedCheckpointError(f"not supported: {where} was built with positional arguments")
@@ -68,16 +78,16 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
                 raise DamagedCheckpointError(f"damaged: {where} has no constructor arguments")
             tree = NetworkTree(name, class_name, init_kwargs)
         tree.classes[path] = class_name
-        tree.sources.add(source)
+        tree.sources.add(digests[id(source)])
         tree.attributes[path] = {key: value for key, value in state.items() if not key.startswith("_")}
         prefix = f"{path}." if path else ""
         for kind in ("_parameters", "_buffers"):
-            for key, tensor in _checked_members(state, kind, where).items():
+            for key, tensor in members[kind].items():
                 if tensor is not None:
                     if type(tensor) is not TensorRecord:
                         raise DamagedCheckpointError(f"damaged: {where}.{key} is not a tensor")
                     tree.tensors[prefix + key] = tensor
-        for key, child in _checked_members(state, "_modules", where).items():
+        for key, child in members["_modules"].items():
             if child is not None:
                 pending.append((prefix + key, child, depth + 1))
     assert tree is not None
@@ -96,7 +106,7 @@ def _checked_meta(module: PersistentRecord, where: str) -> tuple[str, str, dict[
     for key, value in state.items():
         if key.endswith("_hooks") and value is not None and (type(value) is not dict or value):
             raise UnsafeCheckpointError(f"refused: {where} carries code hooks ({printable(key)}); nothing was executed")
-    return class_name, hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest(), state
+    return class_name, source, state
 
 
 def _checked_members(state: dict[str, Any], kind: str, where: str) -> dict[str, Any]:
@@ -114,14 +124,18 @@ def check_tensors(tensors: dict[str, TensorRecord], shapes: dict[str, tuple[int,
 
     A missing or misshapen tensor is damage; an additional one is a network we do not know.
     """
+    stored = 0
     for name, shape in shapes.items():
         record = tensors.get(name)
         if record is None:
             raise DamagedCheckpointError(f"damaged: {where}.{name} is missing")
         if record.shape != shape:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} has shape {record.shape}, its options need {shape}")
+            raise DamagedCheckpointError(f"damaged: {where}.{name} has shape {printable(str(record.shape))}, its options need {shape}")
         if not record.dtype.startswith("float"):
             raise DamagedCheckpointError(f"damaged: {where}.{name} holds {record.dtype}, not floating-point numbers")
+        stored += record.numel * record.storage.itemsize
+        if stored > record.storage.data.file.size:
+            raise UnsafeCheckpointError(f"refused: {where} uses the same bytes for many tensors; no checkpoint does")
     extra = sorted(set(tensors) - set(shapes))
     if extra:
         raise UnsupportedCheckpointError(f"not supported: {where} has a tensor {printable(extra[0])} that its architecture does not have")

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from orojar_cli.checkpoint.source import CheckpointFile
 from orojar_cli.errors import DamagedCheckpointError
 
+_LARGEST = 2**63 - 1
+
 
 class Span(NamedTuple):
     """Bytes that stay in the file until somebody asks for them."""
@@ -117,7 +119,7 @@ def checked_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *, max_di
         raise DamagedCheckpointError(f"damaged: {where} has a malformed size, stride or offset")
     if len(shape) != len(stride) or len(shape) > max_dimensions:
         raise DamagedCheckpointError(f"damaged: {where} has {len(shape)} sizes and {len(stride)} strides")
-    if any(type(value) is not int or value < 0 for value in (*shape, *stride)):
+    if any(type(value) is not int or not 0 <= value <= _LARGEST for value in (*shape, *stride)):
         raise DamagedCheckpointError(f"damaged: {where} has a size or stride that is not a whole number from 0 up")
     record = TensorRecord(storage, offset, shape, stride)
     if record.numel == 0:

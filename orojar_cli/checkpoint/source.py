@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import stat
@@ -30,7 +31,12 @@ _NOT_PICKLES = (
 
 
 def printable(text: object, limit: int = 80) -> str:
-    """`text` from a file made safe to print: ASCII without control characters, at most `limit` characters."""
+    """`text` from a file made safe to print: ASCII without control characters, at most `limit` characters.
+
+    What is neither text, number nor path is only named by its type: a nest of containers can be exponentially long.
+    """
+    if text is not None and not isinstance(text, (str, int, float, os.PathLike)):
+        text = f"<{type(text).__name__}>"
     escaped = str(text)[: limit + 1].encode("ascii", "backslashreplace").decode()
     escaped = re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", escaped)
     return escaped if len(escaped) <= limit else escaped[: limit - 1] + "~"
@@ -44,17 +50,17 @@ class CheckpointFile:
         self.path = Path(path)
         shown = printable(self.path, 300)
         try:
-            status = os.stat(self.path)
-            if not stat.S_ISREG(status.st_mode):
-                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            mode = os.stat(self.path).st_mode  # before opening: a pipe would wait for its writer
+            if not stat.S_ISREG(mode):
+                kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
                 raise InputFileError(f"cannot read {shown}: it is {kind}; pass the checkpoint file itself")
-            descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+            self._file = io.FileIO(self.path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputFileError(f"cannot read {shown}: {reason}; check the path") from error
-        self._descriptor = descriptor
-        self.close = weakref.finalize(self, os.close, descriptor)
-        self.size = os.fstat(descriptor).st_size
+        self.close = weakref.finalize(self, self._file.close)
+        self.status = os.fstat(self._file.fileno())
+        self.size = self.status.st_size
         if self.size > limits.file_bytes:
             raise UnsupportedCheckpointError(
                 f"not supported: {self.name} has {self.size} bytes, more than the limit of {limits.file_bytes}"
@@ -68,16 +74,27 @@ class CheckpointFile:
         """Exactly `length` bytes at `offset`; raises DamagedCheckpointError where the file ends before them."""
         if offset + length > self.size:
             raise DamagedCheckpointError(
-                f"damaged: {self.name} ends early (needs {length} bytes at byte {offset}, {max(self.size - offset, 0)} left); download it again"
+                f"damaged: {self.name} ends early (needs {length} bytes at byte {offset}, {max(self.size - offset, 0)} left); "
+                "download it again"
             )
-        os.lseek(self._descriptor, offset, os.SEEK_SET)
-        data = os.read(self._descriptor, length)
+        self._file.seek(offset)
+        data = self._file.read(length)
         while len(data) < length:  # a read is cut at 2 GiB, and a file can shrink while it is read
-            piece = os.read(self._descriptor, length - len(data))
+            piece = self._file.read(length - len(data))
             if not piece:
                 raise DamagedCheckpointError(f"damaged: {self.name} became shorter while it was read")
             data += piece
         return data
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` (bytes) from `offset` on; raises as `read` does."""
+        self._file.seek(offset)
+        done = 0
+        while done < len(buffer):
+            count = self._file.readinto(buffer[done:])
+            if not count:
+                raise DamagedCheckpointError(f"damaged: {self.name} became shorter while it was read")
+            done += count
 
     def sha256(self) -> str:
         """SHA-256 of the whole file, in hexadecimal."""

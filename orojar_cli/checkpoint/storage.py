@@ -26,6 +26,7 @@ _DTYPES = {
     "IntStorage": ("int32", 4),
     "BoolStorage": ("bool", 1),
 }
+_TOKENS = {name: Token("torch", name) for name in _DTYPES}
 
 
 class StorageMachine(Machine):
@@ -34,8 +35,9 @@ class StorageMachine(Machine):
     protocols = (2,)
 
     def global_token(self, module: str, name: str) -> Token:
-        if module == "torch" and name in _DTYPES:
-            return Token(module, name)
+        token = _TOKENS.get(name) if module == "torch" else None
+        if token is not None:
+            return token
         raise UnsafeCheckpointError(
             f"refused: a tensor in {self.file.name} uses {printable(f'{module}.{name}')}, which tensors never need (byte {self.at}); "
             "the file may be malicious, nothing was executed"
@@ -65,12 +67,13 @@ def read_storage(span: Span, budget: Budget) -> StorageRecord:
         raise UnsafeCheckpointError(f"refused: {span.file.name} reads its tensors' bytes over and over; no checkpoint does")
     end = span.offset + span.length
     header = Cursor(span.file, span.offset, min(end, span.offset + budget.limits.storage_header_bytes))
+    machine = StorageMachine(header, budget)
 
     def damaged(what: str) -> DamagedCheckpointError:
         return DamagedCheckpointError(f"damaged: {span.file.name}: {what} in the tensor data at byte {span.offset}")
 
     def value(kind: type) -> Any:
-        result = StorageMachine(header, budget).run()
+        result = machine.run()
         if type(result) is not kind:
             raise damaged(f"a {type(result).__name__} where a {kind.__name__} belongs")
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from typing import Any
 
@@ -57,10 +58,23 @@ def options(
         nested[group] = tree.init_kwargs.get(group) or {}
         if type(nested[group]) is not dict:
             raise DamagedCheckpointError(f"damaged: {where}: {group} is not a dictionary")
+    for key, value in [*flat.items(), *(pair for group in nested.values() for pair in group.items())]:
+        if not _is_plain(value):
+            raise UnsupportedCheckpointError(f"not supported: {where} has an option {printable(key)} that is neither a number nor a word")
     missing = [name for name in sizes if name not in flat]
     if missing:
         raise DamagedCheckpointError(f"damaged: {where} does not record its {missing[0]}")
     return flat, nested
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return len(value) <= 64 and all(type(item) in (int, float) for item in value)
+    return (
+        value is None
+        or type(value) in (bool, int, float)
+        or (type(value) is str and re.fullmatch(r"\w{0,64}", value, re.ASCII) is not None)
+    )
 
 
 def refuse_unknown(given: Any, known: set[str], where: str) -> None:
@@ -193,9 +207,11 @@ def _taps(record: TensorRecord | None, where: str) -> tuple[float, ...]:
     data = record.storage.data
     raw = data.file.read(data.offset + 4 * record.offset, 4 * size * size)
     values = struct.unpack(f"<{size * size}f", raw)
+    if not all(map(math.isfinite, values)):
+        raise DamagedCheckpointError(f"damaged: {where} has a resample_filter with numbers that are not finite")
     taps = tuple(math.fsum(values[row * size : (row + 1) * size]) for row in range(size))
     for index, value in enumerate(values):
         product = taps[index // size] * taps[index % size]
-        if not math.isfinite(value) or abs(value - product) > 1e-5:
+        if abs(value - product) > 1e-5:
             raise UnsupportedCheckpointError(f"not supported: {where} has a resample_filter that is not separable or not normalised")
     return taps

@@ -15,7 +15,7 @@ def stored_tensor(record: TensorRecord) -> Tensor:
     flat = torch.empty(numel, dtype=getattr(torch, record.dtype))
     span = record.storage.data
     if numel:
-        memoryview(flat.numpy()).cast("B")[:] = span.file.read(span.offset + record.offset * itemsize, numel * itemsize)
+        span.file.read_into(memoryview(flat.numpy()).cast("B"), span.offset + record.offset * itemsize)
     # A checked record is dense: it covers one stretch of its storage, in some order of its axes.
     return flat.as_strided(record.shape, record.stride).contiguous()
 

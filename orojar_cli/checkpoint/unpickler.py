@@ -49,12 +49,13 @@ class Machine:
 
     def run(self) -> Any:
         """Interpret one pickle and return the single value it leaves; the cursor stands behind its STOP."""
-        if self.cursor.take(1) != b"\x80":
+        self.stack, self.marks, self.memo = [], [], []
+        if self.cursor.opcode() != b"\x80":
             raise self.damaged("no pickle begins here")
         self._protocol()
         while True:
             self.at = self.cursor.position
-            opcode = self.cursor.take(1)
+            opcode = self.cursor.opcode()
             if opcode == _STOP:
                 break
             self.budget.opcodes -= 1
@@ -66,7 +67,7 @@ class Machine:
             if instruction is None:
                 raise self._unknown(opcode)
             instruction()
-        if len(self.stack) != 1 or self.marks or self.cursor.frame_end is not None:
+        if len(self.stack) != 1 or self.marks or self.cursor.in_frame:
             raise self.damaged("the pickle does not end with exactly one value")
         return self.stack[0]
 
@@ -78,7 +79,8 @@ class Machine:
         if protocol not in self.protocols:
             accepted = " and ".join(map(str, self.protocols))
             raise UnsupportedCheckpointError(
-                f"not supported: {self.file.name} uses pickle protocol {protocol}; checkpoints use {accepted}; save it again with one of them"
+                f"not supported: {self.file.name} uses pickle protocol {protocol}; checkpoints use {accepted}; "
+                "save it again with one of them"
             )
 
     def _unknown(self, opcode: bytes) -> Exception:
@@ -86,7 +88,8 @@ class Machine:
         if name is None:
             return self.damaged(f"0x{opcode.hex()} is no pickle instruction")
         return UnsafeCheckpointError(
-            f"refused: {self.file.name} uses the pickle instruction {name}, which checkpoints never need (byte {self.at}); nothing was executed"
+            f"refused: {self.file.name} uses the pickle instruction {name}, which checkpoints never need (byte {self.at}); "
+            "nothing was executed"
         )
 
     def push(self, value: Any) -> None:

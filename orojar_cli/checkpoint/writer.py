@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import stat
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT
 from orojar_cli.checkpoint.records import TensorRecord
 from orojar_cli.checkpoint.tensors import stored_tensor
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
-from orojar_cli.files import atomic_path, write_bytes
+from orojar_cli.files import atomic_path
 from orojar_cli.generators.serialised import config_to_dict
 
 
@@ -30,7 +29,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, als
     input's container cannot be patched.
     """
     path = Path(path)
-    if path.exists() and path.samefile(checkpoint.path):
+    if path.exists() and os.path.samestat(path.stat(), checkpoint.contents.file.status):
         raise OutputFileError(f"cannot write {path}: it is the input checkpoint; choose another name")
     if path.suffix == ".safetensors":
         return _save_safetensors(checkpoint, path)
@@ -40,13 +39,17 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, als
 
 
 def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[TensorRecord, Tensor]]:
-    """Tensors of `network` in the file that differ from the generator's, in the stored dtype."""
+    """Tensors of `network` in the file that differ from the generator's, in the stored dtype.
+
+    A tensor is unchanged if it is what loading gave, or if it rounds to the stored numbers.
+    """
     current = checkpoint.generator.state_dict()
     changed = {}
     for name, record in checkpoint.contents.network(network).tensors.items():
         stored = stored_tensor(record)
-        new = current[name].detach().cpu().to(stored.dtype)
-        if not torch.equal(new, stored):
+        tensor = current[name].detach().cpu()
+        new = tensor.to(stored.dtype)
+        if not torch.equal(new, stored) and not torch.equal(tensor, stored.to(tensor.dtype)):
             changed[name] = record, new
     return changed
 
@@ -60,6 +63,8 @@ def _save_pickle(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
     changed = _changed(checkpoint, "G_ema")
     patches = {f"G_ema.{name}": change for name, change in changed.items()}
     if also_g:
+        if contents.network("G").config != contents.generator.config:
+            raise UnsupportedCheckpointError(f"not supported: G and G_ema of {contents.file.name} have different options; write G_ema only")
         patches |= {f"G.{name}": (contents.network("G").tensors[name], new) for name, (_, new) in changed.items()}
     _refuse_shared(contents.all_tensors(), patches, contents.file.name)
     with atomic_path(path) as temporary:
@@ -69,8 +74,7 @@ def _save_pickle(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
             for record, new in patches.values():
                 output.seek(_extent(record)[0])
                 output.write(_stored_bytes(record, new))
-        shutil.copymode(contents.file.path, temporary)
-        os.chmod(temporary, os.stat(temporary).st_mode | 0o200)
+        os.chmod(temporary, stat.S_IMODE(contents.file.status.st_mode) | stat.S_IWUSR)
     return sorted(changed)
 
 
@@ -82,7 +86,7 @@ def _extent(record: TensorRecord) -> tuple[int, int]:
 
 def _stored_bytes(record: TensorRecord, tensor: Tensor) -> bytes:
     """The tensor's numbers in the order its stored strides give them."""
-    flat = torch.empty(record.numel, dtype=tensor.dtype)
+    flat = torch.empty(record.numel, dtype=getattr(torch, record.dtype))
     flat.as_strided(record.shape, record.stride).copy_(tensor)
     return flat.numpy().tobytes()
 
@@ -101,13 +105,21 @@ def _refuse_shared(tensors: dict[str, TensorRecord], patches: dict[str, tuple[Te
 
 
 def _save_safetensors(checkpoint: Checkpoint, path: Path) -> list[str]:
-    networks = {"G_ema": checkpoint.generator} | ({"D": checkpoint.critic} if checkpoint.critic is not None else {})
-    tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous()
-        for name, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-    metadata = {"format": SAFETENSORS_FORMAT} | {name: json.dumps(config_to_dict(network.config)) for name, network in networks.items()}
+    networks = {"D": checkpoint.critic} if checkpoint.critic is not None else {}
+    networks["G_ema"] = checkpoint.generator
+    tensors = {f"{name}.{key}": tensor for name, network in networks.items() for key, tensor in network.state_dict().items()}
+    metadata = {name: json.dumps(config_to_dict(network.config)) for name, network in networks.items()}
+    header: dict[str, object] = {"__metadata__": {"format": SAFETENSORS_FORMAT} | metadata}
+    at = 0
+    for name, tensor in sorted(tensors.items()):
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + 4 * tensor.numel()]}
+        at += 4 * tensor.numel()
+    # Written here because the safetensors package orders the metadata by chance, and equal networks should give equal files.
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
     changed = sorted(_changed(checkpoint, "G_ema"))
-    write_bytes(path, safetensors.torch.save(tensors, metadata))
+    with atomic_path(path) as temporary, open(temporary, "wb") as output:
+        output.write(len(encoded).to_bytes(8, "little") + encoded)
+        for _, tensor in sorted(tensors.items()):
+            output.write(memoryview(tensor.detach().to("cpu", torch.float32).contiguous().reshape(-1).numpy()).cast("B"))
     return changed

@@ -70,6 +70,7 @@ def finetune(
         default_samples,
         find_rotation,
         fold_rotation,
+        latents_after,
         rotation_as_directions,
     )
     from orojar_cli.outputs import Output
@@ -104,7 +105,8 @@ def finetune(
     renderer = Renderer(tuned.generator, noise_mode)
     title = f"after exact OroJaR: {loaded.contents.file.name}"
     direction_grid(renderer, at, axes, rows, run.path / "grid.png", seeds=seeds, steps=7, title=title)
-    before_after_grid(Renderer(original.generator, noise_mode), renderer, at[:1], axes, rows, run.path / "before-after.png", seed=seeds[0])
+    first = at[:1]
+    before_after_grid(Renderer(original.generator, noise_mode), renderer, first, latents_after(rotation, first), axes, rows, run.path / "before-after.png", seed=seeds[0])
     artefacts = {
         "checkpoint": TUNED,
         "directions": DIRECTIONS,

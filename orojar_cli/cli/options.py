@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from orojar_cli.cli.process import keep_freed_memory
 from orojar_cli.runs import DEFAULT_OUTDIR
 
 
@@ -88,9 +89,10 @@ def seeds_option(default: str) -> Callable[..., Any]:
 
 
 def torch_device(name: str) -> str:
-    """The device for a --device value; raises a usage error for one this machine does not have."""
+    """The device for a --device value, the process made ready for it; raises a usage error for one this machine does not have."""
     import torch
 
+    keep_freed_memory()
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):

@@ -56,14 +56,17 @@ def direction_grid(
 
 
 def before_after_grid(
-    before: Renderer, after: Renderer, at: Latents, axes: DirectionSet, dimensions: Sequence[int], path: Path, *, seed: int
+    before: Renderer, after: Renderer, at: Latents, tuned_at: Latents, axes: DirectionSet, dimensions: Sequence[int], path: Path, *, seed: int
 ) -> None:
-    """Write the z axes of two networks side by side: left those most active before, right those most active after."""
+    """Write the z axes of two networks side by side: left those most active before, right those most active after.
+
+    `tuned_at` are the tuned network's latents of the pictures that the original draws at `at`: both walks start from the same picture.
+    """
     values = strengths(2.0, 7)
     size = cell_size(after.generator.img_resolution)
     original = original_axes(before, at, axes)
     left = [resize(row, size) for row in dimension_rows(before, at, original, dimensions, values)]
-    right = [resize(row, size) for row in dimension_rows(after, at, axes, dimensions, values)]
+    right = [resize(row, size) for row in dimension_rows(after, tuned_at, axes, dimensions, values)]
     cells = np.stack([np.concatenate(pair) for pair in zip(left, right, strict=True)])
     columns = [f"{value:+.3g}" for _ in range(2) for value in values]
     columns[3], columns[10] = "before", "after"

@@ -20,7 +20,7 @@ from orojar_cli.jacobian import Response, gram_matrices
 from orojar_cli.progress import Progress
 from orojar_cli.spaces import Latents
 
-_FIT_STREAM, _HELD_OUT_STREAM = 10, 11
+_FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
 _PILOT = 48
 _AUTO_SHARE, _AUTO_RANGE = 0.95, (4, 32)
 
@@ -38,12 +38,14 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     """The joint diagonaliser of the Gram matrices in the active subspace, most active direction first.
 
     `settings.subspace` is the size of that subspace, None for the smallest (4 to 32) that holds 95 % of the mean trace.  The
-    subspace is found from at most 48 samples, the rotation from `settings.samples`, with a quarter as many held out to stop it.
-    Option `criterion` "orojar" (default) or "loglik".  The options record the held-out loss before and after.
+    subspace is found from at most 48 samples, the rotation from `settings.samples`; a quarter as many stop the search, and another
+    quarter, which took no part, give the losses before and after that the options record.
+    Option `criterion` "orojar" (default) or "loglik".
     """
     frame = Frame.of(generator, settings)
     fit = settings.latents(generator, settings.samples, _FIT_STREAM)
-    held = settings.latents(generator, max(8, settings.samples // 4), _HELD_OUT_STREAM)
+    quarter = max(8, settings.samples // 4)
+    stop, held = (settings.latents(generator, quarter, stream) for stream in (_STOP_STREAM, _HELD_OUT_STREAM))
     pilot = min(settings.samples, _PILOT)
     pilot_grams = _grams(generator, settings, fit[:pilot], frame.steps, progress, "active subspace")
     basis = mean_eigenvectors(normalise_by_trace(pilot_grams))
@@ -53,10 +55,12 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     steps = inside.to(frame.steps) @ frame.steps
     if pilot < settings.samples:
         grams = torch.cat([grams, _grams(generator, settings, fit[pilot:], steps, progress, "Gram matrices")])
+    stop_grams = _grams(generator, settings, stop, steps, progress, "stopping set")
     held_grams = _grams(generator, settings, held, steps, progress, "held-out Gram matrices")
     criterion = str(settings.options.get("criterion", "orojar"))
-    result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(held_grams), criterion=criterion)
-    coordinates = torch.cat([result.rotation @ inside, basis[size:]])
+    result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(stop_grams), criterion=criterion)
+    wanted = len(basis) if settings.num is None else max(size, settings.num)
+    coordinates = torch.cat([result.rotation @ inside, basis[size:]])[:wanted]
     found = finished(generator, settings, frame, coordinates, "orojar", by_activeness=True, progress=progress)
     found.options.update(
         subspace=size,

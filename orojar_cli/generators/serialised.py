@@ -22,7 +22,7 @@ def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config:
     """The inverse of config_to_dict for a generator; raises TypeError, KeyError or UnsupportedCheckpointError for other options."""
     family = options["family"]
     if family != "StyleGAN2":
-        raise UnsupportedCheckpointError(f"not supported: the generator family {str(family)[:40]!r}")
+        raise UnsupportedCheckpointError(f"not supported: the generator family {ascii(family)[:60]}")
     synthesis = dict(options["synthesis"])
     synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))
     return StyleGAN2Config(MappingConfig(**options["mapping"]), SynthesisConfig(**synthesis))

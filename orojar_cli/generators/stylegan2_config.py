@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -30,19 +31,34 @@ class LayerInfo(NamedTuple):
 def checked(name: str, value: Any, low: int, high: int) -> None:
     """Refuse an option outside [low, high] (or of another type) by name."""
     if type(value) is not int or not low <= value <= high:
-        raise UnsupportedCheckpointError(f"not supported: {name} = {str(value)[:40]!r} (whole numbers from {low} to {high} are)")
+        raise UnsupportedCheckpointError(f"not supported: {name} = {ascii(value)[:60]} (whole numbers from {low} to {high} are)")
 
 
 def checked_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Refuse an option that is none of `choices` by name."""
     if value not in choices:
-        raise UnsupportedCheckpointError(f"not supported: {name} = {str(value)[:40]!r} (choices: {', '.join(choices)})")
+        raise UnsupportedCheckpointError(f"not supported: {name} = {ascii(value)[:60]} (choices: {', '.join(choices)})")
 
 
-def _checked_resolution(resolution: Any) -> None:
+def checked_number(name: str, value: Any, high: float = 1e6) -> None:
+    """Refuse an option that is no number in (0, high) by name."""
+    if type(value) not in (int, float) or not 0 < value < high:
+        raise UnsupportedCheckpointError(f"not supported: {name} = {ascii(value)[:60]} (positive numbers are)")
+
+
+def _checked_pixels(name: str, taps: Any, clamp: Any) -> None:
+    """Refuse a resample filter without a usable sum, or a clamp that is not positive."""
+    if not 1 <= len(taps) <= 32 or not all(type(tap) is float and abs(tap) < 1e6 for tap in taps) or abs(sum(taps)) < 1e-6:
+        raise UnsupportedCheckpointError(f"not supported: {name} resample_filter = {ascii(taps)[:60]}")
+    if clamp is not None:
+        checked_number(f"{name} conv_clamp", clamp, math.inf)
+
+
+def checked_resolution(resolution: Any) -> None:
+    """Refuse an image size that is no power of two from 4 to 2048."""
     checked("img_resolution", resolution, 4, 2048)
     if resolution & (resolution - 1):
-        raise UnsupportedCheckpointError(f"not supported: img_resolution = {resolution} (StyleGAN2 sizes are powers of two)")
+        raise UnsupportedCheckpointError(f"not supported: img_resolution = {resolution} (powers of two are)")
 
 
 @dataclass(frozen=True)
@@ -69,8 +85,9 @@ class MappingConfig:
             if getattr(self, name) is not None:
                 checked(f"mapping {name}", getattr(self, name), 1, 8192)
         checked_choice("mapping activation", self.activation, ACTIVATIONS)
-        if not 0 < self.lr_multiplier < 1e6:
-            raise UnsupportedCheckpointError(f"not supported: mapping lr_multiplier = {self.lr_multiplier}")
+        checked_number("mapping lr_multiplier", self.lr_multiplier)
+        if self.num_ws is not None:
+            checked("num_ws", self.num_ws, 1, 256)
         if self.z_dim == 0 and self.c_dim == 0:
             raise UnsupportedCheckpointError("not supported: a mapping network with neither z nor labels")
 
@@ -112,12 +129,16 @@ class SynthesisConfig:
     use_noise: bool = True
 
     def __post_init__(self) -> None:
-        _checked_resolution(self.img_resolution)
+        checked_resolution(self.img_resolution)
         checked("img_channels", self.img_channels, 1, 4)
+        checked("w_dim", self.w_dim, 1, 8192)
         checked("channel_base", self.channel_base, self.img_resolution, 1 << 24)
         checked("channel_max", self.channel_max, 1, 8192)
         checked_choice("architecture", self.architecture, ARCHITECTURES)
         checked_choice("activation", self.activation, ACTIVATIONS)
+        _checked_pixels("synthesis", self.resample_filter, self.conv_clamp)
+        if type(self.use_noise) is not bool:
+            raise UnsupportedCheckpointError("not supported: use_noise is neither true nor false")
 
     @property
     def resolutions(self) -> list[int]:
@@ -183,6 +204,10 @@ class StyleGAN2Config:
     synthesis: SynthesisConfig
     family: str = field(default="StyleGAN2", init=False)
 
+    def __post_init__(self) -> None:
+        if (self.mapping.num_ws, self.mapping.w_dim) != (self.synthesis.num_ws, self.synthesis.w_dim):
+            raise UnsupportedCheckpointError("not supported: a mapping network that does not fit its synthesis network")
+
     @property
     def architecture(self) -> str:
         return self.synthesis.architecture
@@ -238,7 +263,7 @@ class CriticConfig:
     mapping: MappingConfig | None = None
 
     def __post_init__(self) -> None:
-        _checked_resolution(self.img_resolution)
+        checked_resolution(self.img_resolution)
         checked("img_channels", self.img_channels, 1, 4)
         checked("critic channel_base", self.channel_base, self.img_resolution, 1 << 24)
         checked("critic channel_max", self.channel_max, 1, 8192)
@@ -247,6 +272,7 @@ class CriticConfig:
             checked("critic mbstd_group_size", self.mbstd_group_size, 1, 4096)
         checked_choice("critic architecture", self.architecture, ARCHITECTURES)
         checked_choice("critic activation", self.activation, ACTIVATIONS)
+        _checked_pixels("critic", self.resample_filter, self.conv_clamp)
 
     @property
     def resolutions(self) -> list[int]:

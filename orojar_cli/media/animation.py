@@ -1,126 +1,70 @@
-"""Moving pictures: GIF with one palette for the whole film, WebP, animated PNG, MP4."""
+"""Moving pictures: checks the frames and hands them to the writer of the format."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from orojar_cli.errors import MissingExtraError, OptionError
+from orojar_cli.errors import OptionError
 from orojar_cli.files import atomic_path
+from orojar_cli.media.apng import write_apng
+from orojar_cli.media.gif import write_gif
+from orojar_cli.media.mp4 import write_mp4
+from orojar_cli.media.webp import write_webp
 
-SUFFIXES = (".gif", ".webp", ".png", ".apng", ".mp4")
-_PALETTE_PIXELS = 400_000
+Writer = Callable[[Iterator[np.ndarray], Path, float, bool], None]
+_SLOWEST = 0.01
 
 
-def save_animation(frames: Iterable[np.ndarray], path: str | os.PathLike[str], *, fps: float = 25) -> None:
-    """Write frames [H, W, 3] uint8 as an endless film; the suffix chooses the format.
+@dataclass(frozen=True)
+class _Format:
+    write: Writer
+    fastest: int
+    longest_side: int
 
-    The total duration is right to a hundredth of a second for any `fps` up to 50, also where frames repeat.
-    Raises OptionError for another suffix or no frames, MissingExtraError for .mp4 without the [video] extra.
+
+# Browsers slow GIFs of more than 50 frames per second down to 10.
+_GIF, _WEBP, _PNG = _Format(write_gif, 50, 65535), _Format(write_webp, 1000, 16383), _Format(write_apng, 1000, 65535)
+_FORMATS = {".gif": _GIF, ".webp": _WEBP, ".png": _PNG, ".apng": _PNG, ".mp4": _Format(write_mp4, 1000, 16384)}
+
+
+def save_animation(frames: Iterable[np.ndarray], path: str | os.PathLike[str], *, fps: float = 25, loop: bool = True) -> None:
+    """Write frames [H, W, 3] uint8 as a film, whole or not at all; the suffix .gif, .webp, .png, .apng or .mp4 chooses the format.
+
+    `frames` may be a generator and is consumed once, a frame at a time: memory does not grow with the length of the film (a GIF's
+    frames beyond 256 MiB wait in a temporary file beside `path`).  Every frame is kept, also where it repeats the one before, and the
+    total duration is frames / fps to half a unit of the format (GIF 1/100 s, WebP 1/1000 s).  `loop` repeats the film for ever,
+    else it stops after one showing; MP4 leaves that to the player.
+
+    Raises OptionError for another suffix, no frames, frames of unlike shape or a rate the format cannot show, MissingExtraError for
+    .mp4 without the [video] extra, OutputFileError where the file cannot be written.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OptionError(f"cannot write {Path(path).name}: a film's name ends in {', '.join(SUFFIXES)}")
-    if not 0 < fps <= 50:
-        raise OptionError(f"{fps} frames per second cannot be shown; use more than 0 and at most 50")
-    if suffix == ".mp4":
-        _save_mp4(iter(frames), path, fps)
-        return
-    pictures = list(frames)
-    if not pictures:
-        raise OptionError("a film needs at least one frame")
-    durations = frame_durations(len(pictures), fps)
-    images = _shared_palette(pictures) if suffix == ".gif" else [Image.fromarray(picture) for picture in pictures]
-    images, durations = _merge_repeats(images, durations)
-    options = {
-        ".gif": {"format": "GIF", "optimize": False, "disposal": 1},
-        ".webp": {"format": "WEBP", "quality": 88, "method": 4},
-        ".png": {"format": "PNG"},
-        ".apng": {"format": "PNG"},
-    }[suffix]
-    if len(images) == 1:
-        # One frame alone would be written as a still without duration: show it twice, the second a shade apart in one corner pixel.
-        images, durations = [images[0], _nudged(images[0])], [durations[0] - durations[0] // 20 * 10, durations[0] // 20 * 10]
+    if suffix not in _FORMATS:
+        raise OptionError(f"cannot write {Path(path).name}: a film's name ends in {', '.join(_FORMATS)}")
+    film = _FORMATS[suffix]
+    if not _SLOWEST <= fps <= film.fastest:
+        raise OptionError(f"{fps} frames per second cannot be shown in {suffix}; use {_SLOWEST} to {film.fastest}")
     with atomic_path(path) as temporary:
-        images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, **options)
+        # Before the first frame is rendered, so that a missing folder is told at once.
+        temporary.touch()
+        film.write(_checked(frames, film.longest_side), temporary, fps, loop)
 
 
-def frame_durations(count: int, fps: float) -> list[int]:
-    """Milliseconds per frame in whole hundredths of a second (GIF's unit), errors carried over so that the sum is right."""
-    ends = [round(100 * (index + 1) / fps) for index in range(count)]
-    return [10 * max(1, end - start) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-
-
-def _merge_repeats(images: list[Image.Image], durations: list[int]) -> tuple[list[Image.Image], list[int]]:
-    """Successive equal frames as one longer frame, which the encoders would otherwise drop together with their time."""
-    merged, times = [images[0]], [durations[0]]
-    for image, duration in zip(images[1:], durations[1:], strict=True):
-        if image.tobytes() == merged[-1].tobytes():
-            times[-1] += duration
-        else:
-            merged.append(image)
-            times.append(duration)
-    return merged, times
-
-
-def _nudged(image: Image.Image) -> Image.Image:
-    copy = image.copy()
-    corner = (copy.width - 1, copy.height - 1)
-    value = copy.getpixel(corner)
-    if isinstance(value, tuple):
-        copy.putpixel(corner, (value[0] ^ 1, *value[1:]))
-    else:
-        copy.putpixel(corner, (int(value or 0) + 1) % 2)
-    return copy
-
-
-def _shared_palette(pictures: list[np.ndarray]) -> list[Image.Image]:
-    """The frames in one palette of 256 colours chosen over all of them: no flicker, and still regions stay the same bytes.
-
-    No dithering: error diffusion crawls from frame to frame, and the generators' pictures have few enough colours.
-    """
-    pixels = np.concatenate(
-        [picture.reshape(-1, 3)[:: max(1, len(pictures) * picture.shape[0] * picture.shape[1] // _PALETTE_PIXELS)] for picture in pictures]
-    )
-    side = max(1, int(len(pixels) ** 0.5))
-    sample = Image.fromarray(pixels[: side * side].reshape(side, side, 3))
-    palette = sample.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
-    return [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-
-
-def _save_mp4(frames: Iterator[np.ndarray], path: str | os.PathLike[str], fps: float) -> None:
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise MissingExtraError('MP4 needs the [video] extra: pip install "orojar[video]", or write .gif or .webp') from error
-    first = next(frames, None)
-    if first is None:
+def _checked(frames: Iterable[np.ndarray], longest_side: int) -> Iterator[np.ndarray]:
+    shape = None
+    for number, frame in enumerate(frames):
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+            raise OptionError(f"frame {number} is {frame.dtype} {list(frame.shape)}; frames are uint8 [H, W, 3]")
+        if shape is not None and frame.shape != shape:
+            raise OptionError(f"frame {number} has shape {list(frame.shape)}, those before {list(shape)}")
+        if max(frame.shape) > longest_side:
+            raise OptionError(f"frames of {frame.shape[1]} x {frame.shape[0]} pixels are too large for this format; use a smaller --size")
+        shape = frame.shape
+        yield np.ascontiguousarray(frame)
+    if shape is None:
         raise OptionError("a film needs at least one frame")
-
-    def even(frame: np.ndarray) -> np.ndarray:
-        # H.264 with 4:2:0 chroma has even sides.
-        return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
-
-    first = even(first)
-    with atomic_path(path) as temporary:
-        writer = imageio_ffmpeg.write_frames(
-            str(temporary),
-            (first.shape[1], first.shape[0]),
-            fps=fps,
-            codec="libx264",
-            pix_fmt_out="yuv420p",
-            quality=8,
-            macro_block_size=1,
-            ffmpeg_log_level="error",
-        )
-        writer.send(None)
-        try:
-            writer.send(np.ascontiguousarray(first))
-            for frame in frames:
-                writer.send(np.ascontiguousarray(even(frame)))
-        finally:
-            writer.close()

@@ -5,36 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from orojar_cli.errors import OptionError
+from orojar_cli.media.pixels import resize
+from orojar_cli.media.text import elided, fitting, font, plain
 
 BACKGROUND = (250, 250, 249)
 INK = (40, 42, 46)
-FAINT = (120, 124, 130)
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-
-def font(size: int) -> Font:
-    """Pillow's built-in scalable font, which is the same on every machine."""
-    return ImageFont.load_default(size)
-
-
-def plain(text: str) -> str:
-    """`text` with characters that cannot be drawn replaced, so that no label can break a picture."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def elided(text: str, face: Font, width: float) -> str:
-    """`text` shortened with an ellipsis until it fits `width` pixels."""
-    text = plain(text)
-    if face.getlength(text) <= width:
-        return text
-    while text and face.getlength(text + "...") > width:
-        text = text[:-1]
-    return text.rstrip() + "..."
+FAINT = (108, 112, 118)
+_MARGIN = 14
+_GAP = 10
+_LABEL_WIDTH = 220
+# A title may make a narrow grid wider, up to this.
+_TITLE_WIDTH = 520
 
 
 def tile(frames: np.ndarray, columns: int, padding: int = 0, background: tuple[int, int, int] = BACKGROUND) -> np.ndarray:
-    """[N, H, W, 3] -> one picture [H', W', 3], row by row with `columns` to a row; missing cells are background."""
+    """[N, H, W, 3] -> one picture [H', W', 3] uint8, row by row with `columns` to a row; missing cells are background.
+
+    Raises OptionError without pictures or columns.
+    """
+    if columns < 1 or len(frames) == 0:
+        raise OptionError(f"{len(frames)} pictures in {columns} columns cannot be laid out; at least one of each is needed")
     count, height, width, _ = frames.shape
     rows = -(-count // columns)
     canvas = np.empty((rows * (height + padding) - padding, columns * (width + padding) - padding, 3), np.uint8)
@@ -52,73 +45,59 @@ def labelled_grid(
     column_labels: Sequence[str] | None = None,
     title: str | None = None,
     footer: str | None = None,
-    padding: int = 3,
+    padding: int = 2,
+    cell_size: int | None = None,
     group: int | None = None,
 ) -> Image.Image:
-    """cells [rows, columns, H, W, 3] uint8 -> a picture with labels left (one or two lines each) and above.
+    """cells [rows, columns, H, W, 3] uint8 -> an RGB picture with labels left (one or two lines each) and above.
 
-    A wider gap follows every `group` columns.
+    `cell_size` resizes the pictures first (see `resize`); a wider gap follows every `group` columns.  Labels too long for their place
+    end in an ellipsis.  Raises OptionError for cells of another shape or labels of another number.
     """
-    rows, columns, height, width, _ = cells.shape
-    face, small, heading = font(14), font(12), font(17)
-    margin = 12
-    texts = [label.split("\n") for label in row_labels] if row_labels else []
-    label_width = min(240, max((small.getlength(plain(line)) + 2 for lines in texts for line in lines), default=0) * 1.2)
-    left = margin + (int(label_width) + 10 if texts else 0)
-    top = margin + (28 if title else 0) + (20 if column_labels else 0)
-    gap = 4 * padding if group else 0
-    lefts = [column * (width + padding) + (column // group * gap if group else 0) for column in range(columns)]
-    body = np.empty((rows * (height + padding) - padding, lefts[-1] + width, 3), np.uint8)
+    if cells.ndim != 5 or cells.shape[-1] != 3 or 0 in cells.shape:
+        raise OptionError(f"cells of shape {list(cells.shape)} make no grid; they are [rows, columns, H, W, 3]")
+    rows, columns = cells.shape[:2]
+    for labels, count, kind in ((row_labels, rows, "row"), (column_labels, columns, "column")):
+        if labels and len(labels) != count:
+            raise OptionError(f"{len(labels)} {kind} labels for {count} {kind}s")
+    if cell_size:
+        cells = resize(cells.reshape(-1, *cells.shape[2:]), cell_size)
+        cells = cells.reshape(rows, columns, *cells.shape[1:])
+    height, width = cells.shape[2:4]
+    lines = [label.split("\n")[:2] for label in row_labels or ()]
+    # Two lines need some 30 pixels; low pictures get smaller letters.
+    first, second = (font(14), font(12)) if height >= 34 else (font(min(12, max(9, height - 2))), font(9))
+    if height < 22:
+        lines = [[" ".join(pair)] for pair in lines]
+    small, heading = font(12), font(17)
+    natural = max((face.getlength(plain(text)) for pair in lines for text, face in zip(pair, (first, second), strict=False)), default=0)
+    label_width = min(_LABEL_WIDTH, int(natural + 1))
+    left = _MARGIN + (label_width + _GAP if lines else 0)
+    top = _MARGIN + (30 if title else 0) + (20 if column_labels else 0)
+    wider = 4 * padding + 4 if group else 0
+    lefts = [column * (width + padding) + (column // group * wider if group else 0) for column in range(columns)]
+    across, down = lefts[-1] + width, rows * (height + padding) - padding
+    wanted = max((min(_TITLE_WIDTH, face.getlength(plain(text or ""))) for text, face in ((title, heading), (footer, small))), default=0)
+    picture_width = max(left + across + _MARGIN, int(wanted) + 1 + 2 * _MARGIN)
+    body = np.empty((top + down + _MARGIN + (22 if footer else 0), picture_width, 3), np.uint8)
     body[:] = BACKGROUND
     for row, pictures in enumerate(cells):
+        above = top + row * (height + padding)
         for offset, cell in zip(lefts, pictures, strict=True):
-            body[row * (height + padding) :, offset : offset + width][:height] = cell
-    picture = Image.new("RGB", (left + body.shape[1] + margin, top + body.shape[0] + margin + (20 if footer else 0)), BACKGROUND)
-    picture.paste(Image.fromarray(body), (left, top))
+            body[above : above + height, left + offset : left + offset + width] = cell
+    picture = Image.fromarray(body)
     draw = ImageDraw.Draw(picture)
-    across = picture.width - 2 * margin
     if title:
-        draw.text((margin, margin - 3), elided(title, heading, across), INK, heading)
+        draw.text((_MARGIN, _MARGIN + 15), elided(title, heading, picture_width - 2 * _MARGIN), INK, heading, anchor="ls")
     if footer:
-        draw.text((margin, picture.height - margin - 12), elided(footer, small, across), FAINT, small)
-    for column, label in enumerate(column_labels or ()):
-        middle = left + lefts[column] + width / 2
-        draw.text((middle, top - 5), elided(label, small, width + padding), FAINT, small, anchor="ms")
-    for row, lines in enumerate(texts):
+        draw.text((_MARGIN, picture.height - _MARGIN), elided(footer, small, picture_width - 2 * _MARGIN), FAINT, small, anchor="ls")
+    face = fitting(list(column_labels or ()), width, 12, 9)
+    for offset, label in zip(lefts, column_labels or (), strict=False):
+        draw.text((left + offset + width / 2, top - 6), elided(label, face, width), FAINT, face, anchor="ms")
+    for row, pair in enumerate(lines):
         middle = top + row * (height + padding) + height / 2
-        for number, line in enumerate(lines[:2]):
-            style, colour = (face, INK) if number == 0 else (small, FAINT)
-            offset = 0 if len(lines) == 1 else (-9 if number == 0 else 9)
-            draw.text((left - 10, middle + offset), elided(line, style, left - margin - 10), colour, style, anchor="rm")
+        for number, text in enumerate(pair):
+            style, colour = ((first, INK), (second, FAINT))[number]
+            shift = 0.0 if len(pair) == 1 else (2 * number - 1) * min(9.0, height / 4)
+            draw.text((left - _GAP, middle + shift), elided(text, style, label_width), colour, style, anchor="rm")
     return picture
-
-
-class FrameComposer:
-    """Lays out several pictures side by side with a caption and a strength marker; the fixed parts are drawn once."""
-
-    def __init__(self, count: int, size: tuple[int, int], *, columns: int | None = None, caption: str = "", marker: bool = True) -> None:
-        """`count` pictures of `size` (height, width) a frame."""
-        self.columns = columns or min(count, 6)
-        self.size = size
-        self.header = 24 if caption else 0
-        self.footer = 16 if marker else 0
-        sample = tile(np.zeros((count, *size, 3), np.uint8), self.columns, 2)
-        self.inner = sample.shape[:2]
-        frame = Image.new("RGB", (self.inner[1] + 8, self.inner[0] + 8 + self.header + self.footer), BACKGROUND)
-        draw = ImageDraw.Draw(frame)
-        if caption:
-            draw.text((6, 5), elided(caption, font(14), frame.width - 12), INK, font(14))
-        if marker:
-            draw.line((10, frame.height - 9, frame.width - 11, frame.height - 9), (200, 202, 205), 2)
-            draw.line((frame.width // 2, frame.height - 12, frame.width // 2, frame.height - 6), (200, 202, 205), 1)
-        self.base = np.asarray(frame)
-
-    def compose(self, pictures: np.ndarray, position: float = 0.0) -> np.ndarray:
-        """One frame [H, W, 3] of pictures [count, h, w, 3]; `position` in [-1, 1] places the marker."""
-        frame = self.base.copy()
-        top = self.header + 4
-        frame[top : top + self.inner[0], 4 : 4 + self.inner[1]] = tile(pictures, self.columns, 2)
-        if self.footer:
-            centre = round(10 + (frame.shape[1] - 21) * (position + 1) / 2)
-            frame[-13:-4, max(0, centre - 3) : centre + 4] = INK
-        return frame

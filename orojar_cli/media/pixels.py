@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
-from orojar_cli.errors import NumericalError
+from orojar_cli.errors import NumericalError, OptionError
 
 _PIXEL_ART = 64
 
 
-def to_uint8(images: np.ndarray) -> np.ndarray:
+def to_uint8(images: Any) -> np.ndarray:
     """Float images [N, C, H, W] in about [-1, 1] -> [N, H, W, 3] uint8.
 
-    clamp(round-half-away(x * 127.5 + 128), 0, 255), as the StyleGAN tools quantise.  One channel is grey, two grey with alpha,
-    three RGB, four RGB with alpha; alpha is composited on white.  Raises NumericalError for numbers that are not finite.
+    Each number becomes clamp(round-half-away(x * 127.5 + 128), 0, 255), computed in float32.  One channel is grey, two grey with
+    alpha, three RGB, four RGB with alpha; alpha is composited on white.  A numpy array, or a torch tensor on any device.
+    Raises NumericalError for numbers that are not finite and OptionError for another shape.
     """
+    if hasattr(images, "detach"):
+        images = images.detach().float().cpu().numpy()
     images = np.asarray(images, np.float32)
+    if images.ndim != 4 or not 1 <= images.shape[1] <= 4:
+        raise OptionError(f"images of shape {list(images.shape)} cannot be shown; they are [N, C, H, W] with 1 to 4 channels")
     if not np.isfinite(images).all():
         raise NumericalError("the generator drew an image with numbers that are not finite; its weights may be damaged")
-    pixels = np.floor(np.clip(images * 127.5 + 128, 0, 255) + 0.5).clip(0, 255).transpose(0, 2, 3, 1)
+    # Beyond +-2 every number is black or white; cut there, a huge one cannot overflow.
+    scaled = (images.clip(-2, 2) * np.float32(127.5) + 128).clip(0, 255)
+    whole = np.floor(scaled)
+    # floor(x + 0.5) would round the largest float32 below one half up.
+    pixels = (whole + (scaled - whole >= 0.5)).astype(np.uint8).transpose(0, 2, 3, 1)
     colour = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, -1)
     if pixels.shape[-1] in (2, 4):
-        alpha = pixels[..., -1:] / 255
-        colour = np.floor(colour * alpha + 255 * (1 - alpha) + 0.5)
-    return colour.astype(np.uint8)
+        alpha = pixels[..., -1:].astype(np.uint32)
+        colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return np.ascontiguousarray(colour)
 
 
 def resize(frames: np.ndarray, size: int) -> np.ndarray:
-    """[N, H, W, 3] uint8 with the longer side brought to `size`: small pictures by whole factors in crisp pixels, others by Lanczos."""
+    """[N, H, W, 3] uint8 with the longer side brought to `size` pixels, in the same proportions.
+
+    Pictures of up to 64 pixels are enlarged by the nearest whole factor (the longer side may then miss `size`), so that every pixel
+    stays a crisp square; all others are resampled by Lanczos.  Raises OptionError for a size below 1.
+    """
+    if size < 1:
+        raise OptionError(f"a picture of {size} pixels cannot be drawn; use a size of at least 1")
     height, width = frames.shape[1:3]
     longest = max(height, width)
     if size == longest or len(frames) == 0:
         return frames
     if size > longest and longest <= _PIXEL_ART:
-        factor = max(1, round(size / longest))
+        factor = max(1, int(size / longest + 0.5))
         return frames.repeat(factor, 1).repeat(factor, 2)
     target = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))
     return np.stack([np.asarray(Image.fromarray(frame).resize(target, Image.Resampling.LANCZOS)) for frame in frames])

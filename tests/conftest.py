@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parent.parent
+REFERENCES = Path(__file__).parent / "references"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shapes_path() -> Path:
+    return ROOT / "checkpoints" / "shapes32.pkl"
+
+
+@pytest.fixture
+def shapes(shapes_path: Path):
+    from orojar_cli import load_checkpoint
+
+    return load_checkpoint(shapes_path)
+
+
+@pytest.fixture
+def conditional():
+    from orojar_cli import load_checkpoint
+
+    return load_checkpoint(REFERENCES / "sg2_cond_fp16_64.pkl")

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from toys import alignment, linear, rotated_product
+
+from orojar_cli.directions import METHODS, Settings
+from orojar_cli.directions.optimised import gram_schmidt
+from orojar_cli.directions.sefa import style_factors, style_weights
+from orojar_cli.errors import OptionError
+from orojar_cli.outputs import Output
+
+SMALL = {"orojar-sgd": {"steps": 3, "batch": 4}, "hessian": {"steps": 3, "batch": 4}, "ganspace": {"num_samples": 2000}}
+
+
+def settings(method: str = "orojar", **changes) -> Settings:
+    return Settings(**{"num": 5, "samples": 12, "outputs": (Output("image", 8),), "options": SMALL.get(method, {})} | changes)
+
+
+@pytest.mark.parametrize("space", ["z", "w"])
+def test_orojar_finds_the_basis_of_a_rotated_product(space: str) -> None:
+    generator, basis = rotated_product(6)
+    found = METHODS["orojar"](generator, Settings(space=space, whiten=False, num=6, samples=64, subspace=6))
+    assert alignment(torch.eye(6), basis) < 0.95
+    assert alignment(found.directions, basis) > 1 - 1e-5
+    assert found.options["held_out_loss"] < 1e-8
+
+
+def test_orojar_finds_it_inside_its_active_subspace_too() -> None:
+    generator, basis = rotated_product(6)
+    found = METHODS["orojar"](generator, Settings(space="z", num=3, samples=256, subspace=6))
+    assert len(found) == 3
+    assert alignment(found.directions, basis) > 1 - 1e-5
+
+
+def test_the_papers_optimisation_goes_the_same_way() -> None:
+    generator, basis = rotated_product(4)
+    options = {"steps": 300, "batch": 32, "lr": 0.02}
+    found = METHODS["orojar-sgd"](generator, Settings(space="z", num=4, options=options))
+    assert alignment(found.directions, basis) > 0.97
+
+
+def test_jacobian_pca_of_a_linear_generator_are_its_singular_vectors() -> None:
+    matrix = torch.randn(16, 5, generator=torch.Generator().manual_seed(3))
+    found = METHODS["jacobian-pca"](linear(matrix), Settings(space="z", num=5, samples=8))
+    _, values, vectors = torch.linalg.svd(matrix)
+    assert alignment(found.directions, vectors) > 1 - 1e-5
+    assert torch.allclose(found.scores["eigenvalue"].sqrt(), values, rtol=1e-4)
+
+
+def test_ganspace_components_are_the_latents_principal_axes(shapes) -> None:
+    found = METHODS["ganspace"](shapes.generator, settings("ganspace"))
+    w = shapes.generator.mapping.w(Settings().latents(shapes.generator, 20_000, 77).z)
+    assert torch.allclose(found.sigma, (w @ found.directions.T).std(0), rtol=0.1)
+    assert bool((found.sigma.diff() < 0).all())
+
+
+def test_sefa_is_the_svd_of_the_stacked_unit_rows(shapes) -> None:
+    weights = style_weights(shapes.generator, range(8))
+    assert [len(weight) for weight in weights] == [32] * 8
+    stack = torch.cat([weight / weight.norm(dim=1, keepdim=True) for weight in weights]).double()
+    _, values, vectors = torch.linalg.svd(stack, full_matrices=False)
+    found, singular = style_factors(weights)
+    assert torch.allclose(singular, values, rtol=1e-6)
+    assert alignment(found[:10], vectors[:10]) > 1 - 1e-8
+    plain, _ = style_factors(weights, normalise=False)
+    assert alignment(plain[:3], torch.linalg.svd(torch.cat(weights).double()).Vh[:3]) > 1 - 1e-6
+
+
+def test_sefa_uses_torgb_only_for_the_last_entry(shapes) -> None:
+    state = shapes.generator.state_dict()
+    weights = style_weights(shapes.generator, (1, 7))
+    assert weights[0].data_ptr() == state["synthesis.b8.conv0.affine.weight"].data_ptr()
+    assert weights[1].data_ptr() == state["synthesis.b32.torgb.affine.weight"].data_ptr()
+
+
+def test_sefa_lives_in_w(shapes) -> None:
+    with pytest.raises(OptionError, match="live in w"):
+        METHODS["sefa"](shapes.generator, settings(space="z"))
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_every_method_gives_a_deterministic_set_of_unit_directions(shapes, method: str) -> None:
+    first, second = (METHODS[method](shapes.generator, settings(method, samples=8)) for _ in range(2))
+    assert first.method == method and first.directions.shape == (5, 64)
+    assert torch.equal(first.directions, second.directions) and torch.equal(first.activeness, second.activeness)
+    assert torch.allclose(first.directions.norm(dim=1), torch.ones(5), atol=1e-5)
+    assert bool((first.sigma > 0).all()) and bool((first.activeness > 0).all())
+    assert bool((first.directions.gather(1, first.directions.abs().argmax(1, keepdim=True)) > 0).all())
+
+
+@pytest.mark.parametrize("space", ["z", "w", "p", "w+"])
+def test_orojar_works_in_every_space_and_on_chosen_layers(shapes, space: str) -> None:
+    found = METHODS["orojar"](shapes.generator, settings(space=space, layers=(0, 1, 2), subspace=4))
+    assert found.layers == (0, 1, 2)
+    assert found.directions.shape == (5, 192 if space == "w+" else 64)
+
+
+def test_the_rotation_lowers_the_loss_of_latents_that_took_no_part(shapes) -> None:
+    found = METHODS["orojar"](shapes.generator, settings(samples=64, subspace=10, whiten=False))
+    assert found.options["held_out_loss"] < 0.95 * found.options["held_out_loss_before"]
+
+
+def test_whitened_directions_move_by_one_standard_deviation(shapes) -> None:
+    """Along a whitened axis S a the other whitened coordinates rest, so sigma is |S a|: S^-1 (sigma d) has length one."""
+    found = METHODS["random"](shapes.generator, settings(num=64))
+    w = shapes.generator.mapping.w(Settings().latents(shapes.generator, 20_000, 78).z).double()
+    whitened = torch.linalg.solve(torch.linalg.cholesky(w.T.cov()), (found.directions * found.sigma[:, None]).double().T)
+    assert torch.allclose(whitened.norm(dim=0), torch.ones(len(found), dtype=torch.float64), atol=0.1)
+
+
+def test_the_loglik_criterion_finds_the_basis_too() -> None:
+    generator, basis = rotated_product(5)
+    found = METHODS["orojar"](generator, Settings(space="z", num=5, samples=64, subspace=5, options={"criterion": "loglik"}))
+    assert alignment(found.directions, basis) > 1 - 1e-5
+
+
+def test_ganspace_from_an_activation_gives_latent_directions(shapes) -> None:
+    found = METHODS["ganspace"](shapes.generator, settings(options={"activation": "b8", "num_samples": 1500}))
+    assert found.directions.shape == (5, 64)
+
+
+def test_gram_schmidt_keeps_the_span_and_the_first_direction() -> None:
+    matrix = torch.randn(3, 7, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    rows = gram_schmidt(matrix)
+    assert torch.allclose(rows @ rows.T, torch.eye(3, dtype=torch.float64), atol=1e-12)
+    assert torch.allclose(rows[0], matrix[0] / matrix[0].norm())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": (8,)}, "layers 0-7"),
+        ({"subspace": 65}, "64 dimensions"),
+        ({"space": "s"}, "unknown space"),
+        ({"class_index": 0}, "not conditional"),
+    ],
+)
+def test_settings_that_do_not_fit_the_network_are_refused(shapes, changes, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        METHODS["orojar"](shapes.generator, settings(**changes))
+
+
+def test_a_conditional_network_needs_a_class(conditional) -> None:
+    with pytest.raises(OptionError, match="class from 0 to 4"):
+        METHODS["orojar"](conditional.generator, settings())
+    assert len(METHODS["orojar"](conditional.generator, settings(class_index=2))) == 5
