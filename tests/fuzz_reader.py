@@ -11,6 +11,7 @@ the same mutations for a short while.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import random
 import sys
@@ -25,7 +26,7 @@ import torch
 from orojar_cli import load_checkpoint, save_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.info import describe
-from orojar_cli.errors import CheckpointError, InputFileError
+from orojar_cli.errors import CheckpointError, InputFileError, UnsupportedCheckpointError
 
 REFERENCES = Path(__file__).parent / "references"
 SECONDS_PER_FILE = 20.0
@@ -36,7 +37,9 @@ _TELLING = b"(.0NtRbcsu]}ae)qrhjJKMGXBCQ\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8f
 def interesting_positions(path: Path) -> list[int]:
     """Every position outside the numbers of the tensors: there, a changed byte changes what the file says."""
     contents = read_contents(path)
-    spans = {(record.storage.data.offset, record.storage.data.length) for record in contents.all_tensors().values()}
+    # A record is a tensor of the file or derived from one (or from nothing).
+    records = [getattr(record, "source", record) for record in contents.all_tensors().values()]
+    spans = {(record.storage.data.offset, record.storage.data.length) for record in records if record is not None}
     inside = bytearray(contents.file.size)
     for offset, length in spans:
         inside[offset : offset + length] = b"\1" * length
@@ -139,7 +142,14 @@ def seeds(folder: Path) -> list[tuple[bytes, list[int]]]:
     paths = sorted(REFERENCES.glob("*.pkl"))
     own = folder / "own.safetensors"
     save_checkpoint(load_checkpoint(REFERENCES / "sg2_resnet_gray_16.pkl"), own)
-    return [(path.read_bytes(), interesting_positions(path)) for path in [*paths, own]]
+    corpus = []
+    for path in [*paths, own]:
+        data = path.read_bytes()
+        try:
+            corpus.append((data, interesting_positions(path)))
+        except UnsupportedCheckpointError:
+            corpus.append((data, list(range(len(data)))))
+    return corpus
 
 
 def search(seconds: float, seed: int) -> int:
@@ -183,9 +193,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     torch.set_num_threads(1)
-    try:
-        import atheris  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("atheris") is None:
         sys.exit(1 if search(seconds, seed) else 0)
     with_atheris(seconds)
 

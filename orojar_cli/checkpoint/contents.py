@@ -5,21 +5,26 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.checkpoint import stylegan2
+from orojar_cli.checkpoint import stylegan2, stylegan3, tensorflow_stylegan2
 from orojar_cli.checkpoint.constructors import read_pickle
+from orojar_cli.checkpoint.derived import DerivedRecord
 from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.checkpoint.modules import NetworkTree, check_tensors, read_network
-from orojar_cli.checkpoint.records import PersistentRecord, TensorRecord
+from orojar_cli.checkpoint.records import NetworkRecord, PersistentRecord, TensorRecord
 from orojar_cli.checkpoint.safetensors_file import read_safetensors
 from orojar_cli.checkpoint.source import CheckpointFile, container_of, printable
+from orojar_cli.checkpoint.tensorflow import TensorFlowNetwork
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
 from orojar_cli.generators.stylegan2_config import StyleGAN2Config
+from orojar_cli.generators.stylegan3_config import StyleGAN3Config
 
 PYTORCH_PICKLE = "PyTorch-era pickle"
+TENSORFLOW_PICKLE = "TensorFlow-era pickle"
 SAFETENSORS = "safetensors"
 SAFETENSORS_FORMAT = "orojar-1"
 
@@ -29,7 +34,7 @@ class StoredNetwork:
     """A network as stored: its checked configuration, its tensors by name, and the hashes of its embedded source texts."""
 
     config: Any
-    tensors: dict[str, TensorRecord]
+    tensors: Mapping[str, TensorRecord | DerivedRecord]
     sources: frozenset[str] = frozenset()
 
 
@@ -68,6 +73,10 @@ class Contents:
             config, tensors = self.entries[name]
             check_tensors(tensors, config.shapes(), where)
             return StoredNetwork(config, tensors)
+        if self.container == TENSORFLOW_PICKLE:
+            network = TensorFlowNetwork(self.entries[name], where, self.limits)
+            config, tensors = tensorflow_stylegan2.critic(network) if name == "D" else tensorflow_stylegan2.generator(network)
+            return StoredNetwork(config, tensors, frozenset(network.sources))
         tree = read_network(self.entries[name], name, self.file, self.limits)
         config = stylegan2.critic_config(tree, where) if name == "D" else _generator_config(tree, where)
         return StoredNetwork(config, tree.tensors, frozenset(tree.sources))
@@ -77,7 +86,7 @@ class Contents:
         """SHA-256 of the file."""
         return self.file.sha256()
 
-    def all_tensors(self) -> dict[str, TensorRecord]:
+    def all_tensors(self) -> dict[str, Any]:
         """Every tensor of every network in the file, as "G_ema.synthesis.b4.const"."""
         return {
             f"{name}.{key}": record
@@ -87,17 +96,17 @@ class Contents:
         }
 
 
-def _generator_config(tree: NetworkTree, where: str) -> StyleGAN2Config:
+def _generator_config(tree: NetworkTree, where: str) -> StyleGAN2Config | StyleGAN3Config:
+    """The configuration of a PyTorch-era generator; which family it is of shows in the modules it is made of."""
+    supported = "(supported: StyleGAN2, StyleGAN2-ADA and StyleGAN3)"
     if tree.class_name != "Generator":
-        raise UnsupportedCheckpointError(
-            f"not supported: {where} has the architecture {printable(tree.class_name)!r} (supported: StyleGAN2 and StyleGAN2-ADA)"
-        )
+        raise UnsupportedCheckpointError(f"not supported: {where} has the architecture {printable(tree.class_name)!r} {supported}")
     classes = set(tree.classes.values())
     if "SynthesisBlock" in classes:
         return stylegan2.generator_config(tree, where)
     if "SynthesisInput" in classes:
-        raise UnsupportedCheckpointError(f"not supported: {where} is a StyleGAN3 network (supported: StyleGAN2 and StyleGAN2-ADA)")
-    raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family (supported: StyleGAN2 and StyleGAN2-ADA)")
+        return stylegan3.generator_config(tree, where)
+    raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family {supported}")
 
 
 def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Contents:
@@ -109,10 +118,8 @@ def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS)
     if container_of(file) == "safetensors":
         return _safetensors_contents(file)
     value = read_pickle(file, limits)
-    if type(value) is tuple:
-        raise UnsupportedCheckpointError(
-            f"not supported: {file.name} is a TensorFlow-era file; convert it with the legacy converter of StyleGAN2-ADA's PyTorch code first"
-        )
+    if type(value) is tuple and len(value) == 3 and all(type(entry) is NetworkRecord for entry in value):
+        return Contents(file, TENSORFLOW_PICKLE, dict(zip(("G", "D", "G_ema"), value, strict=True)), limits)
     if type(value) is not dict or not any(type(entry) is PersistentRecord for entry in value.values()):
         raise UnsupportedCheckpointError(
             f"not supported: {file.name} is a pickle without StyleGAN networks (it should hold G, D and G_ema)"

@@ -30,15 +30,10 @@ class Cursor:
         """Whether a frame is open that does not end here."""
         return self._frame_end not in (None, self.position)
 
-    def _advance(self, length: int) -> int:
-        start = self.position
-        end = start + length
-        if end > self._bound:
-            if end > self.stop:
-                raise self._ends_early(f"needs {length} bytes at byte {start}, {self.remaining} left")
-            raise DamagedCheckpointError(f"damaged: {self.file.name} has an instruction that straddles its frame at byte {start}")
-        self.position = end
-        return start
+    def _beyond(self, length: int) -> DamagedCheckpointError:
+        if length > self.remaining:
+            return self._ends_early(f"needs {length} bytes at byte {self.position}, {self.remaining} left")
+        return DamagedCheckpointError(f"damaged: {self.file.name} has an instruction that straddles its frame at byte {self.position}")
 
     def _ends_early(self, how: str) -> DamagedCheckpointError:
         return DamagedCheckpointError(f"damaged: {self.file.name} ends early ({how}); download it again")
@@ -59,12 +54,22 @@ class Cursor:
 
     def take(self, length: int) -> bytes:
         """The next `length` bytes."""
-        at = self._fill(self._advance(length), length)
+        start = self.position
+        if start + length > self._bound:
+            raise self._beyond(length)
+        at = start - self._window_start
+        if at + length > len(self._window):
+            at = self._fill(start, length)
+        self.position = start + length
         return self._window[at : at + length]
 
     def skip(self, length: int) -> Span:
         """The next `length` bytes as a Span, left in the file."""
-        return Span(self.file, self._advance(length), length)
+        start = self.position
+        if start + length > self._bound:
+            raise self._beyond(length)
+        self.position = start + length
+        return Span(self.file, start, length)
 
     def unsigned(self, length: int) -> int:
         """A little-endian unsigned integer of `length` bytes."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from orojar_cli.checkpoint.modules import NetworkTree, check_tensors
 from orojar_cli.checkpoint.source import printable
-from orojar_cli.checkpoint.stylegan2 import SIZES, checked_clamp, mapping_config, options, refuse_classes, refuse_unknown
+from orojar_cli.checkpoint.stylegan2 import mapping_config, options, refuse_classes, refuse_unknown
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
@@ -28,6 +28,7 @@ _RECORDED_OPTIONS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "margin_size": (10, (int,)),
     "output_scale": (0.25, (int, float)),
 }
+_SIZES = ("z_dim", "w_dim", "c_dim", "img_resolution", "img_channels")
 CLASSES = {"Generator", "MappingNetwork", "SynthesisNetwork", "SynthesisInput", "SynthesisLayer", "FullyConnectedLayer"}
 
 
@@ -38,21 +39,22 @@ def generator_config(tree: NetworkTree, where: str) -> StyleGAN3Config:
     that are missing or have another shape.
     """
     refuse_classes(tree, CLASSES, where)
-    sizes = ("z_dim", "w_dim", *SIZES)
-    flat, nested = options(tree, where, sizes, ("mapping_kwargs", "synthesis_kwargs"))
-    given = {key: value for key, value in flat.items() if key not in sizes} | nested["synthesis_kwargs"]
-    refuse_unknown(given, _IGNORED_OPTIONS | set(_PLAIN_OPTIONS) | set(_RECORDED_OPTIONS) | {"conv_kernel", "conv_clamp"}, f"{where}.synthesis")
+    flat, nested = options(tree, where, _SIZES, ("mapping_kwargs", "synthesis_kwargs"))
+    given = {key: value for key, value in flat.items() if key not in _SIZES} | nested["synthesis_kwargs"]
+    refuse_unknown(
+        given, _IGNORED_OPTIONS | set(_PLAIN_OPTIONS) | set(_RECORDED_OPTIONS) | {"conv_kernel", "conv_clamp"}, f"{where}.synthesis"
+    )
     chosen = {name: given.get(name, default) for name, default in _PLAIN_OPTIONS.items()}
     for name, (default, kinds) in _RECORDED_OPTIONS.items():
         chosen[name] = tree.recorded("synthesis", name, kinds, given.get(name, default))
-    first = next((f"synthesis.{path.partition('.')[2]}" for path in sorted(tree.classes) if path.startswith("synthesis.L0_")), "")
+    first = next((path for path in sorted(tree.classes) if path.startswith("synthesis.L0_") and path.count(".") == 1), "")
     clamp = tree.recorded(first, "conv_clamp", (int, float, type(None)), given.get("conv_clamp", 256))
     synthesis = AliasFreeConfig(
         w_dim=flat["w_dim"],
         img_resolution=flat["img_resolution"],
         img_channels=flat["img_channels"],
-        conv_kernel=given.get("conv_kernel", 3),
-        conv_clamp=checked_clamp(clamp, where),
+        conv_kernel=tree.recorded(first, "conv_kernel", (int,), given.get("conv_kernel", 3)),
+        conv_clamp=float(clamp) if type(clamp) is int else clamp,
         **chosen,
     )
     mapping = mapping_config(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.checkpoint.derived import DerivedRecord
 from orojar_cli.checkpoint.records import TensorRecord
 from orojar_cli.errors import DamagedCheckpointError
 
 
-def stored_tensor(record: TensorRecord) -> Tensor:
-    """The tensor in its stored dtype, contiguous.  Only the bytes of this view are read."""
+def stored_tensor(record: TensorRecord | DerivedRecord) -> Tensor:
+    """The tensor in its stored dtype, contiguous; a derived one is computed from its source.  Only the bytes of this view are read."""
+    if isinstance(record, DerivedRecord):
+        made: Tensor = record.make(None if record.source is None else stored_tensor(record.source))
+        return made.reshape(record.shape)
     numel, itemsize = record.numel, record.storage.itemsize
     flat = torch.empty(numel, dtype=getattr(torch, record.dtype))
     span = record.storage.data
@@ -20,12 +28,15 @@ def stored_tensor(record: TensorRecord) -> Tensor:
     return flat.as_strided(record.shape, record.stride).contiguous()
 
 
-def materialise(tensors: dict[str, TensorRecord], where: str) -> dict[str, Tensor]:
+def materialise(tensors: Mapping[str, TensorRecord | DerivedRecord], where: str) -> dict[str, Tensor]:
     """Float32 tensors by name; raises DamagedCheckpointError for numbers that are not finite."""
     result = {}
     for name, record in tensors.items():
         tensor = stored_tensor(record).to(torch.float32)
-        if not bool(torch.isfinite(tensor).all()):
+        # A finite sum has only finite terms and is much faster to find; a sum can also overflow, so it does not condemn.
+        with np.errstate(all="ignore"):
+            total = float(tensor.numpy().sum())
+        if not math.isfinite(total) and not bool(torch.isfinite(tensor).all()):
             raise DamagedCheckpointError(f"damaged: {where}.{name} holds numbers that are not finite")
         result[name] = tensor
     return result

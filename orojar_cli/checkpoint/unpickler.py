@@ -53,17 +53,18 @@ class Machine:
         if self.cursor.opcode() != b"\x80":
             raise self.damaged("no pickle begins here")
         self._protocol()
+        cursor, budget, instructions = self.cursor, self.budget, self.instructions
         while True:
-            self.at = self.cursor.position
-            opcode = self.cursor.opcode()
+            self.at = cursor.position
+            opcode = cursor.opcode()
             if opcode == _STOP:
                 break
-            self.budget.opcodes -= 1
-            if self.budget.opcodes < 0:
+            budget.opcodes -= 1
+            if budget.opcodes < 0:
                 raise UnsafeCheckpointError(
                     f"refused: {self.file.name} has more than {self.limits.opcodes} pickle instructions; no checkpoint needs so many"
                 )
-            instruction = self.instructions.get(opcode)
+            instruction = instructions.get(opcode)
             if instruction is None:
                 raise self._unknown(opcode)
             instruction()

@@ -6,12 +6,14 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT
+from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.checkpoint.records import TensorRecord
 from orojar_cli.checkpoint.tensors import stored_tensor
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
@@ -23,10 +25,11 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, als
     """Write `checkpoint` with its generator's present tensors to `path` and return the names of the tensors that changed.
 
     `.pkl`: a byte-for-byte copy of the input file but for the numbers of the changed tensors of G_ema (with `also_g` the same
-    tensors of G, the training copy, too), so every tool that opens the input opens the output.  `.safetensors`: G_ema and D
-    with their options as metadata.  The input file is never modified.
+    tensors of G, the training copy, too), so every tool that opens the input opens the output.  From a container that cannot be
+    patched G_ema and D are written as a new .pkl, without embedded source texts (`emitter.py`).  `.safetensors`: G_ema and D with
+    their options as metadata.  The input file is never modified.
     Raises OptionError for another suffix, OutputFileError when the file cannot be written, UnsupportedCheckpointError when the
-    input's container cannot be patched.
+    network has no .pkl form or shares bytes that would change.
     """
     path = Path(path)
     if path.exists() and os.path.samestat(path.stat(), checkpoint.contents.file.status):
@@ -38,7 +41,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, als
     raise OptionError(f"cannot write {path.name}: a checkpoint's name ends in .pkl or .safetensors")
 
 
-def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[TensorRecord, Tensor]]:
+def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[Any, Tensor]]:
     """Tensors of `network` in the file that differ from the generator's, in the stored dtype.
 
     A tensor is unchanged if it is what loading gave, or if it rounds to the stored numbers.
@@ -57,9 +60,8 @@ def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[TensorReco
 def _save_pickle(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
     contents = checkpoint.contents
     if contents.container != PYTORCH_PICKLE:
-        raise UnsupportedCheckpointError(
-            f"not supported: {contents.file.name} is no PyTorch-era pickle, so no .pkl can be made of it; write .safetensors instead"
-        )
+        write_pickle(checkpoint, path)
+        return sorted(_changed(checkpoint, "G_ema"))
     changed = _changed(checkpoint, "G_ema")
     patches = {f"G_ema.{name}": change for name, change in changed.items()}
     if also_g:

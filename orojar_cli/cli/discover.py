@@ -50,7 +50,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 
 @click.command()
 @checkpoint_argument
-@click.option("--method", type=click.Choice(METHOD_NAMES), default="orojar", show_default=True)
+@click.option("--method", type=click.Choice(METHOD_NAMES), default="orojar", show_default=True, help="How the directions are found.")
 @click.option("--space", type=click.Choice(["z", "w", "p", "w+"]), default="w", show_default=True, help="Latent space to search.")
 @click.option("--whiten/--no-whiten", default=None, help="Measure w and p in standard deviations of the data [default: on, off for sefa].")
 @layers_option

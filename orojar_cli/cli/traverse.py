@@ -191,7 +191,7 @@ def write_film(
                 shown = resize(images, side)
                 if composer is None:
                     text = found.directions.name(index) if caption else ""
-                    composer = FrameComposer(len(shown), shown.shape[1:3], caption=text, marker=caption)
+                    composer = FrameComposer(len(shown), shown.shape[1:3], caption=text, marker=caption, extent=extent)
                 yield composer.compose(shown, value / extent if extent else 0.0)
 
     save_animation(pictures(), out, fps=fps)

@@ -7,9 +7,10 @@ from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
 
-def config_to_dict(config: StyleGAN2Config | CriticConfig) -> dict[str, Any]:
+def config_to_dict(config: StyleGAN2Config | StyleGAN3Config | CriticConfig) -> dict[str, Any]:
     """A JSON-serialisable dictionary of the configuration's options."""
     return asdict(config)
 
@@ -18,14 +19,15 @@ def _mapping(options: dict[str, Any] | None) -> MappingConfig | None:
     return None if options is None else MappingConfig(**options)
 
 
-def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config:
+def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config | StyleGAN3Config:
     """The inverse of config_to_dict for a generator; raises TypeError, KeyError or UnsupportedCheckpointError for other options."""
-    family = options["family"]
-    if family != "StyleGAN2":
-        raise UnsupportedCheckpointError(f"not supported: the generator family {ascii(family)[:60]}")
-    synthesis = dict(options["synthesis"])
-    synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))
-    return StyleGAN2Config(MappingConfig(**options["mapping"]), SynthesisConfig(**synthesis))
+    family, synthesis = options["family"], dict(options["synthesis"])
+    if family == "StyleGAN2":
+        synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))
+        return StyleGAN2Config(MappingConfig(**options["mapping"]), SynthesisConfig(**synthesis))
+    if family == "StyleGAN3":
+        return StyleGAN3Config(MappingConfig(**options["mapping"]), AliasFreeConfig(**synthesis))
+    raise UnsupportedCheckpointError(f"not supported: the generator family {ascii(family)[:60]}")
 
 
 def critic_from_dict(options: dict[str, Any]) -> CriticConfig:

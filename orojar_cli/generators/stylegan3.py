@@ -83,10 +83,10 @@ class AliasFreeSynthesisLayer(nn.Module):
             return bias_act(F.pad(x, layer.padding * 2), self.bias, "linear", clamp=self.clamp)
         # Weight and styles are brought to unit size, so that the 1e-8 below is nothing.  The original divides the styles by their
         # size over the whole batch; it cancels, and per sample an image does not depend on its neighbours.
-        weight = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
+        unit = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
         styles = styles * styles.square().mean(1, keepdim=True).rsqrt()
-        energy = styles.square() @ weight.square().sum((2, 3)).T
-        x = F.conv2d(x * styles[:, :, None, None], weight, padding=layer.kernel - 1)
+        energy = styles.square() @ unit.square().sum((2, 3)).T
+        x = F.conv2d(x * styles[:, :, None, None], unit, padding=layer.kernel - 1)
         x = x * ((energy + 1e-8).rsqrt() * gain)[:, :, None, None] + self.bias[:, None, None]
         return self._rectify(x)
 

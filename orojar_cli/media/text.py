@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import unicodedata
 
 from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+# No picture has room for more.
+_LONGEST = 500
 _SPELLED = {"σ": "sigma", "−": "-", "–": "-", "—": "-", "→": "->", "←": "<-", "×": "x", "α": "alpha", "π": "pi", "ß": "ss"}
 
 
@@ -27,7 +30,7 @@ def _drawable(character: str) -> bool:
 def plain(text: str) -> str:
     """`text` in characters the font has: accents dropped, some symbols spelled out, anything else a question mark."""
     drawn = []
-    for character in unicodedata.normalize("NFC", text):
+    for character in unicodedata.normalize("NFC", text[:_LONGEST]):
         if character.isspace():
             drawn.append(" ")
         elif character.isprintable() and _drawable(character):
@@ -45,9 +48,9 @@ def elided(text: str, face: Font, width: float) -> str:
     text = plain(text)
     if face.getlength(text) <= width:
         return text
-    while text and face.getlength(text.rstrip() + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    # The longest start that fits, by bisection: measuring is slow, and a label may be a whole paragraph.
+    length = bisect.bisect_right(range(len(text)), width, key=lambda end: face.getlength(text[:end].rstrip() + "…")) - 1
+    return text[: max(0, length)].rstrip() + "…"
 
 
 def fitting(texts: list[str], width: float, size: int, smallest: int) -> Font:

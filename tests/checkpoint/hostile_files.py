@@ -713,6 +713,22 @@ for _name, _arguments in BAD_VIEWS.items():
         return _with_tensor(**arguments)
 
 
+# The same for tensors whose shape is right, so that nothing but the stride can be what is refused.
+BAD_STRIDES = {
+    "overlap": ("mapping.fc0.weight", (8, 8), (1, 1)),
+    "gap": ("mapping.fc0.weight", (8, 8), (16, 1)),
+    "beyond_int64_of_one": ("synthesis.b8.torgb.weight", (3, 4, 1, 1), (4, 1, 2**70, 1)),
+}
+for _name, _bad in BAD_STRIDES.items():
+
+    @hostile(f"semantic/stride_{_name}", Damaged)
+    def _(canary: str, bad: tuple[str, tuple[int, ...], tuple[int, ...]] = _bad) -> Any:
+        name, size, stride = bad
+        assert pa.GENERATOR.shapes()[name] == size
+        record = tensor_of(torch.zeros(200), size=size, stride=stride)
+        return altered(lambda g: g.replace(name, pa.parameter_of(record)))
+
+
 BAD_BLOBS: dict[str, dict[str, Any]] = {
     "tensor_storage_numel_lie": {"declared": 2**40},
     "tensor_storage_small": {"declared": 7},

@@ -15,6 +15,7 @@ import torch
 
 from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
 
+LOCATION = "cuda:0"  # where the tensors were when they were saved; it must not matter
 SOURCE = "# module source removed\n"
 
 
@@ -226,7 +227,7 @@ def blob(
     system += text("type_sizes") + b"}(" + text("short") + b"K\x02" + text("int") + b"K\x04" + text("long") + b"K\x04uu."
     declared = numel if declared is None else declared
     size = declared.bit_length() // 8 + 1
-    identity = b"(" + text("storage") + (storage_global or global_line("torch", kind)) + text(key) + text("cuda:0")
+    identity = b"(" + text("storage") + (storage_global or global_line("torch", kind)) + text(key) + text(LOCATION)
     identity += b"\x8a" + bytes([size]) + declared.to_bytes(size, "little", signed=True) + view + b"tQ."
     return b"".join(
         (

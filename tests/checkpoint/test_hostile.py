@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from hostile_files import CASES, Case
-from pickle_assembler import checkpoint, generator, write
+from pickle_assembler import checkpoint, generator, tensor_of, write
 from reader_process import run_reader
 
 from orojar_cli import load_checkpoint
@@ -89,6 +89,12 @@ def test_a_payload_in_the_source_text_is_never_run(tmp_path: Path) -> None:
     loaded.generator(torch.zeros(1, 8))
     assert loaded.info.source_known is False
     assert not canary.exists()
+
+
+def test_weights_whose_sum_overflows_are_finite(tmp_path: Path) -> None:
+    module = generator()
+    module.replace("mapping.w_avg", tensor_of(torch.full((8,), 3e38)))
+    assert bool((load_checkpoint(write(tmp_path / "network.pkl", checkpoint(module))).generator.mapping.w_avg == 3e38).all())
 
 
 def test_a_payload_text_that_only_looks_like_code_is_data(tmp_path: Path) -> None:

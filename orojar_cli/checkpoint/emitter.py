@@ -1,0 +1,116 @@
+"""Writing a network as a new PyTorch-era .pkl, for inputs that cannot be patched (TensorFlow-era files, .safetensors, state dicts).
+
+The container embeds the source text of its modules, and the original reader runs that text.  We have none to embed and copy
+nobody's: the text is one comment line.  So such a file opens in orojar and in tools that need only the tensors and the recorded
+options; tools that execute the embedded text cannot use it.  A .pkl made from a .pkl is patched instead and keeps its texts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from orojar_cli.checkpoint.checkpoint import Checkpoint
+from orojar_cli.checkpoint.description import Description
+from orojar_cli.checkpoint.original_critic import DESCRIBERS as CRITIC
+from orojar_cli.checkpoint.original_stylegan2 import DESCRIBERS as STYLEGAN2
+from orojar_cli.checkpoint.original_stylegan3 import DESCRIBERS as STYLEGAN3
+from orojar_cli.checkpoint.pickle_writer import Call, EmptySet, Name, PickleWriter
+from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.files import atomic_path
+
+SOURCE = "# converted by orojar; source text not included\n"
+_DESCRIBERS = STYLEGAN2 | STYLEGAN3 | CRITIC
+_ORDERED = Call(Name("collections", "OrderedDict"), ())
+_HOOKS = (
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
+def write_pickle(checkpoint: Checkpoint, path: Path) -> None:
+    """Write G_ema and D of `checkpoint` as a PyTorch-era pickle to `path`, whole or not at all.
+
+    Raises UnsupportedCheckpointError for a generator that this container has no form for, OutputFileError when it cannot be written.
+    """
+    if type(checkpoint.generator) not in _DESCRIBERS:
+        raise UnsupportedCheckpointError(
+            f"not supported: a {checkpoint.generator.config.family} network has no .pkl form; write .safetensors instead"
+        )
+    keys = map(str, itertools.count())
+    critic = None if checkpoint.critic is None else _persistent(checkpoint.critic, "", keys)
+    networks = {"G": None, "D": critic, "G_ema": _persistent(checkpoint.generator, "", keys)}
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        PickleWriter(stream).dump(networks | {"training_set_kwargs": {}, "augment_pipe": None})
+
+
+def _persistent(module: nn.Module, name: str, keys: Iterator[str]) -> Call:
+    """The network object for one of our modules and everything below it."""
+    description = _DESCRIBERS[type(module)](module, name)
+    parameters = {key: _parameter(tensor, next(keys)) for key, tensor in module.named_parameters(recurse=False)}
+    buffers: dict[str, Any] = {key: _tensor(tensor, next(keys)) for key, tensor in module.named_buffers(recurse=False)}
+    children = {key: _persistent(child, key, keys) for key, child in module.named_children()}
+    children |= {key: _object(extra, {}, {}, {}) for key, extra in description.extra.items()}
+    return _object(description, parameters, buffers, children)
+
+
+def _object(description: Description, parameters: dict[str, Any], buffers: dict[str, Any], children: dict[str, Call]) -> Call:
+    state = {
+        "training": False,
+        "_parameters": parameters,
+        "_buffers": buffers | {name: None for name in description.empty_buffers if name not in buffers},
+        "_non_persistent_buffers_set": EmptySet(),
+        "_is_full_backward_hook": None,
+        "_modules": children,
+        **dict.fromkeys(_HOOKS, _ORDERED),
+        **description.attributes,
+        "_init_args": description.arguments,
+        "_init_kwargs": description.options,
+    }
+    meta = {"type": "class", "version": 6, "module_src": SOURCE, "class_name": description.class_name, "state": state}
+    return Call(Name("torch_utils.persistence", "_reconstruct_persistent_obj"), (meta,))
+
+
+def _parameter(tensor: Tensor, key: str) -> Call:
+    return Call(Name("torch._utils", "_rebuild_parameter"), (_tensor(tensor, key), False, _ORDERED))
+
+
+def _tensor(tensor: Tensor, key: str) -> Call:
+    tensor = tensor.detach().cpu().float().contiguous()
+    storage = Call(Name("torch.storage", "_load_from_bytes"), (storage_stream(tensor, key),))
+    return Call(Name("torch._utils", "_rebuild_tensor_v2"), (storage, 0, tuple(tensor.shape), tensor.stride(), False, _ORDERED))
+
+
+def storage_stream(tensor: Tensor, key: str) -> bytes:
+    """The torch.save stream of one storage with the float32 numbers of `tensor`: five protocol-2 pickles, a count, the numbers."""
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    numel = struct.pack("<i", tensor.numel())
+    return b"".join(
+        (
+            b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.",  # the magic number 0x1950a86a20f9469cfc6c
+            b"\x80\x02M\xe9\x03.",  # version 1001
+            b"\x80\x02}(" + text("protocol_version") + b"M\xe9\x03" + text("little_endian") + b"\x88",
+            text("type_sizes") + b"}(" + text("short") + b"K\x02" + text("int") + b"K\x04" + text("long") + b"K\x04uu.",
+            b"\x80\x02(" + text("storage") + b"ctorch\nFloatStorage\n" + text(key) + text("cpu") + b"J" + numel + b"NtQ.",
+            b"\x80\x02]" + text(key) + b"a.",
+            struct.pack("<q", tensor.numel()),
+            tensor.numpy().tobytes(),
+        )
+    )
