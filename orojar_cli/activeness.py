@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from orojar_cli.distributed import gathered, share
 from orojar_cli.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.spaces import Latents
 
@@ -27,12 +28,14 @@ def activeness(
 
     `steps` [K, D] is one unit of each dimension.  In z the dimension is set to the values, as in the paper; in the other spaces,
     whose dimensions have no zero of their own, the values are added.  `callback(dimensions_done)` reports progress.
+    In a group of processes (torch.distributed) each measures its share of the dimensions and all get every value.
     """
     lengths = steps.norm(dim=1, keepdim=True)
     units = steps / lengths.clamp_min(torch.finfo(steps.dtype).tiny)
     at_once = max(1, budget // (2 * response.bytes_per_point() * len(values)))
-    result = []
-    for row, (step, unit) in enumerate(zip(steps, units, strict=True)):
+    result, mine = [], share(len(steps))
+    for done, row in enumerate(mine, 1):
+        step, unit = steps[row], units[row]
         total, count = 0.0, 0
         for start in range(0, len(at), at_once):
             chunk = at[start : start + at_once]
@@ -45,5 +48,5 @@ def activeness(
             count += len(chunk)
         result.append(total / count)
         if callback is not None:
-            callback(row + 1)
-    return torch.tensor(result)
+            callback(done * len(steps) // len(mine))
+    return gathered(torch.tensor(result), len(steps))

@@ -53,5 +53,9 @@ class NumericalError(OrojarError):
     """A computation met numbers it cannot use (not finite, no variation, a singular matrix)."""
 
 
+class DriftError(OrojarError):
+    """A tuned network's images moved further from the original's than allowed."""
+
+
 class MissingExtraError(OrojarError):
     """An optional dependency is needed and not installed; the message names the extra."""

@@ -14,14 +14,17 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
+from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.outputs import Output
-from orojar_cli.spaces import Latents, all_layers, displaced_ws
+from orojar_cli.spaces import Latents, all_layers, displaced_ws, style_offsets
 
 METHODS = ("exact", "central")
 # Small on purpose: chunks that stay near the processor's caches are up to three times as fast as the largest that fit in memory.
 DEFAULT_BUDGET = 1 << 28
+# Of the matrices themselves: beyond it the space is too large to be rotated as a whole (d = 9000 of w+ or s in a 1024x1024 network).
+_LARGEST_RESULT = 4 << 30
 # Displacement of central differences in tangent lengths.  Networks of leaky rectifiers have kinks everywhere, so the error falls only
 # with the first power of the step, until float32 rounding takes over: on the demonstration network 0.6 % of the Gram matrix here.
 _STEP = 5e-4
@@ -43,7 +46,8 @@ class Response:
     def __call__(self, at: Latents, displacement: Tensor) -> tuple[Tensor, ...]:
         """The outputs at the points `at` displaced by [N, D]."""
         ws = displaced_ws(self.generator, at, displacement, self.space, self.layers)
-        return tuple(output(self.generator, ws) for output in self.outputs)
+        styles = style_offsets(self.generator, displacement, self.space, self.layers)
+        return tuple(output(self.generator, ws, style_offsets=styles) for output in self.outputs)
 
     def bytes_per_point(self) -> int:
         """Estimated memory of one point's forward pass: the widest layer with its input, output and temporaries, in float32."""
@@ -103,21 +107,30 @@ def gram_matrices(
 
     With several outputs each output's matrices are divided by their mean trace before they are averaged, so that every layer counts
     the same (the paper regularises several layers); with one output they are returned as they are.
-    `budget` bounds the bytes of activations held at once; `callback(points_done)` reports progress.
-    Raises NumericalError when a response is not finite or does not change at all.
+    `budget` bounds the bytes of activations held at once; `callback(points_done)` reports progress.  In a group of processes
+    (torch.distributed) each computes its share of the points and all get every matrix; the callback then counts the share in points
+    of the whole.
+    Raises NumericalError when a response is not finite or does not change at all, OptionError for matrices of more than 4 GiB.
     """
-    count = len(tangents)
+    count, mine = len(tangents), share(len(at))
+    needed = 8 * len(at) * count**2 * len(response.outputs)
+    if needed > _LARGEST_RESULT:
+        raise OptionError(
+            f"{len(at)} Gram matrices of {count} x {count} need {needed / 2**30:.0f} GiB; "
+            "choose fewer --layers, another --space or fewer --samples"
+        )
     points_at_once, tangents_at_once = chunk_sizes(response, count, method, budget)
-    sums = [torch.empty(len(at), count, count, dtype=torch.float64) for _ in response.outputs]
-    for start in range(0, len(at), points_at_once):
-        chunk = at[start : start + points_at_once]
-        here = tangents if tangents.ndim == 2 else tangents[:, start : start + points_at_once]
-        pieces = [jacobian_columns(response, chunk, part, method) for part in here.split(tangents_at_once)]
-        for total, columns in zip(sums, zip(*pieces, strict=True), strict=True):
+    parts = [torch.empty(len(mine), count, count, dtype=torch.float64) for _ in response.outputs]
+    for start in range(mine.start, mine.stop, points_at_once):
+        stop = min(start + points_at_once, mine.stop)
+        here = tangents if tangents.ndim == 2 else tangents[:, start:stop]
+        pieces = [jacobian_columns(response, at[start:stop], part, method) for part in here.split(tangents_at_once)]
+        for part, columns in zip(parts, zip(*pieces, strict=True), strict=True):
             joined = torch.cat(columns).transpose(0, 1)
-            total[start : start + points_at_once] = _products(joined).cpu()
+            part[start - mine.start : stop - mine.start] = _products(joined).cpu()
         if callback is not None:
-            callback(min(start + points_at_once, len(at)))
+            callback((stop - mine.start) * len(at) // len(mine))
+    sums = [gathered(part, len(at)) for part in parts]
     traces = [total.diagonal(dim1=1, dim2=2).sum(1).mean() for total in sums]
     if not all(bool(torch.isfinite(trace)) and trace > 0 for trace in traces):
         raise NumericalError("the generator's response is not finite or does not change along any direction; its weights may be damaged")

@@ -42,12 +42,19 @@ class Output:
         """Resolution of the last block that has to be computed."""
         return generator.img_resolution if self.kind == "image" else int(self.size or generator.img_resolution)
 
-    def __call__(self, generator: Generator, ws: Tensor, noise_mode: str = "const") -> Tensor:
-        """The response [N, P] to ws [N, num_ws, w_dim]; "image:S" averages, so its entries are S x S x C mean values."""
+    def __call__(
+        self, generator: Generator, ws: Tensor, noise_mode: str = "const", style_offsets: dict[str, Tensor] | None = None
+    ) -> Tensor:
+        """The response [N, P] to ws [N, num_ws, w_dim]; "image:S" averages, so its entries are S x S x C mean values.
+
+        `style_offsets` are added to the layers' styles, in generators that can.
+        """
+        # Only a displacement in s needs the argument, which other families do not have.
+        styles = {} if style_offsets is None else {"style_offsets": style_offsets}
         if self.kind == "b":
-            features, _ = generator.synthesis.run(ws, noise_mode, self.size)
+            features, _ = generator.synthesis.run(ws, noise_mode, self.size, **styles)
             return features.flatten(1)
-        image = generator.synthesis(ws, noise_mode, self.size if self.kind == "early" else None)
+        image = generator.synthesis(ws, noise_mode, self.size if self.kind == "early" else None, **styles)
         if self.kind == "image" and self.size is not None:
             factor, rest = divmod(image.shape[-1], self.size)
             if rest or not factor:

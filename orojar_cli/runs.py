@@ -43,12 +43,22 @@ class Run:
 class RunWriter:
     """A run being made.  The manifest is written last, so a folder without one is unfinished and never picked up."""
 
-    def __init__(self, outdir: str | os.PathLike[str], command: str, checkpoint: str | os.PathLike[str]) -> None:
-        """Create the next numbered folder `NNNNN-command-name`; raises OutputFileError where that cannot be done."""
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(checkpoint).stem)[:40].strip("-.") or "network"
-        self.path = _next_folder(Path(outdir), f"{command}-{name}")
+    def __init__(
+        self, outdir: str | os.PathLike[str], command: str, checkpoint: str | os.PathLike[str], resume: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Create the next numbered folder `NNNNN-command-name`, or continue in the folder `resume`.
+
+        Raises OutputFileError where that cannot be done, InputFileError where there is no folder to continue in.
+        """
         self.started = time.time()
         self._metrics: list[str] = []
+        if resume is not None:
+            self.path = Path(resume)
+            if not self.path.is_dir():
+                raise InputFileError(f"{self.path} is not the folder of a run; pass the one the interrupted command named")
+            return
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(checkpoint).stem)[:40].strip("-.") or "network"
+        self.path = _next_folder(Path(outdir), f"{command}-{name}")
 
     def metric(self, **values: Any) -> None:
         """Add one line to metrics.jsonl."""

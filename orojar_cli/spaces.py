@@ -1,7 +1,9 @@
 """Latent spaces: where a generator's latents live, and how a displacement in each of them becomes `ws`.
 
 z is the mapping's input, w its output, p the last mapping layer before its activation (closer to Gaussian than w), w+ one w per
-layer.  A displacement in z or p passes through the mapping; in w and w+ it is added after truncation (SeFa, Shen & Zhou 2021).
+layer, s the styles: what the affine of every modulated layer makes of its w (StyleSpace, Wu et al. 2021, arXiv 2011.12799).
+A displacement in z or p passes through the mapping; in w and w+ it is added after truncation (SeFa, Shen & Zhou 2021), in s to the
+styles.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from torch import Tensor
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.operations import bias_act
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.generators.stylegan2_config import LayerInfo
 
-SPACES = ("z", "w", "p", "w+")
+SPACES = ("z", "w", "p", "w+", "s")
+# Spaces whose coordinates belong to layers: their directions have no meaning at others.
+LAYERED = ("w+", "s")
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,14 @@ class Latents:
 
 
 def space_dim(generator: Generator, space: str, layers: Sequence[int]) -> int:
-    """Dimension of a space; w+ has one w per chosen layer."""
+    """Dimension of a space; w+ has one w per chosen layer, s the input channels of every modulated layer that these drive.
+
+    Raises OptionError for an unknown space, and for s where the generator has no styles to displace.
+    """
     if space not in SPACES:
         raise OptionError(f"unknown space {space!r}; choose one of {', '.join(SPACES)}")
+    if space == "s":
+        return sum(layer.in_channels for layer in styled_layers(generator, layers))
     return {"z": generator.z_dim, "w": generator.w_dim, "p": generator.w_dim, "w+": generator.w_dim * len(layers)}[space]
 
 
@@ -53,10 +63,35 @@ def all_layers(generator: Generator) -> tuple[int, ...]:
     return tuple(range(generator.num_ws))
 
 
+def styled_layers(generator: Generator, layers: Sequence[int]) -> list[LayerInfo]:
+    """The modulated layers driven by the entries `layers` of ws, in the order of their coordinates in s.
+
+    Raises OptionError for a family whose styles cannot be displaced.
+    """
+    if not getattr(generator.synthesis, "takes_style_offsets", False):
+        raise OptionError("the style space s is known for StyleGAN2 only; use z or, with a mapping, w or w+")
+    return [layer for layer in generator.config.layers() if layer.ws in layers]
+
+
+def style_offsets(generator: Generator, displacement: Tensor, space: str, layers: Sequence[int]) -> dict[str, Tensor] | None:
+    """What a displacement [N, D] in s adds to the styles, by layer [N, in_channels]; None in the other spaces, which move ws."""
+    if space != "s":
+        return None
+    driven = styled_layers(generator, layers)
+    return {layer.name: part for layer, part in zip(driven, displacement.split([layer.in_channels for layer in driven], 1), strict=True)}
+
+
+def style_affine(generator: Generator, layers: Sequence[int]) -> Tensor:
+    """A [D, w_dim] with styles = A w + b: the affine weights of the layers in s, with their gain, one above another."""
+    modules = [generator.synthesis.get_submodule(layer.name).affine for layer in styled_layers(generator, layers)]
+    return torch.cat([module.weight * module.weight_gain for module in modules])
+
+
 def displaced_ws(generator: Generator, at: Latents, displacement: Tensor, space: str, layers: Sequence[int]) -> Tensor:
     """ws [N, num_ws, w_dim] of the points `at` moved by `displacement` [N, D] in `space`, at the entries `layers` of ws only.
 
-    Differentiable in the displacement.  Raises OptionError for a space the generator does not have.
+    A displacement in s leaves ws where it is: `style_offsets` says what it does.  Differentiable in the displacement.
+    Raises OptionError for a space the generator does not have.
     """
     everywhere = len(layers) == generator.num_ws
     if space in ("z", "p"):
@@ -66,6 +101,8 @@ def displaced_ws(generator: Generator, at: Latents, displacement: Tensor, space:
         chosen = _layer_mask(generator, layers, moved)
         return torch.where(chosen, moved, generator.mapping(at.z, at.label, at.psi, at.cutoff))
     ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
+    if space == "s":
+        return ws
     if space == "w":
         step = displacement.unsqueeze(1)
         return ws + step if everywhere else ws + step * _layer_mask(generator, layers, ws)

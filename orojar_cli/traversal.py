@@ -15,7 +15,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.jacobian import DEFAULT_BUDGET
 from orojar_cli.media.pixels import to_uint8
-from orojar_cli.spaces import Latents, displaced_ws
+from orojar_cli.spaces import LAYERED, Latents, displaced_ws, style_offsets
 
 
 def seed_latents(
@@ -56,12 +56,18 @@ class Renderer:
         self.batch = max(1, budget // (4 * 4 * widest))
 
     @torch.no_grad()
-    def images(self, ws: Tensor) -> np.ndarray:
-        """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim]; mode "random" uses the same noise in every call, so that films do not flicker."""
+    def images(self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None) -> np.ndarray:
+        """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim], with `style_offsets` [N, in_channels] added to the styles of the layers named.
+
+        Mode "random" uses the same noise in every call, so that films do not flicker.
+        """
         parts = []
-        for part in ws.split(self.batch):
-            rng = torch.Generator(part.device).manual_seed(self.noise_seed) if self.noise_mode == "random" else None
-            parts.append(to_uint8(self.generator.synthesis(part, noise_mode=self.noise_mode, rng=rng).float().cpu().numpy()))
+        for start in range(0, len(ws), self.batch):
+            part = slice(start, start + self.batch)
+            rng = torch.Generator(ws.device).manual_seed(self.noise_seed) if self.noise_mode == "random" else None
+            styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
+            images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles)
+            parts.append(to_uint8(images.float().cpu().numpy()))
         return np.concatenate(parts)
 
 
@@ -69,8 +75,8 @@ def chosen_layers(generator: Generator, directions: DirectionSet, layers: Sequen
     """The entries of ws a direction set is applied at: its own, or those asked for."""
     if layers is None:
         return directions.layers
-    if directions.space == "w+":
-        raise OptionError("directions in w+ carry their own layers; leave out --layers")
+    if directions.space in LAYERED:
+        raise OptionError(f"directions in {directions.space} carry their own layers; leave out --layers")
     if not layers or min(layers) < 0 or max(layers) >= generator.num_ws:
         raise OptionError(f"no layer {max(layers, default=0)}: this network has layers 0-{generator.num_ws - 1}")
     return tuple(sorted(set(layers)))
@@ -80,7 +86,10 @@ def chosen_layers(generator: Generator, directions: DirectionSet, layers: Sequen
 def walk_ws(
     generator: Generator, at: Latents, directions: DirectionSet, index: int, values: Sequence[float], layers: Sequence[int] | None = None
 ) -> Tensor:
-    """ws [S, N, num_ws, w_dim] of the points `at` with direction `index` added at S strengths (in sigmas), in the set's own space."""
+    """ws [S, N, num_ws, w_dim] of the points `at` with direction `index` added at S strengths (in sigmas), in the set's own space.
+
+    Directions in s do not move ws: their pictures are those of `walk`.
+    """
     where = chosen_layers(generator, directions, layers)
     steps = directions.displacement(index, torch.tensor(values)).to(at.z)
     return torch.stack([displaced_ws(generator, at, step.expand(len(at), -1), directions.space, where) for step in steps])
@@ -90,10 +99,13 @@ def walk(
     renderer: Renderer, at: Latents, directions: DirectionSet, index: int, values: Sequence[float], layers: Sequence[int] | None = None
 ) -> Iterator[np.ndarray]:
     """For every strength in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across strengths."""
-    ws = walk_ws(renderer.generator, at, directions, index, values, layers)
-    per_batch = max(1, renderer.batch // len(at))
-    for group in ws.split(per_batch):
-        yield from renderer.images(group.flatten(0, 1)).reshape(len(group), len(at), *_picture_shape(renderer.generator))
+    generator, per_batch = renderer.generator, max(1, renderer.batch // len(at))
+    for start in range(0, len(values), per_batch):
+        group = values[start : start + per_batch]
+        ws = walk_ws(generator, at, directions, index, group, layers)
+        steps = directions.displacement(index, torch.tensor(group)).to(at.z).repeat_interleave(len(at), 0)
+        styles = style_offsets(generator, steps, directions.space, directions.layers)
+        yield from renderer.images(ws.flatten(0, 1), styles).reshape(len(group), len(at), *_picture_shape(generator))
 
 
 def _picture_shape(generator: Generator) -> tuple[int, int, int]:

@@ -117,6 +117,11 @@ def test_an_output_prints_as_it_is_written(spec: str) -> None:
     assert str(Output.parse(spec)) == spec
 
 
+def test_matrices_too_large_for_memory_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"2 Gram matrices of 30000 x 30000 need 13 GiB; choose fewer --layers"):
+        gram_matrices(Response(linear(torch.ones(4, 3))), latents(2, 3), torch.ones(1, 3).expand(30_000, -1))
+
+
 def test_progress_counts_points() -> None:
     seen: list[int] = []
     gram_matrices(Response(linear(torch.randn(4, 3))), latents(7, 3), torch.eye(3), budget=1, callback=seen.append)

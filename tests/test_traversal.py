@@ -27,7 +27,7 @@ def test_impossible_seeds_are_refused(shapes, seeds) -> None:
 
 
 def test_strengths_are_even_and_centred() -> None:
-    assert strengths(3, 7) == [-3, -2, -1, 0, 1, 2, 3]
+    assert strengths(3, 7) == pytest.approx([-3, -2, -1, 0, 1, 2, 3])
     assert strengths(3, 1) == [0.0]
 
 

@@ -56,7 +56,8 @@ class Checkpoint:
 
 
 def load_checkpoint(path: str | os.PathLike[str], device: str | torch.device = "cpu", limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
-    """Read a checkpoint: StyleGAN2(-ADA) network pickles and orojar's .safetensors.
+    """Read a checkpoint: StyleGAN2(-ADA) and StyleGAN3 network pickles, TensorFlow-era ones of StyleGAN2, state dictionaries of
+    StyleGAN2 and DCGAN in torch.save files, and orojar's .safetensors.
 
     Nothing named or contained in the file is executed.  Raises InputFileError where there is no readable file,
     NotACheckpointError, DamagedCheckpointError, UnsupportedCheckpointError or UnsafeCheckpointError otherwise.

@@ -36,7 +36,7 @@ _SCALAR_FORMATS = {"f2": "<e", "f4": "<f", "f8": "<d", "b1": "<?"} | {
 class CheckpointMachine(Machine):
     """The outer pickle of a checkpoint (protocols 3 and 4)."""
 
-    protocols = (3, 4)
+    protocols: tuple[int, ...] = (3, 4)
 
     def global_token(self, module: str, name: str) -> Token:
         token = _TOKENS.get((module, name))

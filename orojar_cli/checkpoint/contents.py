@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.checkpoint import stylegan2, stylegan3, tensorflow_stylegan2
+from orojar_cli.checkpoint import state_dict_dcgan, state_dict_stylegan2, stylegan2, stylegan3, tensorflow_stylegan2
 from orojar_cli.checkpoint.constructors import read_pickle
 from orojar_cli.checkpoint.derived import DerivedRecord
 from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
@@ -17,13 +17,16 @@ from orojar_cli.checkpoint.modules import NetworkTree, check_tensors, read_netwo
 from orojar_cli.checkpoint.records import NetworkRecord, PersistentRecord, TensorRecord
 from orojar_cli.checkpoint.safetensors_file import read_safetensors
 from orojar_cli.checkpoint.source import CheckpointFile, container_of, printable
+from orojar_cli.checkpoint.state_dict import StateDict, find_networks
 from orojar_cli.checkpoint.tensorflow import TensorFlowNetwork
+from orojar_cli.checkpoint.torch_file import read_torch_stream, read_torch_zip
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
 from orojar_cli.generators.stylegan2_config import StyleGAN2Config
 from orojar_cli.generators.stylegan3_config import StyleGAN3Config
 
 PYTORCH_PICKLE = "PyTorch-era pickle"
+TORCH_FILE = "PyTorch state dictionary"
 TENSORFLOW_PICKLE = "TensorFlow-era pickle"
 SAFETENSORS = "safetensors"
 SAFETENSORS_FORMAT = "orojar-1"
@@ -73,6 +76,8 @@ class Contents:
             config, tensors = self.entries[name]
             check_tensors(tensors, config.shapes(), where)
             return StoredNetwork(config, tensors)
+        if self.container == TORCH_FILE:
+            return StoredNetwork(*_from_state_dict(self.entries[name], name, where))
         if self.container == TENSORFLOW_PICKLE:
             network = TensorFlowNetwork(self.entries[name], where, self.limits)
             config, tensors = tensorflow_stylegan2.critic(network) if name == "D" else tensorflow_stylegan2.generator(network)
@@ -109,14 +114,26 @@ def _generator_config(tree: NetworkTree, where: str) -> StyleGAN2Config | StyleG
     raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family {supported}")
 
 
+def _from_state_dict(stored: StateDict, name: str, where: str) -> tuple[Any, Mapping[str, TensorRecord | DerivedRecord]]:
+    if name == "D":
+        return state_dict_stylegan2.critic(stored, where)
+    if stored.is_stylegan2:
+        return state_dict_stylegan2.generator(stored, where)
+    return state_dict_dcgan.generator(stored, where)
+
+
 def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Contents:
     """Open and check a checkpoint.  Nothing in it is imported, called or executed; tensor data stays in the file.
 
     Raises InputFileError where there is no readable file, else one of the four CheckpointError classes.
     """
     file = CheckpointFile(path, limits)
-    if container_of(file) == "safetensors":
+    container = container_of(file)
+    if container == "safetensors":
         return _safetensors_contents(file)
+    if container != "pickle":
+        value = read_torch_zip(file, limits) if container == "torch zip" else read_torch_stream(file, limits)
+        return Contents(file, TORCH_FILE, find_networks(value, file.name), limits)
     value = read_pickle(file, limits)
     if type(value) is tuple and len(value) == 3 and all(type(entry) is NetworkRecord for entry in value):
         return Contents(file, TENSORFLOW_PICKLE, dict(zip(("G", "D", "G_ema"), value, strict=True)), limits)

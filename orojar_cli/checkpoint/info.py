@@ -7,8 +7,9 @@ from typing import Any
 
 from orojar_cli.checkpoint.contents import Contents
 from orojar_cli.checkpoint.modules import KNOWN_SOURCES
-from orojar_cli.checkpoint.records import PersistentRecord
+from orojar_cli.checkpoint.records import PersistentRecord, TensorRecord
 from orojar_cli.checkpoint.source import printable
+from orojar_cli.checkpoint.torch_file import PassedOver
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.stylegan2_config import LayerInfo
 
@@ -81,9 +82,13 @@ def _entry(contents: Contents, name: str, value: Any) -> str:
             return str(error)
         kind = "critic" if name == "D" else "generator"
         return f"{kind}, {len(stored.tensors)} tensors, {sum(record.numel for record in stored.tensors.values()):,} numbers"
+    if type(value) is dict and value and all(type(item) is TensorRecord for item in value.values()):
+        return f"{len(value)} tensors (not read)"
     if type(value) is dict:
-        return "options: " + (", ".join(printable(key, 30) for key in value) or "none")
+        return "options: " + (", ".join(printable(key, 30) for key in list(value)[:12]) or "none")
     if type(value) is PersistentRecord:
         class_name = value.meta.get("class_name")
         return f"a {printable(class_name)} module (not read)"
+    if type(value) is PassedOver:
+        return "settings of the training script (not read)"
     return f"a {type(value).__name__} (not read)"

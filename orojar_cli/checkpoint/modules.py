@@ -19,6 +19,7 @@ _FORMAT_VERSION = 6
 # a fork can keep every tensor's name and change what is computed, so an unknown text is reported to the user.
 KNOWN_SOURCES = {
     "5b2a28c3ed91c5219a71c2f2e89c1762f1fffa6416dccb4f2d2948268d128549": "source text removed",
+    "4342a2061b98d18b1b2690fb9354f7cdf22bb50bbbde0ace43e7ac5595e09840": "converted by orojar, no source text",
 }
 
 

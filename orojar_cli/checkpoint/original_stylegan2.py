@@ -10,10 +10,9 @@ from orojar_cli.generators.stylegan2 import Mapping, SkipConvolution, StyleGAN2,
 from orojar_cli.generators.stylegan2_config import MappingConfig, SynthesisConfig
 
 
-def mapping_options(config: MappingConfig, num_layers: int = 8, w_avg_beta: float | None = 0.995) -> dict[str, Any]:
-    """Constructor options of a mapping network beyond its sizes."""
-    options = {"num_layers": config.num_layers} if config.num_layers != num_layers else {}
-    return options | departures(
+def mapping_options(config: MappingConfig, w_avg_beta: float | None = 0.995) -> dict[str, Any]:
+    """Constructor options of a mapping network beyond its sizes; `w_avg_beta` is the default of the network it belongs to."""
+    return {"num_layers": config.num_layers} | departures(
         config, embed_features=None, layer_features=None, activation="lrelu", lr_multiplier=0.01, w_avg_beta=w_avg_beta
     )
 

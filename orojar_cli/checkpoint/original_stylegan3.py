@@ -79,7 +79,7 @@ def _alias_free_synthesis(module: AliasFreeSynthesis, name: str) -> Description:
 
 def _stylegan3(module: StyleGAN3, name: str) -> Description:
     config = module.config
-    options = {"mapping_kwargs": mapping_options(config.mapping, 2, 0.998)} | _alias_free_options(config.synthesis)
+    options = {"mapping_kwargs": mapping_options(config.mapping, 0.998)} | _alias_free_options(config.synthesis)
     return Description("Generator", (), generator_sizes(config) | options, generator_sizes(config) | {"num_ws": config.num_ws})
 
 

@@ -14,8 +14,9 @@ from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.errors import DamagedCheckpointError, InputFileError, NotACheckpointError, UnsupportedCheckpointError
 
 _LFS = b"version https://git-lfs"
+_ZIP = b"PK\x03\x04"
+TORCH_STREAM = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # torch.save before its zip files
 _NOT_PICKLES = (
-    (b"PK\x03\x04", "a zip archive or torch.save file", "pass a network .pkl"),
     (b"\x1f\x8b", "gzip-compressed", "decompress it first"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
     (b"BZh", "bzip2-compressed", "decompress it first"),
@@ -111,7 +112,10 @@ class CheckpointFile:
 
 
 def container_of(file: CheckpointFile) -> str:
-    """ "pickle" or "safetensors", by content and never by name; raises NotACheckpointError naming what the file is instead."""
+    """ "pickle", "safetensors", "torch zip" or "torch stream", by content and never by name.
+
+    Raises NotACheckpointError naming what the file is instead.
+    """
     head = file.read(0, min(file.size, 512))
     if not head:
         raise NotACheckpointError(f"not a checkpoint: {file.name} is empty; download it again")
@@ -119,6 +123,10 @@ def container_of(file: CheckpointFile) -> str:
         size = re.search(rb"\nsize (\d{1,15})", head)
         megabytes = f" ({int(size[1]) / 1e6:.0f} MB)" if size else ""
         raise NotACheckpointError(f"not a checkpoint: {file.name} is a git-lfs pointer, download the real file{megabytes}")
+    if head.startswith(_ZIP):
+        return "torch zip"
+    if head.startswith(TORCH_STREAM):
+        return "torch stream"
     for magic, what, advice in _NOT_PICKLES:
         if head.startswith(magic):
             raise NotACheckpointError(f"not a checkpoint: {file.name} is {what}; {advice}")

@@ -28,8 +28,14 @@ def result(as_json: bool, document: dict[str, Any], lines: list[str]) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A callback progress(stage, done, total) that draws a bar with the time left on a terminal, one line per stage elsewhere."""
+def progress_bar(shown: bool = True) -> Iterator[Progress]:
+    """A callback progress(stage, done, total) that draws a bar with the time left on a terminal, one line per stage elsewhere.
+
+    Not `shown`, it does nothing: of several processes only one talks.
+    """
+    if not shown:
+        yield lambda stage, done, total: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars

@@ -22,6 +22,7 @@ from orojar_cli.cli.options import (
     torch_device,
     truncation_options,
 )
+from orojar_cli.cli.process import process_group
 
 METHOD_NAMES = ("orojar", "orojar-sgd", "hessian", "sefa", "ganspace", "jacobian-pca", "random")
 GRID_ROWS = 10
@@ -51,8 +52,8 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 @click.command()
 @checkpoint_argument
 @click.option("--method", type=click.Choice(METHOD_NAMES), default="orojar", show_default=True, help="How the directions are found.")
-@click.option("--space", type=click.Choice(["z", "w", "p", "w+"]), default="w", show_default=True, help="Latent space to search.")
-@click.option("--whiten/--no-whiten", default=None, help="Measure w and p in standard deviations of the data [default: on, off for sefa].")
+@click.option("--space", type=click.Choice(["z", "w", "p", "w+", "s"]), default="w", show_default=True, help="Latent space to search.")
+@click.option("--whiten/--no-whiten", default=None, help="Measure latents in standard deviations of the data [default: on, off for sefa].")
 @layers_option
 @click.option("--num", type=click.IntRange(1), default=16, show_default=True, help="Number of directions.")
 @click.option("--samples", type=click.IntRange(8), default=128, show_default=True, help="Latents to measure Gram matrices at.")
@@ -116,7 +117,8 @@ def run_method(
     subspace: str = "10",
     outputs: tuple[str, ...] = (),
 ) -> None:
-    """Load, run one method, write the run directory, print the table."""
+    """Load, run one method, write the run directory, print the table.  Under torchrun the processes share the measuring, the first
+    writes and prints."""
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.cli.pictures import direction_grid
     from orojar_cli.directions import METHODS, Settings, save_directions
@@ -141,8 +143,10 @@ def run_method(
         options=method_options,
     )
     at = seed_latents(generator, seeds, class_index, psi, cutoff)
-    with progress_bar() as progress:
+    with process_group() as rank, progress_bar(shown=rank == 0) as progress:
         found = dataclasses.replace(METHODS[method](generator, settings, progress), checkpoint=loaded.sha256)
+    if rank:
+        return
     run = RunWriter(outdir, command, checkpoint)
     save_directions(found, run.path / DIRECTIONS)
     for index in range(len(found)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from orojar_cli.cli.process import keep_freed_memory
+from orojar_cli.cli.process import keep_freed_memory, local_rank
 from orojar_cli.runs import DEFAULT_OUTDIR
 
 
@@ -89,12 +89,17 @@ def seeds_option(default: str) -> Callable[..., Any]:
 
 
 def torch_device(name: str) -> str:
-    """The device for a --device value, the process made ready for it; raises a usage error for one this machine does not have."""
+    """The device for a --device value, the process made ready for it; raises a usage error for one this machine does not have.
+
+    Several processes of torchrun on one machine get a GPU each.
+    """
     import torch
 
     keep_freed_memory()
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank():
+        name = f"cuda:{local_rank() % max(1, torch.cuda.device_count())}"
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
         raise click.BadParameter(f"{name!r} is none of auto, cpu, cuda, cuda:N, mps", param_hint="--device")
     if name.startswith("cuda") and (not torch.cuda.is_available() or int(name[5:] or 0) >= torch.cuda.device_count()):

@@ -56,7 +56,15 @@ def direction_grid(
 
 
 def before_after_grid(
-    before: Renderer, after: Renderer, at: Latents, tuned_at: Latents, axes: DirectionSet, dimensions: Sequence[int], path: Path, *, seed: int
+    before: Renderer,
+    after: Renderer,
+    at: Latents,
+    tuned_at: Latents,
+    axes: DirectionSet,
+    dimensions: Sequence[int],
+    path: Path,
+    *,
+    seed: int,
 ) -> None:
     """Write the z axes of two networks side by side: left those most active before, right those most active after.
 

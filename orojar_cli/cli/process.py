@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Parameter numbers of glibc's mallopt.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -24,3 +27,28 @@ def keep_freed_memory() -> None:
         return
     for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26)):
         mallopt(parameter, value)
+
+
+@contextmanager
+def process_group() -> Iterator[int]:
+    """Join the group that torchrun started this process for, and yield the rank: 0 for the one that writes and prints, or alone.
+
+        torchrun --standalone --nproc-per-node 2 -m -- orojar_cli discover ckpt.pkl
+
+    torchrun tells by environment variables.  Gloo also between GPUs: what is exchanged are small matrices on the CPU.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:
+        yield 0
+        return
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    try:
+        yield dist.get_rank()
+    finally:
+        dist.destroy_process_group()
+
+
+def local_rank() -> int:
+    """This process's number on this machine under torchrun, which chooses its GPU; 0 alone."""
+    return int(os.environ.get("LOCAL_RANK", "0"))

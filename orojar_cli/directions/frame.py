@@ -14,7 +14,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.jacobian import Response
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import space_dim
+from orojar_cli.spaces import space_dim, style_affine
 from orojar_cli.statistics import Moments, latent_samples
 
 _MOMENT_SAMPLES = 10_000
@@ -24,17 +24,23 @@ _MOMENT_STREAM, _ACTIVENESS_STREAM = 1, 2
 
 @dataclass(frozen=True)
 class Frame:
-    """Unit steps of the coordinates: `steps` [d, D], one row each; `moments` of the latents (None in z, where sigma is 1)."""
+    """Unit steps of the coordinates: `steps` [d, D], one row each; `moments` of the latents (None in z, where sigma is 1).
+
+    In s the moments are those of w, and `affine` [D, w_dim] carries them over.
+    """
 
     steps: Tensor
     moments: Moments | None
     whitened: bool
+    affine: Tensor | None = None
 
     @classmethod
     def of(cls, generator: Generator, settings: Settings) -> Frame:
         """The frame of the settings' space: the axes, or with `whiten` one standard deviation along each principal axis.
 
         Whitened coordinates are c with latent = mean + S c, S S^T the covariance of the latents: there the data are isotropic.
+        In s, where the data fill only a plane of w_dim dimensions (whitening that would give back w), each channel is measured in
+        its own standard deviation instead, as StyleSpace (Wu et al. 2021) does.
         """
         space, layers = settings.space, settings.layers_of(generator)
         dim = space_dim(generator, space, layers)
@@ -43,6 +49,11 @@ class Frame:
             return cls(torch.eye(dim, device=device), None, False)
         source = "p" if space == "p" else "w"
         moments = Moments.of(latent_samples(generator, settings.latents(generator, _MOMENT_SAMPLES, _MOMENT_STREAM), source))
+        if space == "s":
+            affine = style_affine(generator, layers)
+            deviations = moments.sigma(affine)
+            steps = torch.diag(deviations)[deviations > 1e-4 * deviations.max()] if settings.whiten else torch.eye(dim) * deviations.mean()
+            return cls(steps.to(device, torch.float32), moments, settings.whiten, affine)
         if settings.whiten:
             scales, variances = moments.whitening()
             # Axes along which the latents do not vary are no directions at all.
@@ -59,6 +70,8 @@ class Frame:
         if self.moments is None or self.whitened:
             return lengths
         units = vectors / lengths.unsqueeze(1)
+        if self.affine is not None:
+            units = units @ self.affine.to(units)
         if space == "w+":
             # Layers share their w in the data, so one sigma is measured per layer and combined by its share of the direction.
             blocks = units.unflatten(1, (-1, len(self.moments.mean))).double().cpu()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,12 +19,48 @@ from orojar_cli.penalties import hessian_penalty, orojar_penalty
 from orojar_cli.progress import Progress
 
 _STREAM = 20
+DEFAULTS: dict[str, Any] = {"steps": 300, "batch": 32, "lr": 0.01, "k": 2, "epsilon": 0.1, "reduction": "mean", "init": "normal"}
+DEFAULTS |= {"search_start": 0, "search_size": None}
 
 
 def gram_schmidt(matrix: Tensor) -> Tensor:
     """Rows of [K, D] orthonormalised in order, differentiably (through the QR decomposition)."""
     q, r = torch.linalg.qr(matrix.T)
     return (q * r.diagonal().sign()).T
+
+
+def descent(
+    penalty: Callable[..., Tensor], generator: Generator, settings: Settings, steps: Tensor, count: int, options: Mapping[str, Any]
+) -> Iterator[tuple[Tensor, float | None]]:
+    """The papers' loop without an end: the start, then after every step of Adam, orthonormal rows [count, d] and the loss.
+
+    The rows are coefficients of the coordinates' unit steps `steps` [d, D]; `options` as in `_optimised`, all of them.
+    """
+    rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
+    if options["init"] == "identity":
+        matrix = torch.eye(count, len(steps))
+    else:
+        matrix = torch.randn(count, len(steps), generator=rng) * (2 / len(steps)) ** 0.5
+    matrix = matrix.to(steps).requires_grad_(True)
+    optimiser = torch.optim.Adam([matrix], lr=float(options["lr"]))
+    response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
+    batch = int(options["batch"])
+    yield gram_schmidt(matrix.detach()), None
+    for step in itertools.count():
+        at = settings.latents(generator, batch, _STREAM + 1 + step)
+        directions = gram_schmidt(matrix) @ steps
+        loss = penalty(
+            lambda c, at=at, directions=directions: response(at, c @ directions),
+            torch.zeros(batch, count).to(steps),
+            int(options["k"]),
+            float(options["epsilon"]),
+            reduction=str(options["reduction"]),
+            rng=rng,
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        yield gram_schmidt(matrix.detach()), float(loss.detach())
 
 
 def _optimised(
@@ -39,45 +76,24 @@ def _optimised(
     `reduction` mean, `init` "normal" (or "identity"), `search_start` / `search_size`: the stretch of coordinates searched (BigGAN's
     thirds).
     """
-    options: dict[str, Any] = {"steps": 300, "batch": 32, "lr": 0.01, "k": 2, "epsilon": 0.1, "reduction": "mean", "init": "normal"}
-    options |= {"search_start": 0, "search_size": None} | settings.options
+    options = DEFAULTS | settings.options
     frame = Frame.of(generator, settings)
     start, size = int(options["search_start"]), options["search_size"]
     steps = frame.steps[start : None if size is None else start + int(size)]
     count = min(settings.num or len(steps), len(steps))
     if not count:
         raise OptionError(f"the search space starts at {start}, behind the last coordinate {len(frame.steps) - 1}")
-    rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
-    if options["init"] == "identity":
-        matrix = torch.eye(count, len(steps))
-    else:
-        matrix = torch.randn(count, len(steps), generator=rng) * (2 / len(steps)) ** 0.5
-    matrix = matrix.to(steps).requires_grad_(True)
-    optimiser = torch.optim.Adam([matrix], lr=float(options["lr"]))
-    response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
-    total, batch = int(options["steps"]), int(options["batch"])
-    losses = []
+    total = int(options["steps"])
+    path = descent(penalty, generator, settings, steps, count, options)
+    rows, loss = next(path)
     for step in range(total):
-        at = settings.latents(generator, batch, _STREAM + 1 + step)
-        directions = gram_schmidt(matrix) @ steps
-        loss = penalty(
-            lambda c, at=at, directions=directions: response(at, c @ directions),
-            torch.zeros(batch, count).to(steps),
-            int(options["k"]),
-            float(options["epsilon"]),
-            reduction=str(options["reduction"]),
-            rng=rng,
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
+        rows, loss = next(path)
         if progress is not None:
             progress("optimising", step + 1, total)
     coordinates = torch.zeros(count, len(frame.steps)).to(steps)
-    coordinates[:, start : start + len(steps)] = gram_schmidt(matrix.detach())
+    coordinates[:, start : start + len(steps)] = rows
     found = finished(generator, settings, frame, coordinates, name, by_activeness=True, progress=progress)
-    found.options.update(options | {"final_loss": losses[-1] if losses else None})
+    found.options.update(options | {"final_loss": loss})
     return found
 
 

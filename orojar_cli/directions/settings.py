@@ -19,7 +19,7 @@ from orojar_cli.spaces import Latents, all_layers
 class Settings:
     """Settings shared by all methods.
 
-    `space` z, w, p or w+; `whiten` measures w and p in units of the data's standard deviation; `layers` the entries of ws to act on
+    `space` z, w, p, w+ or s; `whiten` measures all but z in units of the data's standard deviation; `layers` the entries of ws to act on
     (all by default); `num` directions to return; `samples` latents to measure at; `subspace` size of the active subspace to rotate
     inside (None: chosen by the method); `outputs` what of the response is compared; `class_index` for conditional networks.
     """

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import math
-
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def _upsample_axis(x: Tensor, taps: Tensor, up: int, padding: tuple[int, int], axis: int) -> Tensor:
-    """Zero insertion by `up` along `axis` (2 or 3), padding (negative: cropping) and true convolution with `taps` times `up`."""
     channels, length, count = x.shape[1], x.shape[axis], taps.numel()
     kernel = (taps * up).view(1, 1, *((-1, 1) if axis == 2 else (1, -1))).expand(channels, 1, -1, -1)
     stride = (up, 1) if axis == 2 else (1, up)
-    # A transposed convolution is the full convolution of the zero-inserted signal; it covers count - 1 samples before its start.
+    # A transposed convolution is the full convolution of the zero-inserted signal; it begins count - 1 samples before its start.
     full = F.conv_transpose2d(x, kernel, stride=stride, groups=channels)
     edges = padding[0] - (count - 1), length * up + padding[1] - ((length - 1) * up + count)
     return F.pad(full, (0, 0, *edges) if axis == 2 else edges)
 
 
 def upsample(x: Tensor, taps: Tensor, up: int, padding: tuple[int, int]) -> Tensor:
-    """x [N, C, H, W] upsampled by `up` along both axes with the separable filter `taps` [T]; the sum of a flat signal is kept.
+    """x [N, C, H, W] upsampled by `up` along both axes with the separable filter `taps` [T] times `up` (a flat signal stays flat).
 
-    `padding` (before, after) extends the zero-inserted grid of H * up samples; the result has H * up + sum(padding) - T + 1.
+    Zeros are inserted, `padding` (before, after; negative: cropping) is added, and the result is truly convolved:
+    H * up + sum(padding) - T + 1 rows are left.
     """
     return _upsample_axis(_upsample_axis(x, taps, up, padding, 2), taps, up, padding, 3)
 
@@ -46,5 +44,6 @@ def filtered_rectifier(
 
     arXiv 2106.12423, section 3.2: the rectifier's new high frequencies are filtered away before they can alias.
     """
-    x = F.leaky_relu(upsample(x, up_taps, up, padding), 0.2) * math.sqrt(2)
+    # The gain goes into the filter, once for each axis, where it costs nothing: leaky ReLU commutes with positive factors.
+    x = F.leaky_relu(upsample(x, up_taps * 2**0.25, up, padding), 0.2)
     return downsample(x if clamp is None else x.clamp(-clamp, clamp), down_taps, down)

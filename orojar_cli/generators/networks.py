@@ -8,12 +8,14 @@ import torch
 from torch import nn
 
 from orojar_cli.generators.critic import Critic
+from orojar_cli.generators.dcgan import DCGAN
+from orojar_cli.generators.dcgan_config import DCGANConfig
 from orojar_cli.generators.stylegan2 import StyleGAN2
 from orojar_cli.generators.stylegan2_config import CriticConfig, StyleGAN2Config
 from orojar_cli.generators.stylegan3 import StyleGAN3
 from orojar_cli.generators.stylegan3_config import StyleGAN3Config
 
-_NETWORKS: dict[type, Any] = {StyleGAN2Config: StyleGAN2, StyleGAN3Config: StyleGAN3, CriticConfig: Critic}
+_NETWORKS: dict[type, Any] = {StyleGAN2Config: StyleGAN2, StyleGAN3Config: StyleGAN3, DCGANConfig: DCGAN, CriticConfig: Critic}
 
 
 def empty_network(config: Any) -> nn.Module:

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.dcgan_config import DCGANConfig
 from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
 
-def config_to_dict(config: StyleGAN2Config | StyleGAN3Config | CriticConfig) -> dict[str, Any]:
+def config_to_dict(config: StyleGAN2Config | StyleGAN3Config | DCGANConfig | CriticConfig) -> dict[str, Any]:
     """A JSON-serialisable dictionary of the configuration's options."""
     return asdict(config)
 
@@ -19,9 +20,13 @@ def _mapping(options: dict[str, Any] | None) -> MappingConfig | None:
     return None if options is None else MappingConfig(**options)
 
 
-def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config | StyleGAN3Config:
+def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config | StyleGAN3Config | DCGANConfig:
     """The inverse of config_to_dict for a generator; raises TypeError, KeyError or UnsupportedCheckpointError for other options."""
-    family, synthesis = options["family"], dict(options["synthesis"])
+    family = options["family"]
+    if family == "DCGAN":
+        names = ("channels", "norms", "biases")
+        return DCGANConfig(options["z_dim"], **{name: tuple(options[name]) for name in names})
+    synthesis = dict(options.get("synthesis", {}))
     if family == "StyleGAN2":
         synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))
         return StyleGAN2Config(MappingConfig(**options["mapping"]), SynthesisConfig(**synthesis))

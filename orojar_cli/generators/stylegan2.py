@@ -23,6 +23,8 @@ from orojar_cli.generators.operations import (
 from orojar_cli.generators.stylegan2_config import LayerInfo, MappingConfig, StyleGAN2Config, SynthesisConfig
 
 NOISE_MODES = ("const", "none", "random")
+StyleOffsets = dict[str, Tensor]
+"""What is added to the styles of layers: by name ("b8.conv0") [N, in_channels]."""
 
 
 class Mapping(nn.Module):
@@ -96,9 +98,17 @@ class SynthesisLayer(nn.Module):
             self.noise_strength = nn.Parameter(torch.empty(()))
             self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
 
-    def forward(self, x: Tensor, w: Tensor, noise_mode: str, gain: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        w: Tensor,
+        noise_mode: str,
+        gain: float = 1.0,
+        rng: torch.Generator | None = None,
+        style_offset: Tensor | float = 0.0,
+    ) -> Tensor:
         config = self.config
-        x = modulated_convolution(x, self.weight, self.affine(w), config.resample_filter, up=self.up)
+        x = modulated_convolution(x, self.weight, self.affine(w) + style_offset, config.resample_filter, up=self.up)
         if config.use_noise and noise_mode == "const":
             x = x + self.noise_const * self.noise_strength
         elif config.use_noise and noise_mode == "random":
@@ -119,8 +129,8 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.empty(layer.out_channels))
         self.weight_gain = 1 / math.sqrt(layer.in_channels)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = modulated_convolution(x, self.weight, self.affine(w) * self.weight_gain, demodulate=False)
+    def forward(self, x: Tensor, w: Tensor, style_offset: Tensor | float = 0.0) -> Tensor:
+        x = modulated_convolution(x, self.weight, (self.affine(w) + style_offset) * self.weight_gain, demodulate=False)
         return bias_act(x, self.bias, "linear", clamp=self.clamp)
 
 
@@ -162,32 +172,43 @@ class SynthesisBlock(nn.Module):
                 )
 
     def forward(
-        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise_mode: str, rng: torch.Generator | None
+        self,
+        x: Tensor | None,
+        image: Tensor | None,
+        ws: Tensor,
+        noise_mode: str,
+        rng: torch.Generator | None,
+        style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         def entry(name: str) -> Tensor:
             return ws[:, self.entries[name]]
 
+        def convolve(name: str, x: Tensor, gain: float = 1.0) -> Tensor:
+            return self.get_submodule(name)(x, entry(name), noise_mode, gain, rng, offset(name))
+
+        def offset(name: str) -> Tensor | float:
+            return 0.0 if style_offsets is None else style_offsets.get(f"b{self.resolution}.{name}", 0.0)
+
         if x is None:
             x = self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1)
-            x = self.conv1(x, entry("conv1"), noise_mode, rng=rng)
+            x = convolve("conv1", x)
         elif self.config.architecture == "resnet":
             shortcut = self.skip(x, math.sqrt(0.5))
-            x = self.conv0(x, entry("conv0"), noise_mode, rng=rng)
-            x = shortcut + self.conv1(x, entry("conv1"), noise_mode, math.sqrt(0.5), rng)
+            x = shortcut + convolve("conv1", convolve("conv0", x), math.sqrt(0.5))
         else:
-            x = self.conv0(x, entry("conv0"), noise_mode, rng=rng)
-            x = self.conv1(x, entry("conv1"), noise_mode, rng=rng)
-        assert x is not None
+            x = convolve("conv1", convolve("conv0", x))
         if image is not None:
             image = upsample_2x(image, self.config.resample_filter)
         if "torgb" in self.entries:
-            rgb = self.torgb(x, entry("torgb"))
+            rgb: Tensor = self.get_submodule("torgb")(x, entry("torgb"), offset("torgb"))
             image = rgb if image is None else image + rgb
         return x, image
 
 
 class Synthesis(nn.Module):
     """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
+
+    takes_style_offsets = True
 
     def __init__(self, config: SynthesisConfig) -> None:
         super().__init__()
@@ -196,7 +217,12 @@ class Synthesis(nn.Module):
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
 
     def run(
-        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None
+        self,
+        ws: Tensor,
+        noise_mode: str = "const",
+        until: int | None = None,
+        rng: torch.Generator | None = None,
+        style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Features and image of the block of resolution `until` (the last by default); later blocks are not computed."""
         if noise_mode not in NOISE_MODES:
@@ -206,18 +232,26 @@ class Synthesis(nn.Module):
             raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
         x = image = None
         for resolution in self.config.resolutions:
-            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, rng)
+            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, rng, style_offsets)
             if resolution == until:
                 break
         assert x is not None
         return x, image
 
-    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self,
+        ws: Tensor,
+        noise_mode: str = "const",
+        resolution: int | None = None,
+        rng: torch.Generator | None = None,
+        style_offsets: StyleOffsets | None = None,
+    ) -> Tensor:
         """The image; with `resolution` the smaller image that the skip architecture has accumulated by that block.
 
-        `rng` draws the noise of mode "random".  Raises OptionError for an unknown noise mode or resolution.
+        `rng` draws the noise of mode "random".  `style_offsets` are added to the styles, behind each layer's affine.
+        Raises OptionError for an unknown noise mode or resolution.
         """
-        _, image = self.run(ws, noise_mode, resolution, rng)
+        _, image = self.run(ws, noise_mode, resolution, rng, style_offsets)
         if image is None:
             raise OptionError(f"the {self.config.architecture} architecture has no image at resolution {resolution}, only at the last")
         return image

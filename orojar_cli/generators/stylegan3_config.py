@@ -88,7 +88,9 @@ class AliasFreeConfig:
             checked_number("conv_clamp", self.conv_clamp, math.inf)
         if type(self.use_radial_filters) is not bool:
             raise UnsupportedCheckpointError("not supported: use_radial_filters is neither true nor false")
-        if any(value & (value - 1) for value in (self.lrelu_upsampling,)) or any(band.half_width <= 0 for band in self.bands):
+        if self.lrelu_upsampling & (self.lrelu_upsampling - 1):
+            raise UnsupportedCheckpointError(f"not supported: lrelu_upsampling = {self.lrelu_upsampling} (1, 2, 4 and 8 are)")
+        if any(band.half_width <= 0 for band in self.bands):
             raise UnsupportedCheckpointError("not supported: StyleGAN3 options whose layers have no room for their filters")
 
     @functools.cached_property

@@ -1314,19 +1314,19 @@ for _name, _change, _error in (
 # --- files that are something else -------------------------------------------------------------------------------------------
 
 
-@hostile("broken/torch_zip_payload", NotOne)
+@hostile("broken/torch_zip_payload", Unsafe)
 def _(canary: str) -> Any:
     return _zip(b"\x80\x02" + system_code(canary) + b".")
 
 
-@hostile("broken/torch_zip_bad_crc", NotOne)
+@hostile("broken/torch_zip_bad_crc", Unsafe)
 def _(canary: str) -> Any:
     data = bytearray(_zip(b"\x80\x02" + system_code(canary) + b"."))
     data[14:18] = b"\0\0\0\0"
     return bytes(data)
 
 
-@hostile("resource/zip_bomb", NotOne)
+@hostile("resource/zip_bomb", Unsupported)
 def _(canary: str) -> Any:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

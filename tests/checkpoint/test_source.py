@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from pickle_assembler import assemble, checkpoint
 from PIL import Image
 
@@ -36,8 +35,6 @@ def archive(kind: str) -> bytes:
     elif kind == "tar":
         with tarfile.open(fileobj=stream, mode="w") as file:
             file.addfile(tarfile.TarInfo("a"))
-    elif kind == "pt":
-        torch.save({"a": torch.zeros(1)}, stream)
     elif kind == "npy":
         np.save(stream, np.zeros(3))
     elif kind in ("png", "jpeg", "gif"):
@@ -53,7 +50,6 @@ KINDS = {
     "html with a byte order mark": (b"\xef\xbb\xbf\n  <html></html>", "web page"),
     "xml": (b"<?xml version='1.0'?><Error/>", "web page"),
     "zip": (archive("zip"), "zip archive"),
-    "pt": (archive("pt"), "zip archive or torch.save file"),
     "gzip": (gzip.compress(b"a" * 100), "gzip-compressed"),
     "bzip2": (bz2.compress(b"a" * 100), "bzip2-compressed"),
     "xz": (lzma.compress(b"a" * 100), "xz-compressed"),

@@ -132,7 +132,7 @@ def test_gram_schmidt_keeps_the_span_and_the_first_direction() -> None:
     [
         ({"layers": (8,)}, "layers 0-7"),
         ({"subspace": 65}, "64 dimensions"),
-        ({"space": "s"}, "unknown space"),
+        ({"space": "q"}, "unknown space"),
         ({"class_index": 0}, "not conditional"),
     ],
 )

@@ -1,0 +1,64 @@
+"""What a tuned mapping did, measured on the real generator: losses of its axes, and how far the images moved."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orojar_cli.activeness import activeness
+from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
+from orojar_cli.directions.settings import Settings
+from orojar_cli.finetune.anchor import energy_distance
+from orojar_cli.finetune.surrogate import coarse_images
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.jacobian import Response, gram_matrices
+from orojar_cli.outputs import Output
+from orojar_cli.progress import Progress
+
+_STREAM, _IMAGES = 60, 4000
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`loss` normalised OroJaR loss of the z axes on full images, `share` its per-sample form, at held-out latents; the images' mean
+    critic score (None without a critic); `activeness` [z_dim]."""
+
+    loss: float
+    share: float
+    critic: float | None
+    activeness: Tensor
+    images: Tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name in ("loss", "share", "critic")}
+
+
+@torch.no_grad()
+def measure(
+    generator: Generator, critic: Any, settings: Settings, name: str, samples: int = 64, progress: Progress | None = None
+) -> Measurement:
+    """Measure a generator at latents that take no part in training; `name` heads the progress."""
+    axes = torch.eye(generator.z_dim, device=next(iter(generator.parameters())).device)
+    at = settings.latents(generator, samples, _STREAM)
+    callback = None if progress is None else lambda done: progress(f"{name}: loss", done, samples)
+    grams = gram_matrices(Response(generator, "z", outputs=settings.outputs), at, axes, callback=callback)
+    report = None if progress is None else lambda done: progress(f"{name}: activeness", done, len(axes))
+    active = activeness(Response(generator, "z"), settings.latents(generator, 24, _STREAM + 1), axes, callback=report)
+    stream = _STREAM + (2 if name == "before" else 3)
+    w = generator.mapping.w(settings.latents(generator, _IMAGES, stream).z)
+    side = min(8, generator.img_resolution)
+    images = coarse_images(generator, w, Output("image", side))
+    score = None
+    if critic is not None:
+        pictures = generator.synthesis(w[:128].unsqueeze(1).expand(-1, generator.num_ws, -1))
+        score = float(torch.cat([critic(part) for part in pictures.split(32)]).mean())
+    return Measurement(orojar_loss(grams), orojar_loss(normalise_by_trace(grams)), score, active, images)
+
+
+def image_shift(before: Measurement, after: Measurement) -> tuple[float, float]:
+    """(energy distance between the coarse images of the two networks, the same between two halves of the first's: the floor)."""
+    half = len(before.images) // 2
+    return float(energy_distance(after.images, before.images)), float(energy_distance(before.images[:half], before.images[half:]))

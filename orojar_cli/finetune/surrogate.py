@@ -1,0 +1,67 @@
+"""A small network that imitates the coarse image as a function of w, so that Jacobians cost next to nothing while training.
+
+One exact Jacobian of the generator costs as much as hundreds of images; the mapping's training needs a hundred thousand.  The coarse
+image (8 pixels a side) is what directions are measured on anyway.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from orojar_cli.directions.settings import Settings
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.outputs import Output
+from orojar_cli.progress import Progress
+
+_IMAGE_BATCH, _BATCH, _RATE = 256, 512, 4e-3
+_HELD_OUT = 512
+
+
+class Surrogate(nn.Module):
+    """Coordinates [N, D] -> coarse images [N, P], a multilayer perceptron smooth enough for second derivatives."""
+
+    def __init__(self, inputs: int, outputs: int, width: int = 256) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(inputs, width), nn.Linear(width, width), nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.silu(self.second(F.silu(self.first(x)))))
+
+
+@torch.no_grad()
+def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Progress | None = None) -> Tensor:
+    """The response [N, P] to w [N, w_dim] at every layer."""
+    parts = []
+    for part in w.split(_IMAGE_BATCH):
+        parts.append(output(generator, part.unsqueeze(1).expand(-1, generator.num_ws, -1)))
+        if progress is not None:
+            progress("images", min(len(parts) * _IMAGE_BATCH, len(w)), len(w))
+    return torch.cat(parts)
+
+
+def train_surrogate(
+    coordinates: Tensor, images: Tensor, settings: Settings, steps: int, progress: Progress | None = None
+) -> tuple[Surrogate, float]:
+    """(surrogate, share of the images' variance it leaves unexplained on held-out samples).  Deterministic given the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)  # module initialisation takes no generator; the global state is restored
+        surrogate = Surrogate(coordinates.shape[1], images.shape[1]).to(coordinates.device)
+    optimiser = torch.optim.Adam(surrogate.parameters(), _RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, steps)
+    rng = torch.Generator().manual_seed(settings.seed)
+    count = len(coordinates) - _HELD_OUT
+    for step in range(steps):
+        chosen = torch.randint(0, count, (_BATCH,), generator=rng).to(coordinates.device)
+        loss = (surrogate(coordinates[chosen]) - images[chosen]).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if progress is not None:
+            progress("surrogate", step + 1, steps)
+    surrogate.requires_grad_(False)
+    held = images[count:]
+    error = (surrogate(coordinates[count:]) - held).square().mean() / held.var(0, correction=0).mean().clamp_min(1e-12)
+    return surrogate, float(error)
