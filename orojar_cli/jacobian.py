@@ -52,12 +52,7 @@ class Response:
     def bytes_per_point(self) -> int:
         """Estimated memory of one point's forward pass: the widest layer with its input, output and temporaries, in float32."""
         last = max(output.last_resolution(self.generator) for output in self.outputs)
-        widths = [
-            (layer.in_channels + layer.out_channels) * layer.resolution**2
-            for layer in self.generator.config.layers()
-            if layer.resolution <= last
-        ]
-        return 4 * 6 * max(widths, default=1)
+        return 4 * 6 * max((cost.numbers for cost in self.generator.config.costs() if cost.resolution <= last), default=1)
 
 
 def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: str = "exact") -> tuple[Tensor, ...]:

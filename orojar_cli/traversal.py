@@ -52,8 +52,7 @@ class Renderer:
 
     def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET, noise_seed: int = 0) -> None:
         self.generator, self.noise_mode, self.noise_seed = generator, noise_mode, noise_seed
-        widest = max((layer.in_channels + layer.out_channels) * layer.resolution**2 for layer in generator.config.layers())
-        self.batch = max(1, budget // (4 * 4 * widest))
+        self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
 
     @torch.no_grad()
     def images(self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None) -> np.ndarray:

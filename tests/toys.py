@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from orojar_cli.generators.stylegan2_config import LayerInfo
+from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo
 
 
 class ToyGenerator(nn.Module):
@@ -18,7 +18,11 @@ class ToyGenerator(nn.Module):
         self.function, self.anchor = function, nn.Parameter(torch.zeros(()))
         self.z_dim = self.w_dim = dim
         self.c_dim, self.num_ws, self.img_resolution, self.img_channels = 0, 1, side, 1
-        self.config = SimpleNamespace(layers=lambda: [LayerInfo("b4.conv1", 0, side, 1, 1)], architecture="orig")
+        self.config = SimpleNamespace(
+            layers=lambda: [LayerInfo("b4.conv1", 0, side, 1, 1)],
+            costs=lambda: [LayerCost(side, 2 * side * side, dim * side * side)],
+            architecture="orig",
+        )
         self.mapping = ToyMapping()
 
     def synthesis(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng=None) -> Tensor:

@@ -65,7 +65,7 @@ class Contents:
         """The network stored under `name` ("G_ema", "G" or "D"), checked at the first request."""
         if name not in self._networks:
             if self.entries.get(name) is None:
-                found = ", ".join(printable(key) for key, value in self.entries.items() if value is not None)
+                found = ", ".join([printable(key, 30) for key, value in self.entries.items() if value is not None][:8])
                 raise UnsupportedCheckpointError(f"not supported: {self.file.name} has no {name}; found: {found or 'nothing'}")
             self._networks[name] = self._read(name)
         return self._networks[name]

@@ -13,6 +13,9 @@ from orojar_cli.checkpoint.torch_file import PassedOver
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.stylegan2_config import LayerInfo
 
+# A hostile file can have thousands of entries; a checkpoint has five.
+_ENTRIES = 32
+
 
 @dataclass(frozen=True)
 class CheckpointInfo:
@@ -66,7 +69,7 @@ def describe(contents: Contents) -> CheckpointInfo:
         mapping_layers=config.mapping.num_layers,
         parameters=sum(record.numel for record in stored.tensors.values()),
         layers=tuple(config.layers()),
-        contents={printable(name): _entry(contents, name, value) for name, value in contents.entries.items()},
+        contents={printable(name): _entry(contents, name, value) for name, value in list(contents.entries.items())[:_ENTRIES]},
         sources={digest: KNOWN_SOURCES.get(digest) for digest in sorted(stored.sources)},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ def stored_tensor(record: TensorRecord | DerivedRecord) -> Tensor:
     flat = torch.empty(numel, dtype=getattr(torch, record.dtype))
     span = record.storage.data
     if numel:
-        span.file.read_into(memoryview(flat.numpy()).cast("B"), span.offset + record.offset * itemsize)
+        raw: Any = flat.numpy()  # numpy's stubs do not say that arrays are buffers
+        span.file.read_into(memoryview(raw).cast("B"), span.offset + record.offset * itemsize)
     # A checked record is dense: it covers one stretch of its storage, in some order of its axes.
     return flat.as_strided(record.shape, record.stride).contiguous()
 

@@ -15,7 +15,7 @@ from orojar_cli.cli.options import json_option
 @click.argument("target", type=click.Path(path_type=Path))
 @json_option
 def convert(source: str, target: Path, as_json: bool) -> None:
-    """Write the networks of SOURCE to TARGET (.safetensors, or .pkl where SOURCE is one)."""
+    """Write the networks of SOURCE to TARGET, a .safetensors or .pkl file."""
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.checkpoint.writer import save_checkpoint
 

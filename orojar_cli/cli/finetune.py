@@ -113,6 +113,11 @@ def finetune(
     result(as_json, document, lines)
 
 
+def loss_line(before: float, after: float) -> str:
+    """The line about the loss."""
+    return f"held-out OroJaR loss (normalised) {before:.4f} -> {after:.4f}, {100 * (1 - after / before):.1f} % less"
+
+
 def rotate(loaded: Checkpoint, settings: Settings) -> Tuning:
     """Find the rotation and fold it into the loaded generator."""
     from orojar_cli.cli.tuned_run import Tuning
@@ -130,7 +135,7 @@ def rotate(loaded: Checkpoint, settings: Settings) -> Tuning:
         rotation=lambda sha256: rotation_as_directions(rotation, sha256, generator.num_ws, record),
         numbers=rotation.to_dict(),
         lines=[
-            f"held-out OroJaR loss (normalised) {rotation.loss_before:.4f} -> {rotation.loss_after:.4f}, {100 * rotation.reduction:.1f} % less",
+            loss_line(rotation.loss_before, rotation.loss_after),
             f"mean off-diagonal share            {rotation.share_before:.4f} -> {rotation.share_after:.4f}",
         ],
         tuned_at=lambda at: latents_after(rotation, at),
@@ -166,15 +171,15 @@ def train(loaded: Checkpoint, settings: Settings, run: RunWriter, *, steps: int,
     }
     if not shift <= max_shift:
         raise DriftError(
-            f"the tuned network's images moved by an energy distance of {shift:.4f} (limit {max_shift}, floor {floor:.4f}); nothing was written; "
-            "train longer (--steps) or raise --max-shift"
+            f"the tuned network's images moved by an energy distance of {shift:.4f} (limit {max_shift}, floor {floor:.4f}); "
+            "no network was written; train longer (--steps) or raise --max-shift"
         )
     return Tuning(
         name="OroJaR mapping",
         axes=lambda sha256: axes_of_mapping(after.activeness, sha256, generator.num_ws, settings.to_dict() | numbers),
         numbers=numbers,
         lines=[
-            f"held-out OroJaR loss (normalised) {before.loss:.4f} -> {after.loss:.4f}, {100 * (1 - after.loss / before.loss):.1f} % less",
+            loss_line(before.loss, after.loss),
             f"mean off-diagonal share            {before.share:.4f} -> {after.share:.4f}",
             f"images moved by an energy distance of {shift:.4f} (floor {floor:.4f})",
             *([f"mean critic score                  {before.critic:.4f} -> {after.critic:.4f}"] if before.critic is not None else []),

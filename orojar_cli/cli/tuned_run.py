@@ -17,7 +17,7 @@ from orojar_cli.runs import DIRECTIONS, RunWriter
 from orojar_cli.spaces import Latents
 from orojar_cli.traversal import Renderer
 
-TUNED, ROTATION = "tuned.pkl", "rotation.safetensors"
+TUNED, SAFETENSORS, ROTATION = "tuned.pkl", "tuned.safetensors", "rotation.safetensors"
 _ROWS = 10
 
 
@@ -51,19 +51,21 @@ def write_tuned_run(
     run: RunWriter, loaded: Checkpoint, tuning: Tuning, look: Look, options: dict[str, Any], *, also_g: bool, safetensors: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Write everything and return (the JSON document, the lines for people)."""
-    changed = save_checkpoint(loaded, run.path / TUNED, also_g=also_g)
+    # A DCGAN has no .pkl container of its own.
+    network = TUNED if loaded.info.family.startswith("StyleGAN") else SAFETENSORS
+    changed = save_checkpoint(loaded, run.path / network, also_g=also_g)
     artefacts = {
-        "checkpoint": TUNED,
+        "checkpoint": network,
         "directions": DIRECTIONS,
         "grid": "grid.png",
         "before_after": "before-after.png",
         "metrics": "metrics.jsonl",
     }
     if safetensors:
-        save_checkpoint(loaded, run.path / "tuned.safetensors")
-        artefacts["safetensors"] = "tuned.safetensors"
+        save_checkpoint(loaded, run.path / SAFETENSORS)
+        artefacts["safetensors"] = SAFETENSORS
     # What is shown is what was written: the pictures are drawn by the file read back.
-    tuned, original = load_checkpoint(run.path / TUNED, loaded.device), load_checkpoint(loaded.path, loaded.device)
+    tuned, original = load_checkpoint(run.path / network, loaded.device), load_checkpoint(loaded.path, loaded.device)
     axes = tuning.axes(tuned.sha256)
     save_directions(axes, run.path / DIRECTIONS)
     if tuning.rotation is not None:

@@ -163,7 +163,8 @@ def _train(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingO
         "latents": sliced_wasserstein(coordinates, anchor.coordinates[chosen], projections),
     }
     weights = (options.orojar_weight, options.contrast_weight, options.image_weight, options.latent_weight)
-    return {"total": sum(weight * loss for weight, loss in zip(weights, losses.values(), strict=True))} | losses  # type: ignore[dict-item]
+    weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
+    return {"total": torch.stack(weighted).sum()} | losses
 
 
 def off_diagonal_share(grams: Tensor) -> Tensor:

@@ -70,11 +70,7 @@ def default_outputs(generator: Generator) -> tuple[Output, ...]:
 def default_samples(generator: Generator, outputs: tuple[Output, ...]) -> int:
     """How many latents fit the arithmetic of a default run: 1024 for the demonstration network, at least 32."""
     last = max(output.last_resolution(generator) for output in outputs)
-    per_image = sum(
-        layer.in_channels * layer.out_channels * layer.resolution**2 * (9 if "conv" in layer.name else 1)
-        for layer in generator.config.layers()
-        if layer.resolution <= last
-    )
+    per_image = sum(cost.multiplications for cost in generator.config.costs() if cost.resolution <= last)
     low, high = _SAMPLE_RANGE
     return int(max(low, min(high, _DEFAULT_MULTIPLICATIONS / (2 * generator.z_dim * per_image))))
 
@@ -130,11 +126,13 @@ def _tempered(grams: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fold_rotation(generator: Generator, matrix: Tensor) -> None:
-    """Make axis i of z mean row i of `matrix`: z_old = Q^T z_new, so the z columns of the first mapping layer become W Q^T.
+    """Make axis i of z mean row i of `matrix`: z_old = Q^T z_new, so the z columns of the first layer become W Q^T.
 
-    Changes `mapping.fc0.weight` in place; the columns that read the label embedding stay.
+    Changes `mapping.fc0.weight` in place, or where z feeds the synthesis directly its first layer; the columns that read the label
+    embedding stay.
     """
-    weight = generator.mapping.layers[0].weight
+    has_mapping = hasattr(generator.mapping, "layers")
+    weight = generator.mapping.layers[0].weight if has_mapping else generator.synthesis.first.affine.weight
     columns = weight[:, : generator.z_dim].double()
     weight[:, : generator.z_dim] = (columns @ matrix.to(columns).T).to(weight.dtype)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import LayerInfo, Shapes, checked
+from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo, Shapes, checked
 
 KERNEL = 4
 
@@ -81,6 +81,14 @@ class DCGANConfig:
     def layers(self) -> list[LayerInfo]:
         """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, z_dim]."""
         return [LayerInfo("first", 0, KERNEL, KERNEL * KERNEL * self.channels[0], self.channels[0])]
+
+    def costs(self) -> list[LayerCost]:
+        """What every transposed convolution costs: each output pixel of a stride of 2 sees a quarter of the kernel."""
+        costs = [LayerCost(KERNEL, KERNEL**2 * self.channels[0], self.z_dim * KERNEL**2 * self.channels[0])]
+        for resolution, inputs, outputs in zip(self.resolutions[1:], self.channels[:-1], self.channels[1:], strict=True):
+            pixels = resolution**2
+            costs.append(LayerCost(resolution, inputs * pixels // 4 + outputs * pixels, inputs * outputs * KERNEL**2 // 4 * pixels))
+        return costs
 
     def shapes(self, prefix: str = "synthesis.") -> Shapes:
         """Name and shape of every tensor."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from orojar_cli.generators.stylegan2_config import LayerInfo, Shapes
+from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo, Shapes
 
 
 class GeneratorConfig(Protocol):
@@ -33,6 +33,7 @@ class GeneratorConfig(Protocol):
     @property
     def img_channels(self) -> int: ...
     def layers(self) -> list[LayerInfo]: ...
+    def costs(self) -> list[LayerCost]: ...
     def shapes(self) -> Shapes: ...
 
 

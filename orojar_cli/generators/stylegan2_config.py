@@ -13,6 +13,14 @@ ACTIVATIONS = ("linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "sof
 Shapes = dict[str, tuple[int, ...]]
 
 
+class LayerCost(NamedTuple):
+    """What one layer costs per image: its resolution, the numbers it reads and writes, and its multiplications."""
+
+    resolution: int
+    numbers: int
+    multiplications: int
+
+
 class LayerInfo(NamedTuple):
     """One modulated layer: its name, the entry of `ws` that drives it, its resolution and channels."""
 
@@ -239,6 +247,15 @@ class StyleGAN2Config:
     def layers(self) -> list[LayerInfo]:
         """Every modulated layer in the order of execution."""
         return self.synthesis.layers()
+
+    def costs(self) -> list[LayerCost]:
+        """What every layer costs."""
+        costs = []
+        for layer in self.layers():
+            pixels, kernel = layer.resolution**2, 1 if "torgb" in layer.name else 9
+            channels = layer.in_channels, layer.out_channels
+            costs.append(LayerCost(layer.resolution, sum(channels) * pixels, channels[0] * channels[1] * kernel * pixels))
+        return costs
 
     def shapes(self) -> Shapes:
         """Name and shape of every tensor of the generator."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import LayerInfo, MappingConfig, Shapes, checked, checked_number, checked_resolution
+from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo, MappingConfig, Shapes, checked, checked_number, checked_resolution
 
 
 class Band(NamedTuple):
@@ -227,6 +227,16 @@ class StyleGAN3Config:
     def layers(self) -> list[LayerInfo]:
         """Every modulated layer in the order of execution."""
         return self.synthesis.layers()
+
+    def costs(self) -> list[LayerCost]:
+        """What every layer costs; between its filters a layer works at `up` times its source's density."""
+        costs = []
+        for layer in self.synthesis.alias_free_layers():
+            source, target = layer.source, layer.target
+            numbers = source.channels * source.size**2 + 2 * target.channels * (source.size * layer.up) ** 2
+            multiplications = source.channels * target.channels * layer.kernel**2 * source.size**2
+            costs.append(LayerCost(target.rate, numbers, multiplications))
+        return costs
 
     def shapes(self) -> Shapes:
         """Name and shape of every tensor of the generator."""

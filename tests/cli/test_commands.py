@@ -227,7 +227,9 @@ def test_an_unfinished_run_is_never_picked_up(orojar, shapes_path: Path) -> None
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": "ignore"}
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["inspect", "CKPT"], ["traverse", "-h"]])

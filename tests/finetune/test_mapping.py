@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from orojar_cli.directions import Settings
+from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.finetune.anchor import energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.finetune.guard import image_shift, measure
+from orojar_cli.finetune.mapping import MappingOptions, install_mapping, mechanism_contrast, off_diagonal_share, prepare, tune_mapping
+from orojar_cli.finetune.state import TrainingState
+
+SETTINGS = Settings(space="z", seed=1)
+QUICK = MappingOptions(steps=12, regression_steps=20, surrogate_steps=60, images=2000, batch=6, anchor_batch=128)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_energy_distance_agrees_with_scipy_in_one_dimension() -> None:
+    """SciPy's is the square root of half of it; with replacement in the expectations, so only nearly equal."""
+    from scipy import stats
+
+    a, b = normal(600, 1), normal(700, 1, seed=1) * 1.5 + 0.7
+    expected = stats.energy_distance(a[:, 0].numpy(), b[:, 0].numpy()) ** 2
+    assert float(energy_distance(a, b)) == pytest.approx(expected, rel=0.02)
+
+
+def test_distances_of_one_distribution_are_about_zero() -> None:
+    a, b = normal(1500, 8), normal(1500, 8, seed=1)
+    assert abs(float(energy_distance(a, b))) < 0.01
+    projections = random_projections(torch.ones(8), 16, torch.Generator().manual_seed(0))
+    assert torch.allclose(projections.norm(dim=0), torch.ones(32), atol=1e-5)
+    assert float(sliced_wasserstein(a, b, projections)) < 0.01
+
+
+def test_sliced_wasserstein_of_a_shift_is_its_squared_projection() -> None:
+    a = normal(400, 3)
+    shift = torch.tensor([1.0, 2.0, 0.0])
+    assert float(sliced_wasserstein(a, a + shift, torch.eye(3))) == pytest.approx(5 / 3, rel=1e-4)
+
+
+def test_gradients_of_the_energy_distance_are_finite_where_points_meet() -> None:
+    a = torch.zeros(4, 2, requires_grad=True)
+    energy_distance(a, torch.zeros(4, 2)).backward()
+    assert bool(torch.isfinite(a.grad).all())
+
+
+def test_share_and_contrast_are_zero_for_orthogonal_columns_and_positive_otherwise() -> None:
+    diagonal = torch.diag_embed(torch.rand(5, 4, generator=torch.Generator().manual_seed(0)) + 0.1)
+    assert float(off_diagonal_share(diagonal)) == pytest.approx(0, abs=1e-6)
+    assert float(mechanism_contrast(diagonal)) == pytest.approx(0, abs=1e-5)
+    columns = normal(5, 7, 4)
+    grams = columns.transpose(1, 2) @ columns
+    traces = grams.diagonal(dim1=1, dim2=2)
+    expected = ((grams.square().sum((1, 2)) - traces.square().sum(1)) / traces.sum(1).square()).mean()
+    assert float(off_diagonal_share(grams)) == pytest.approx(float(expected))
+    contrast = (traces.log().sum(1) - torch.stack([torch.logdet(gram) for gram in grams])).mean() / 4
+    assert float(mechanism_contrast(grams, ridge=0)) == pytest.approx(float(contrast), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    from conftest import ROOT
+
+    from orojar_cli import load_checkpoint
+
+    generator = load_checkpoint(ROOT / "checkpoints" / "shapes32.pkl").generator
+    return generator, *prepare(generator, SETTINGS, QUICK)
+
+
+def test_the_frame_whitens_w(prepared) -> None:
+    generator, anchor, _, unexplained = prepared
+    w = generator.mapping.w(normal(20_000, 64))
+    assert torch.allclose(anchor.of(w).T.cov(), torch.eye(64), atol=0.15)
+    assert 0 < unexplained < 1
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("stop", [7, 20, 26])
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, tmp_path: Path, stop: int) -> None:
+    generator, anchor, surrogate, _ = prepared
+    whole, _ = tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK)
+    path = tmp_path / "training.safetensors"
+    done = 0
+
+    def interrupt(stage: str, step: int, total: int) -> None:
+        nonlocal done
+        done += 1
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK, interrupt, TrainingState(path, every=5, identity={"a": 1}))
+    resumed = TrainingState(path, every=5, identity={"a": 1})
+    assert (resumed.stage, resumed.step) == ((0, stop // 5 * 5) if stop <= 20 else (1, (stop - 20) // 5 * 5))
+    again, _ = tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK, None, resumed)
+    assert same(whole, again)
+    assert not same(whole, generator.mapping)
+
+
+def test_the_state_of_another_run_is_refused(prepared, tmp_path: Path) -> None:
+    generator, anchor, surrogate, _ = prepared
+    path = tmp_path / "training.safetensors"
+    tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK, None, TrainingState(path, identity={"a": 1}))
+    with pytest.raises(OptionError, match="other settings"):
+        TrainingState(path, identity={"a": 2})
+    path.write_bytes(b"no state")
+    with pytest.raises(InputFileError):
+        TrainingState(path)
+
+
+def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, shapes) -> None:
+    generator, anchor, surrogate, _ = prepared
+    mapping, _ = tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK)
+    install_mapping(shapes.generator, mapping, SETTINGS)
+    tuned = shapes.generator
+    assert torch.allclose(tuned.mapping.w_avg, tuned.mapping.w(normal(20_000, 64, seed=5)).mean(0), atol=0.05)
+    after = measure(tuned, shapes.critic, SETTINGS, "after", samples=4)
+    before = measure(generator, None, SETTINGS, "before", samples=4)
+    assert after.critic is not None and before.critic is None
+    assert float(after.activeness[:8].mean()) > float(after.activeness[8:].mean())
+    shift, floor = image_shift(before, after)
+    assert shift > floor
+
+
+def test_conditional_networks_are_refused(conditional) -> None:
+    with pytest.raises(OptionError, match="conditional"):
+        prepare(conditional.generator, SETTINGS, QUICK)
