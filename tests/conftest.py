@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-ROOT = Path(__file__).parent.parent
-REFERENCES = Path(__file__).parent / "references"
+from paths import REFERENCES, ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)

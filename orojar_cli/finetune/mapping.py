@@ -122,7 +122,7 @@ def tune_mapping(
         if number < state.stage:
             continue
         optimiser = torch.optim.Adam(mapping.parameters(), rate, betas=_BETAS)
-        first = state.restore(mapping, optimiser, number)
+        first = state.restore(mapping, optimiser)
         for step in range(first, steps):
             for group in optimiser.param_groups:
                 group["lr"] = rate * (0.05 + 0.475 * (1 + math.cos(math.pi * step / steps)))

@@ -43,21 +43,20 @@ class TrainingState:
             raise OptionError(f"{self.path} belongs to a run with other settings or another network; use the same command to resume")
         self.stage, self.step, self.history = record["stage"], record["step"], record["history"]
 
-    def restore(self, module: nn.Module, optimiser: torch.optim.Adam, stage: int) -> int:
-        """Load what was saved for this stage into module and optimiser; the step to continue at (0 for a stage not begun)."""
-        if not self._tensors:
+    def restore(self, module: nn.Module, optimiser: torch.optim.Adam) -> int:
+        """Load what was read into module and optimiser, at the first call; the step to continue at (0 where nothing was read)."""
+        saved, self._tensors = self._tensors, {}
+        if not saved:
             return 0
         parameters = dict(module.named_parameters())
         with torch.no_grad():
             for name, parameter in parameters.items():
-                parameter.copy_(self._tensors[f"parameter.{name}"])
-        if stage != self.stage:
-            return 0
+                parameter.copy_(saved[f"parameter.{name}"])
         for name, parameter in parameters.items():
             optimiser.state[parameter] = {
                 "step": torch.tensor(float(self.step)),
-                "exp_avg": self._tensors[f"first.{name}"].to(parameter),
-                "exp_avg_sq": self._tensors[f"second.{name}"].to(parameter),
+                "exp_avg": saved[f"first.{name}"].to(parameter),
+                "exp_avg_sq": saved[f"second.{name}"].to(parameter),
             }
         return self.step
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import REFERENCES
+from paths import REFERENCES
 from PIL import Image
 
 from orojar_cli import load_checkpoint, load_directions

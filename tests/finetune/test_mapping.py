@@ -65,7 +65,7 @@ def test_share_and_contrast_are_zero_for_orthogonal_columns_and_positive_otherwi
 
 @pytest.fixture(scope="module")
 def prepared():
-    from conftest import ROOT
+    from paths import ROOT
 
     from orojar_cli import load_checkpoint
 
