@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orojar_cli.checkpoint.description import TAPS, Describers, Description, convolution_record, departures, generator_sizes, normalised
+from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.operations import FullyConnected, activation_gain
-from orojar_cli.generators.stylegan2 import Mapping, SkipConvolution, StyleGAN2, Synthesis, SynthesisBlock, SynthesisLayer, ToRGB
+from orojar_cli.generators.stylegan2 import SkipConvolution, StyleGAN2, Synthesis, SynthesisBlock, SynthesisLayer, ToRGB
 from orojar_cli.generators.stylegan2_config import MappingConfig, SynthesisConfig
 
 

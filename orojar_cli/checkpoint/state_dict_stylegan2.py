@@ -177,7 +177,7 @@ def _mean_latent(config: MappingConfig, tensors: dict[str, TensorRecord | Derive
         import torch
 
         from orojar_cli.checkpoint.tensors import stored_tensor
-        from orojar_cli.generators.stylegan2 import Mapping as MappingNetwork
+        from orojar_cli.generators.mapping import Mapping as MappingNetwork
 
         network = MappingNetwork(dataclasses.replace(config, w_avg_beta=None))
         network.load_state_dict({name.partition(".")[2]: stored_tensor(record).float() for name, record in tensors.items()})

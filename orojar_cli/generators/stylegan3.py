@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.alias_free import filtered_rectifier
+from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.operations import FullyConnected, bias_act
-from orojar_cli.generators.stylegan2 import NOISE_MODES, Mapping
+from orojar_cli.generators.stylegan2 import NOISE_MODES
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
 

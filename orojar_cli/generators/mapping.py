@@ -1,0 +1,64 @@
+"""The mapping network z -> w of the StyleGAN family (Karras et al. 2019, arXiv 1812.04948), our own implementation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.operations import FullyConnected, normalise_second_moment
+from orojar_cli.generators.stylegan2_config import MappingConfig
+
+
+class Mapping(nn.Module):
+    """z [N, z_dim] (and label [N, c_dim]) -> ws [N, num_ws, w_dim]."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: MappingConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.c_dim:
+            self.embed = FullyConnected(config.c_dim, config.embedding)
+        for index, (inputs, outputs) in enumerate(zip(config.features[:-1], config.features[1:], strict=True)):
+            self.add_module(f"fc{index}", FullyConnected(inputs, outputs, config.activation, config.lr_multiplier))
+        if config.w_avg_beta is not None:
+            self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    @property
+    def layers(self) -> list[FullyConnected]:
+        """fc0, fc1, … in order."""
+        return [self.get_submodule(f"fc{index}") for index in range(self.config.num_layers)]  # type: ignore[misc]
+
+    def prepare(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
+        """The first layer's input: normalised z and label embedding.  Raises OptionError for a missing or misshapen label."""
+        parts = []
+        if self.config.z_dim:
+            assert z is not None and z.shape[-1] == self.config.z_dim, "z must be [N, z_dim]"
+            parts.append(normalise_second_moment(z))
+        if self.config.c_dim:
+            if label is None or label.shape[-1] != self.config.c_dim:
+                raise OptionError(f"this network is conditional: give a class from 0 to {self.config.c_dim - 1} (--class)")
+            parts.append(normalise_second_moment(self.embed(label.to(self.embed.weight.dtype))))
+        return torch.cat(parts, 1)
+
+    def w(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
+        """The w [N, w_dim] before it is repeated per layer and truncated."""
+        x = self.prepare(z, label)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+        """ws [N, num_ws, w_dim]: w per layer, in the first `cutoff` entries (all by default) w_avg + psi (w - w_avg)."""
+        num_ws = self.config.num_ws
+        assert num_ws is not None
+        cutoff = num_ws if cutoff is None else max(0, min(cutoff, num_ws))
+        if psi == 1 or cutoff == 0:
+            return w.unsqueeze(1).expand(-1, num_ws, -1)
+        truncated = self.w_avg + psi * (w - self.w_avg)
+        return torch.cat([truncated.unsqueeze(1).expand(-1, cutoff, -1), w.unsqueeze(1).expand(-1, num_ws - cutoff, -1)], 1)
+
+    def forward(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+        """ws [N, num_ws, w_dim] of z [N, z_dim] (and label [N, c_dim]), truncated by `psi` as in `broadcast`."""
+        return self.broadcast(self.w(z, label), psi, cutoff)
