@@ -17,8 +17,8 @@ from torch import Tensor
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.operations import bias_act
+from orojar_cli.generators.options import LayerInfo
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.generators.stylegan2_config import LayerInfo
 
 SPACES = ("z", "w", "p", "w+", "s")
 # Spaces whose coordinates belong to layers: their directions have no meaning at others.

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo
+from orojar_cli.generators.options import LayerCost, LayerInfo
 
 
 class ToyGenerator(nn.Module):

@@ -11,7 +11,7 @@ from orojar_cli.checkpoint.records import PersistentRecord, TensorRecord
 from orojar_cli.checkpoint.source import printable
 from orojar_cli.checkpoint.torch_file import PassedOver
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import LayerInfo
+from orojar_cli.generators.options import LayerInfo
 
 # A hostile file can have thousands of entries; a checkpoint has five.
 _ENTRIES = 32

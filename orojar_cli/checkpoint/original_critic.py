@@ -7,7 +7,7 @@ from typing import Any
 from orojar_cli.checkpoint.description import TAPS, Describers, Description, convolution_record, departures, normalised
 from orojar_cli.checkpoint.original_stylegan2 import mapping_options
 from orojar_cli.generators.critic import Convolution, Critic, CriticBlock, CriticEpilogue
-from orojar_cli.generators.stylegan2_config import CriticConfig
+from orojar_cli.generators.critic_config import CriticConfig
 
 
 def _convolution(module: Convolution, name: str) -> Description:

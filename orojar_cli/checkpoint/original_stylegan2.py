@@ -6,9 +6,10 @@ from typing import Any
 
 from orojar_cli.checkpoint.description import TAPS, Describers, Description, convolution_record, departures, generator_sizes, normalised
 from orojar_cli.generators.mapping import Mapping
+from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.operations import FullyConnected, activation_gain
 from orojar_cli.generators.stylegan2 import SkipConvolution, StyleGAN2, Synthesis, SynthesisBlock, SynthesisLayer, ToRGB
-from orojar_cli.generators.stylegan2_config import MappingConfig, SynthesisConfig
+from orojar_cli.generators.stylegan2_config import SynthesisConfig
 
 
 def mapping_options(config: MappingConfig, w_avg_beta: float | None = 0.995) -> dict[str, Any]:

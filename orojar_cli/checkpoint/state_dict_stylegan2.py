@@ -15,7 +15,9 @@ from orojar_cli.checkpoint.records import TensorRecord
 from orojar_cli.checkpoint.source import printable
 from orojar_cli.checkpoint.state_dict import StateDict, small_values
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 
 _TAPS = (0.125, 0.375, 0.375, 0.125)
 _RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1))

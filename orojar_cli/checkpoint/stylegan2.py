@@ -11,7 +11,9 @@ from orojar_cli.checkpoint.modules import NetworkTree, check_tensors
 from orojar_cli.checkpoint.records import TensorRecord
 from orojar_cli.checkpoint.source import printable
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 
 _MAPPING_OPTIONS = {"num_layers", "embed_features", "layer_features", "activation", "lr_multiplier", "w_avg_beta"}
 # Speed and precision switches of the original code; they do not change what is computed in float32.

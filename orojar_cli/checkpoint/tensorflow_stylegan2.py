@@ -11,7 +11,10 @@ from orojar_cli.checkpoint.records import TensorRecord
 from orojar_cli.checkpoint.source import printable
 from orojar_cli.checkpoint.tensorflow import TensorFlowNetwork
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig, checked_resolution
+from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.options import checked_resolution
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 
 Tensors = dict[str, TensorRecord | DerivedRecord]
 

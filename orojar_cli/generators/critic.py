@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.critic_config import CriticConfig
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.operations import FullyConnected, activation_gain, bias_act, convolution, downsample_2x
-from orojar_cli.generators.stylegan2_config import CriticConfig
 
 
 class Convolution(nn.Module):

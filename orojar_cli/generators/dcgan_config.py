@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo, Shapes, checked
+from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes, checked
 
 KERNEL = 4
 

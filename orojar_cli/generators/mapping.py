@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.operations import FullyConnected, normalise_second_moment
-from orojar_cli.generators.stylegan2_config import MappingConfig
 
 
 class Mapping(nn.Module):

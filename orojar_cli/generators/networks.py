@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from orojar_cli.generators.critic import Critic
+from orojar_cli.generators.critic_config import CriticConfig
 from orojar_cli.generators.dcgan import DCGAN
 from orojar_cli.generators.dcgan_config import DCGANConfig
 from orojar_cli.generators.stylegan2 import StyleGAN2
-from orojar_cli.generators.stylegan2_config import CriticConfig, StyleGAN2Config
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config
 from orojar_cli.generators.stylegan3 import StyleGAN3
 from orojar_cli.generators.stylegan3_config import StyleGAN3Config
 

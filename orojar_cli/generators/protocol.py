@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo, Shapes
+from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes
 
 
 class GeneratorConfig(Protocol):

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.critic_config import CriticConfig
 from orojar_cli.generators.dcgan_config import DCGANConfig
-from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
 

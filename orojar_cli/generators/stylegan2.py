@@ -20,7 +20,8 @@ from orojar_cli.generators.operations import (
     modulated_convolution,
     upsample_2x,
 )
-from orojar_cli.generators.stylegan2_config import LayerInfo, StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.options import LayerInfo
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 
 NOISE_MODES = ("const", "none", "random")
 StyleOffsets = dict[str, Tensor]

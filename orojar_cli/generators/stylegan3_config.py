@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2_config import LayerCost, LayerInfo, MappingConfig, Shapes, checked, checked_number, checked_resolution
+from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes, checked, checked_number, checked_resolution
+from orojar_cli.generators.style_config import StyleConfig
 
 
 class Band(NamedTuple):
@@ -183,50 +184,17 @@ class AliasFreeConfig:
 
 
 @dataclass(frozen=True)
-class StyleGAN3Config:
+class StyleGAN3Config(StyleConfig):
     """A whole StyleGAN3 generator."""
 
-    mapping: MappingConfig
     synthesis: AliasFreeConfig
     family: str = field(default="StyleGAN3", init=False)
-
-    def __post_init__(self) -> None:
-        if (self.mapping.num_ws, self.mapping.w_dim) != (self.synthesis.num_ws, self.synthesis.w_dim):
-            raise UnsupportedCheckpointError("not supported: a mapping network that does not fit its synthesis network")
 
     @property
     def architecture(self) -> str:
         """T (translation equivariant), R (and rotation equivariant), or what lies between."""
         kind = self.synthesis.conv_kernel, self.synthesis.use_radial_filters
         return {(3, False): "T", (1, True): "R"}.get(kind, f"{kind[0]}x{kind[0]} {'radial' if kind[1] else 'separable'}")
-
-    @property
-    def z_dim(self) -> int:
-        return self.mapping.z_dim
-
-    @property
-    def c_dim(self) -> int:
-        return self.mapping.c_dim
-
-    @property
-    def w_dim(self) -> int:
-        return self.mapping.w_dim
-
-    @property
-    def num_ws(self) -> int:
-        return self.synthesis.num_ws
-
-    @property
-    def img_resolution(self) -> int:
-        return self.synthesis.img_resolution
-
-    @property
-    def img_channels(self) -> int:
-        return self.synthesis.img_channels
-
-    def layers(self) -> list[LayerInfo]:
-        """Every modulated layer in the order of execution."""
-        return self.synthesis.layers()
 
     def costs(self) -> list[LayerCost]:
         """What every layer costs; between its filters a layer works at `up` times its source's density."""
@@ -237,7 +205,3 @@ class StyleGAN3Config:
             multiplications = source.channels * target.channels * layer.kernel**2 * source.size**2
             costs.append(LayerCost(target.rate, numbers, multiplications))
         return costs
-
-    def shapes(self) -> Shapes:
-        """Name and shape of every tensor of the generator."""
-        return self.synthesis.shapes() | self.mapping.shapes()

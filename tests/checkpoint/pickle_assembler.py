@@ -13,7 +13,9 @@ from typing import Any
 
 import torch
 
-from orojar_cli.generators.stylegan2_config import CriticConfig, MappingConfig, StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 
 LOCATION = "cuda:0"  # where the tensors were when they were saved; it must not matter
 SOURCE = "# module source removed\n"
@@ -168,7 +170,8 @@ class Assembler:
             elif -(1 << 31) <= value < 1 << 31:
                 self.out += b"J" + struct.pack("<i", value)
             else:
-                size = value.bit_length() // 8 + 1
+                # Two's complement of the fewest bytes: -2**79 still fits ten, and Python's own pickler writes it so.
+                size = (value + (value < 0)).bit_length() // 8 + 1
                 self.out += b"\x8a" + bytes([size]) + value.to_bytes(size, "little", signed=True)
         elif type(value) is float:
             self.out += b"G" + struct.pack(">d", value)

@@ -1,0 +1,54 @@
+"""What every style-based generator's configuration is made of: a mapping and a synthesis network that fit each other (no torch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.options import LayerInfo, Shapes
+
+
+@dataclass(frozen=True)
+class StyleConfig:
+    """z -> mapping -> ws -> synthesis -> images; the families derive from it."""
+
+    mapping: MappingConfig
+    synthesis: Any
+
+    def __post_init__(self) -> None:
+        if (self.mapping.num_ws, self.mapping.w_dim) != (self.synthesis.num_ws, self.synthesis.w_dim):
+            raise UnsupportedCheckpointError("not supported: a mapping network that does not fit its synthesis network")
+
+    @property
+    def z_dim(self) -> int:
+        return self.mapping.z_dim
+
+    @property
+    def c_dim(self) -> int:
+        return self.mapping.c_dim
+
+    @property
+    def w_dim(self) -> int:
+        return self.mapping.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.synthesis.num_ws
+
+    @property
+    def img_resolution(self) -> int:
+        return self.synthesis.img_resolution
+
+    @property
+    def img_channels(self) -> int:
+        return self.synthesis.img_channels
+
+    def layers(self) -> list[LayerInfo]:
+        """Every modulated layer in the order of execution."""
+        return self.synthesis.layers()
+
+    def shapes(self) -> Shapes:
+        """Name and shape of every tensor of the generator."""
+        return self.synthesis.shapes() | self.mapping.shapes()
