@@ -37,12 +37,17 @@ class CheckpointMachine(Machine):
     """The outer pickle of a checkpoint (protocols 3 and 4)."""
 
     protocols: tuple[int, ...] = (3, 4)
+    contents = "checkpoints"
+
+    def known_tokens(self) -> dict[tuple[str, str], Token]:
+        """The names this kind of file may mention."""
+        return _TOKENS
 
     def global_token(self, module: str, name: str) -> Token:
-        token = _TOKENS.get((module, name))
+        token = self.known_tokens().get((module, name))
         if token is None:
             raise UnsafeCheckpointError(
-                f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which checkpoints never need (byte {self.at}); "
+                f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which {self.contents} never need (byte {self.at}); "
                 "the file may be malicious, nothing was executed"
             )
         return token

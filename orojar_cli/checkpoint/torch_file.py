@@ -11,7 +11,7 @@ from orojar_cli.checkpoint.constructors import CheckpointMachine
 from orojar_cli.checkpoint.cursor import Cursor
 from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.checkpoint.records import Span, StorageRecord, Token
-from orojar_cli.checkpoint.source import CheckpointFile, printable
+from orojar_cli.checkpoint.source import CheckpointFile
 from orojar_cli.checkpoint.unpickler import Budget
 from orojar_cli.checkpoint.zip_directory import read_zip_directory
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, UnsafeCheckpointError
@@ -46,20 +46,15 @@ class TorchMachine(CheckpointMachine):
     """The pickle of a torch.save file (protocol 2): state dictionaries of tensors over storages that lie elsewhere in the file."""
 
     protocols = (2,)
+    contents = "weights"
 
     def __init__(self, cursor: Cursor, budget: Budget, locate: _Locate) -> None:
         self.locate = locate
         self.storages: dict[str, StorageRecord] = {}
         super().__init__(cursor, budget)
 
-    def global_token(self, module: str, name: str) -> Token:
-        token = _TOKENS.get((module, name))
-        if token is None:
-            raise UnsafeCheckpointError(
-                f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which weights never need (byte {self.at}); "
-                "the file may be malicious, nothing was executed"
-            )
-        return token
+    def known_tokens(self) -> dict[tuple[str, str], Token]:
+        return _TOKENS
 
     def set_items(self, target: dict[str, Any], items: list[Any]) -> None:
         """As for networks, but optimisers number their parameters: whole numbers are keys too, kept as texts."""

@@ -10,18 +10,7 @@ from typing import Any
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
-from orojar_cli.cli.options import (
-    checkpoint_argument,
-    class_option,
-    device_option,
-    json_option,
-    layers_option,
-    noise_option,
-    outdir_option,
-    seeds_option,
-    torch_device,
-    truncation_options,
-)
+from orojar_cli.cli.options import checkpoint_argument, layers_option, run_options, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
 
 METHOD_NAMES = ("orojar", "orojar-sgd", "hessian", "sefa", "ganspace", "jacobian-pca", "random")
@@ -38,12 +27,7 @@ GRID_ROWS = 10
 @click.option("--first-layer", is_flag=True, help="Factorise the first chosen layer alone (the OroJaR authors' baseline).")
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of measuring sigma and activeness.")
-@class_option
-@truncation_options
-@noise_option
-@outdir_option
-@device_option
-@json_option
+@run_options
 def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
     """Closed-form directions of a CHECKPOINT: singular vectors of its style weights (SeFa)."""
     run_method("sefa", "sefa", {"normalize": normalize, "first_layer": first_layer}, space="w", whiten=False, **options)
@@ -64,12 +48,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 )
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
-@class_option
-@truncation_options
-@noise_option
-@outdir_option
-@device_option
-@json_option
+@run_options
 def discover(method: str, settings: tuple[str, ...], whiten: bool | None, **options: Any) -> None:
     """Find directions of a CHECKPOINT by any of the field's methods."""
     whiten = method != "sefa" if whiten is None else whiten

@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say
-from orojar_cli.cli.options import (
-    checkpoint_argument,
-    class_option,
-    device_option,
-    json_option,
-    noise_option,
-    outdir_option,
-    seeds_option,
-    torch_device,
-    truncation_options,
-)
+from orojar_cli.cli.options import checkpoint_argument, run_options, seeds_option, torch_device
 
 if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
@@ -54,12 +44,7 @@ STATE = "training.safetensors"
 @click.option("--safetensors", is_flag=True, help="Also write the tuned network as tuned.safetensors.")
 @seeds_option("0-1")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the samples.")
-@class_option
-@truncation_options
-@noise_option
-@outdir_option
-@device_option
-@json_option
+@run_options
 def finetune(
     checkpoint: str,
     mode: str,

@@ -82,6 +82,9 @@ truncation_options = _combined(
     click.option("--trunc-cutoff", "cutoff", type=int, help="Truncate only the first N entries of ws."),
 )
 
+picture_options = _combined(class_option, truncation_options, noise_option)
+run_options = _combined(picture_options, outdir_option, device_option, json_option)
+
 
 def seeds_option(default: str) -> Callable[..., Any]:
     """--seeds with a command's own default."""

@@ -7,16 +7,7 @@ from pathlib import Path
 import click
 
 from orojar_cli.cli.console import result
-from orojar_cli.cli.options import (
-    checkpoint_argument,
-    class_option,
-    device_option,
-    json_option,
-    noise_option,
-    seeds_option,
-    torch_device,
-    truncation_options,
-)
+from orojar_cli.cli.options import checkpoint_argument, device_option, json_option, picture_options, seeds_option, torch_device
 
 
 @click.command()
@@ -31,9 +22,7 @@ from orojar_cli.cli.options import (
 )
 @click.option("--columns", type=click.IntRange(1), help="Pictures per row.")
 @click.option("--size", type=click.IntRange(4, 4096), help="Size of one picture in pixels.")
-@class_option
-@truncation_options
-@noise_option
+@picture_options
 @device_option
 @json_option
 def sample(

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orojar_cli.cli.console import result, say
-from orojar_cli.cli.options import (
-    NumberList,
-    class_option,
-    device_option,
-    json_option,
-    noise_option,
-    seeds_option,
-    torch_device,
-    truncation_options,
-)
+from orojar_cli.cli.options import NumberList, device_option, json_option, picture_options, seeds_option, torch_device
 
 if TYPE_CHECKING:
     from orojar_cli.cli.sources import Source
@@ -45,9 +36,7 @@ STILLS = (".png", ".jpg", ".jpeg")
 @click.option("--caption/--no-caption", default=True, show_default=True, help="Name of the dimension and strength marker in films.")
 @seeds_option("0-3")
 @click.option("--layers", type=NumberList("layers"), help="Entries of ws to act on [default: the direction set's own].")
-@class_option
-@truncation_options
-@noise_option
+@picture_options
 @device_option
 @json_option
 def traverse(

@@ -24,7 +24,7 @@ from orojar_cli.directions.orojar import orojar
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.finetune.anchor import energy_distance, random_projections, sliced_wasserstein
-from orojar_cli.finetune.rotation import fold_rotation
+from orojar_cli.finetune.rotation import fold_rotation, z_directions
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.surrogate import Surrogate, coarse_images, train_surrogate
 from orojar_cli.generators.protocol import Generator
@@ -197,13 +197,4 @@ def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings
 
 def axes_of_mapping(active: Tensor, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
     """The z axes of a tuned network as a direction set (`checkpoint`: the tuned file's SHA-256)."""
-    return DirectionSet(
-        directions=torch.eye(len(active)),
-        sigma=torch.ones(len(active)),
-        activeness=active,
-        method="orojar-mapping",
-        space="z",
-        layers=tuple(range(num_ws)),
-        checkpoint=checkpoint,
-        options=options,
-    )
+    return z_directions(torch.eye(len(active)), active, "orojar-mapping", checkpoint, num_ws, options)

@@ -80,7 +80,7 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
 
     Gram matrices at `settings.samples` latents by central differences are diagonalised jointly, every one divided by the square root
     of its trace (halfway between the loss's own weights, which a few latents dominate, and equal ones: measured to generalise best);
-    an eighth as many stop the search, and a quarter as many, with exact Jacobians, give the losses reported.
+    an eighth as many stop the search, and a fifth as many, with exact Jacobians, give the losses reported.
     """
     if settings.space != "z":
         raise OptionError("exact fine-tuning rotates z; leave out --space")
@@ -139,24 +139,27 @@ def fold_rotation(generator: Generator, matrix: Tensor) -> None:
 
 def axes_as_directions(rotation: Rotation, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
     """The axes of the tuned network's z as a direction set (`checkpoint`: the tuned file's SHA-256)."""
-    return _direction_set(torch.eye(len(rotation.matrix)), rotation, checkpoint, num_ws, options)
+    return z_directions(
+        torch.eye(len(rotation.matrix)), rotation.activeness, "orojar-rotation", checkpoint, num_ws, options | rotation.to_dict()
+    )
 
 
 def rotation_as_directions(rotation: Rotation, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
     """The rotation's rows as directions in the original network's z (`checkpoint`: the original file's SHA-256)."""
-    return _direction_set(rotation.matrix.float(), rotation, checkpoint, num_ws, options)
+    return z_directions(rotation.matrix.float(), rotation.activeness, "orojar-rotation", checkpoint, num_ws, options | rotation.to_dict())
 
 
-def _direction_set(rows: Tensor, rotation: Rotation, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
+def z_directions(rows: Tensor, active: Tensor, method: str, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
+    """Unit directions `rows` [K, z_dim] of z, where one sigma is 1, applied at every entry of ws."""
     return DirectionSet(
         directions=rows,
         sigma=torch.ones(len(rows)),
-        activeness=rotation.activeness,
-        method="orojar-rotation",
+        activeness=active,
+        method=method,
         space="z",
         layers=tuple(range(num_ws)),
         checkpoint=checkpoint,
-        options=options | rotation.to_dict(),
+        options=options,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes
@@ -37,28 +36,10 @@ class GeneratorConfig(Protocol):
     def shapes(self) -> Shapes: ...
 
 
-class Mapping(Protocol):
-    """z [N, z_dim] (and label [N, c_dim]) -> ws [N, num_ws, w_dim]."""
-
-    w_avg: Tensor
-
-    def w(self, z: Tensor, label: Tensor | None = None) -> Tensor: ...
-    def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor: ...
-    def __call__(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor: ...
-
-
-class Synthesis(Protocol):
-    """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]; `resolution` asks for a smaller image where the network has one."""
-
-    def __call__(
-        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None
-    ) -> Tensor: ...
-
-
 class Generator(Protocol):
     """A generator with separate mapping and synthesis."""
 
-    config: Any
+    config: GeneratorConfig
     z_dim: int
     c_dim: int
     w_dim: int
