@@ -9,12 +9,12 @@ from torch import Tensor
 
 from orojar_cli.distributed import gathered, share
 from orojar_cli.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.partial import Section
 from orojar_cli.spaces import Latents
 
 VALUES = (-2.0, 0.0, 2.0)
 
 
-@torch.no_grad()
 def activeness(
     response: Response,
     at: Latents,
@@ -23,20 +23,41 @@ def activeness(
     values: tuple[float, ...] = VALUES,
     budget: int = DEFAULT_BUDGET,
     callback: Callable[[int], None] | None = None,
+    kept: Section | None = None,
 ) -> Tensor:
     """[K] mean over points and pixels of the variance (ddof 1) of the images with each dimension at `values`.
 
     `steps` [K, D] is one unit of each dimension.  In z the dimension is set to the values, as in the paper; in the other spaces,
     whose dimensions have no zero of their own, the values are added.  `callback(dimensions_done)` reports progress.
     In a group of processes (torch.distributed) each measures its share of the dimensions and all get every value.
+    What `kept` holds of an interrupted computation is not computed again.
     """
+    mine = share(len(steps))
+    report = None if callback is None else lambda done: callback(done * len(steps) // len(mine))
+    variances = image_variances(response, at, steps[mine.start : mine.stop], values=values, budget=budget, callback=report, kept=kept)
+    return gathered(variances.mean(1).float(), len(steps))
+
+
+@torch.no_grad()
+def image_variances(
+    response: Response,
+    at: Latents,
+    steps: Tensor,
+    *,
+    values: tuple[float, ...] = VALUES,
+    budget: int = DEFAULT_BUDGET,
+    callback: Callable[[int], None] | None = None,
+    kept: Section | None = None,
+) -> Tensor:
+    """[K, N] float64, before the mean over points: `activeness` at every point."""
     lengths = steps.norm(dim=1, keepdim=True)
     units = steps / lengths.clamp_min(torch.finfo(steps.dtype).tiny)
     at_once = max(1, budget // (2 * response.bytes_per_point() * len(values)))
-    result, mine = [], share(len(steps))
-    for done, row in enumerate(mine, 1):
+    result, begin = torch.empty(len(steps), len(at), dtype=torch.float64), 0
+    if kept is not None and (found := kept.read()):
+        result, begin = found["variances"], int(found["stop"])
+    for row in range(begin, len(steps)):
         step, unit = steps[row], units[row]
-        total, count = 0.0, 0
         for start in range(0, len(at), at_once):
             chunk = at[start : start + at_once]
             origin = -(chunk.z @ unit).unsqueeze(1) * unit if response.space == "z" else torch.zeros(len(chunk), steps.shape[1]).to(steps)
@@ -44,9 +65,9 @@ def activeness(
             label = None if chunk.label is None else chunk.label.repeat(len(values), 1)
             (image,) = response(Latents(chunk.z.repeat(len(values), 1), label, chunk.psi, chunk.cutoff), displacements)
             variance = image.unflatten(0, (len(values), len(chunk))).var(0, correction=1)
-            total += float(variance.double().mean(1).sum())
-            count += len(chunk)
-        result.append(total / count)
+            result[row, start : start + len(chunk)] = variance.double().mean(1)
+        if kept is not None:
+            kept.write({"variances": result, "stop": torch.tensor(row + 1)})
         if callback is not None:
-            callback(done * len(steps) // len(mine))
-    return gathered(torch.tensor(result), len(steps))
+            callback(row + 1)
+    return result

@@ -18,6 +18,7 @@ from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.outputs import Output
+from orojar_cli.partial import Section
 from orojar_cli.spaces import Latents, all_layers, displaced_ws, style_offsets
 
 METHODS = ("exact", "central")
@@ -63,14 +64,14 @@ def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: 
     """
     count, points = len(tangents), len(at)
     spread = tangents if tangents.ndim == 3 else tangents.unsqueeze(1).expand(-1, points, -1)
-    if method == "exact":
+    if method == "exact" and getattr(response.generator, "forward_mode", True):
         origin = torch.zeros_like(spread[0])
 
         def column(tangent: Tensor) -> tuple[Tensor, ...]:
             return jvp(lambda displacement: response(at, displacement), (origin,), (tangent,))[1]
 
         return vmap(column)(spread)
-    if method != "central":
+    if method not in METHODS:
         raise OptionError(f"unknown Jacobian method {method!r}; choose one of {', '.join(METHODS)}")
     # One flat batch, ordered [2, K, N]: forward and backward displacements together.
     steps = torch.cat([spread * _STEP, spread * -_STEP]).flatten(0, 1)
@@ -97,6 +98,7 @@ def gram_matrices(
     method: str = "exact",
     budget: int = DEFAULT_BUDGET,
     callback: Callable[[int], None] | None = None,
+    kept: Section | None = None,
 ) -> Tensor:
     """Gram matrices [N, K, K] (float64) of J b_1..b_K at each of N points; tangents [K, D] or [K, N, D].
 
@@ -104,7 +106,7 @@ def gram_matrices(
     the same (the paper regularises several layers); with one output they are returned as they are.
     `budget` bounds the bytes of activations held at once; `callback(points_done)` reports progress.  In a group of processes
     (torch.distributed) each computes its share of the points and all get every matrix; the callback then counts the share in points
-    of the whole.
+    of the whole.  What `kept` holds of an interrupted computation is not computed again; the result is the same bit for bit.
     Raises NumericalError when a response is not finite or does not change at all, OptionError for matrices of more than 4 GiB.
     """
     count, mine = len(tangents), share(len(at))
@@ -116,13 +118,18 @@ def gram_matrices(
         )
     points_at_once, tangents_at_once = chunk_sizes(response, count, method, budget)
     parts = [torch.empty(len(mine), count, count, dtype=torch.float64) for _ in response.outputs]
-    for start in range(mine.start, mine.stop, points_at_once):
+    begin = mine.start
+    if kept is not None and (found := kept.read()):
+        parts, begin = [found[str(index)] for index in range(len(parts))], int(found["stop"])
+    for start in range(begin, mine.stop, points_at_once):
         stop = min(start + points_at_once, mine.stop)
         here = tangents if tangents.ndim == 2 else tangents[:, start:stop]
         pieces = [jacobian_columns(response, at[start:stop], part, method) for part in here.split(tangents_at_once)]
         for part, columns in zip(parts, zip(*pieces, strict=True), strict=True):
             joined = torch.cat(columns).transpose(0, 1)
             part[start - mine.start : stop - mine.start] = _products(joined).cpu()
+        if kept is not None:
+            kept.write({str(index): part for index, part in enumerate(parts)} | {"stop": torch.tensor(stop)})
         if callback is not None:
             callback((stop - mine.start) * len(at) // len(mine))
     sums = [gathered(part, len(at)) for part in parts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -64,6 +65,11 @@ class RunWriter:
         """Add one line to metrics.jsonl."""
         self._metrics.append(json.dumps(values))
         write_text(self.path / METRICS, "\n".join(self._metrics) + "\n")
+
+    def abandon(self) -> None:
+        """Remove the folder if nothing was written into it."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def finish(
         self, *, argv: list[str], command: str, options: dict[str, Any], checkpoint: dict[str, str], device: str, artefacts: dict[str, str]

@@ -20,6 +20,8 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.spaces import SPACES, space_dim
 
 FORMAT = "orojar-directions-1"
+DEGENERATE = "degenerate"
+_INACTIVE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class DirectionSet:
 
     `directions` [K, D] float32, unit rows; `sigma` [K] the length of one strength unit along each (one standard deviation of the
     latent); `activeness` [K] how much the image changes (OroJaR, section 4.1); `layers` the entries of `ws` they are applied to;
-    `checkpoint` the SHA-256 of the network's file; `scores` further numbers [K] of the method, such as its singular values.
+    `checkpoint` the SHA-256 of the network's file; `scores` further numbers [K] of the method, such as its singular values; the score
+    `degenerate` is -1, or the number of a group of directions any rotation of which would have done as well.
     """
 
     directions: Tensor
@@ -79,6 +82,16 @@ class DirectionSet:
     def name(self, index: int) -> str:
         """ "dim 3", with its label where it has one."""
         return f"dim {index}" + (f"  {self.labels[index]}" if self.labels[index] else "")
+
+    def note(self, index: int) -> str:
+        """What a user should know about a direction: "inactive", "degenerate with dim 4, 7", or nothing."""
+        if self.activeness.max() > 0 and self.activeness[index] <= _INACTIVE * self.activeness.max():
+            return "inactive"
+        groups = self.scores.get(DEGENERATE)
+        if groups is None or groups[index] < 0:
+            return ""
+        others = [str(row) for row in (groups == groups[index]).nonzero().flatten().tolist() if row != index]
+        return f"degenerate with dim {', '.join(others)}" if others else ""
 
     def labelled(self, index: int, label: str) -> DirectionSet:
         """A copy with one label set."""

@@ -19,6 +19,7 @@ from orojar_cli.penalties import hessian_penalty, orojar_penalty
 from orojar_cli.progress import Progress
 
 _STREAM = 20
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 DEFAULTS: dict[str, Any] = {"steps": 300, "batch": 32, "lr": 0.01, "k": 2, "epsilon": 0.1, "reduction": "mean", "init": "normal"}
 DEFAULTS |= {"search_start": 0, "search_size": None}
 
@@ -43,10 +44,17 @@ def descent(
         matrix = torch.randn(count, len(steps), generator=rng) * (2 / len(steps)) ** 0.5
     matrix = matrix.to(steps).requires_grad_(True)
     optimiser = torch.optim.Adam([matrix], lr=float(options["lr"]))
+    kept, first, last = settings.partial.section("optimisation"), 0, None
+    if found := kept.read():
+        first = int(found["step"])
+        matrix.data.copy_(found["matrix"])
+        optimiser.state[matrix] = {name: found[name].to(matrix if name != "step" else found[name]) for name in _MOMENTS}
+        rng.set_state(found["rng"])
+        last = float(found["loss"])
     response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
     batch = int(options["batch"])
-    yield gram_schmidt(matrix.detach()), None
-    for step in itertools.count():
+    yield gram_schmidt(matrix.detach()), last
+    for step in itertools.count(first):
         at = settings.latents(generator, batch, _STREAM + 1 + step)
         directions = gram_schmidt(matrix) @ steps
         loss = penalty(
@@ -60,6 +68,8 @@ def descent(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        moments = {name: optimiser.state[matrix][name].clone() for name in _MOMENTS}
+        kept.write(moments | {"matrix": matrix.detach().clone(), "rng": rng.get_state(), "loss": loss.detach()})
         yield gram_schmidt(matrix.detach()), float(loss.detach())
 
 
@@ -86,7 +96,8 @@ def _optimised(
     total = int(options["steps"])
     path = descent(penalty, generator, settings, steps, count, options)
     rows, loss = next(path)
-    for step in range(total):
+    done = int(settings.partial.read("optimisation").get("step", torch.tensor(0)))
+    for step in range(done, total):
         rows, loss = next(path)
         if progress is not None:
             progress("optimising", step + 1, total)

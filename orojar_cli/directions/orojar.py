@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from orojar_cli.diagonaliser import joint_diagonalise, mean_eigenvectors, normalise_by_trace, orojar_loss
-from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.diagonaliser.identifiability import degenerate_groups, degenerate_values
+from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
@@ -30,7 +31,7 @@ def jacobian_pca(generator: Generator, settings: Settings, progress: Progress | 
     frame = Frame.of(generator, settings)
     grams = _grams(generator, settings, settings.latents(generator, settings.samples, _FIT_STREAM), frame.steps, progress, "Gram matrices")
     values, vectors = torch.linalg.eigh(grams.mean(0))
-    scores = {"eigenvalue": values.flip(0)}
+    scores = {"eigenvalue": values.flip(0), DEGENERATE: degenerate_values(values.flip(0))}
     return finished(generator, settings, frame, vectors.flip(1).T, "jacobian-pca", by_activeness=False, scores=scores, progress=progress)
 
 
@@ -40,6 +41,7 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     `settings.subspace` is the size of that subspace, None for the smallest (4 to 32) that holds 95 % of the mean trace.  The
     subspace is found from at most 48 samples, the rotation from `settings.samples`; a quarter as many stop the search, and another
     quarter, which took no part, give the losses before and after that the options record.
+    Directions that could be turned into each other at no cost share a number in the score `degenerate`.
     Option `criterion` "orojar" (default) or "loglik".
     """
     frame = Frame.of(generator, settings)
@@ -61,7 +63,9 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(stop_grams), criterion=criterion)
     wanted = len(basis) if settings.num is None else max(size, settings.num)
     coordinates = torch.cat([result.rotation @ inside, basis[size:]])[:wanted]
-    found = finished(generator, settings, frame, coordinates, "orojar", by_activeness=True, progress=progress)
+    turned = coordinates @ normalise_by_trace(pilot_grams) @ coordinates.T
+    scores = {DEGENERATE: degenerate_groups(turned)}
+    found = finished(generator, settings, frame, coordinates, "orojar", by_activeness=True, scores=scores, progress=progress)
     found.options.update(
         subspace=size,
         held_out_loss_before=orojar_loss(held_grams),
@@ -85,4 +89,4 @@ def _subspace_size(settings: Settings, grams: Tensor, basis: Tensor) -> int:
 def _grams(generator: Generator, settings: Settings, at: Latents, steps: Tensor, progress: Progress | None, stage: str) -> Tensor:
     response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
     callback = None if progress is None else lambda done: progress(stage, done, len(at))
-    return gram_matrices(response, at, steps, method=settings.jacobian, callback=callback)
+    return gram_matrices(response, at, steps, method=settings.jacobian, callback=callback, kept=settings.partial.section(stage))

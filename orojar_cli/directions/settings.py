@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +11,7 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.outputs import Output
+from orojar_cli.partial import Partial
 from orojar_cli.progress import Progress
 from orojar_cli.spaces import Latents, all_layers
 
@@ -21,7 +22,8 @@ class Settings:
 
     `space` z, w, p, w+ or s; `whiten` measures all but z in units of the data's standard deviation; `layers` the entries of ws to act on
     (all by default); `num` directions to return; `samples` latents to measure at; `subspace` size of the active subspace to rotate
-    inside (None: chosen by the method); `outputs` what of the response is compared; `class_index` for conditional networks.
+    inside (None: chosen by the method); `outputs` what of the response is compared; `class_index` for conditional networks;
+    `partial` keeps finished parts of long work, so that an interrupted method continues.
     """
 
     space: str = "w"
@@ -36,6 +38,7 @@ class Settings:
     psi: float = 1.0
     jacobian: str = "exact"
     options: dict[str, Any] = field(default_factory=dict)
+    partial: Partial = field(default_factory=Partial, compare=False, repr=False)
 
     def layers_of(self, generator: Generator) -> tuple[int, ...]:
         """The chosen entries of ws; raises OptionError for one the network does not have."""
@@ -52,7 +55,8 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form, for run.json and direction sets."""
-        return asdict(self) | {"outputs": [str(output) for output in self.outputs]}
+        record = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "partial"}
+        return record | {"outputs": [str(output) for output in self.outputs], "options": dict(self.options)}
 
 
 class Method(Protocol):

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from orojar_cli import load_directions
+from orojar_cli.cli.resuming import PARTIAL
+from orojar_cli.directions import METHODS, Settings
+from orojar_cli.outputs import default_output
+
+SETTINGS = [
+    "--method",
+    "orojar-sgd",
+    "--space",
+    "z",
+    "--num",
+    "4",
+    "--set",
+    "batch=2",
+    "--set",
+    "steps=60",
+    "--seeds",
+    "0",
+    "--device",
+    "cpu",
+]
+
+
+def discover(checkpoint: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "orojar_cli", "discover", str(checkpoint), *SETTINGS, "--outdir", str(folder), *more]
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+
+
+def finished(process: subprocess.Popen[str], code: int = 0) -> str:
+    """What it said."""
+    _, told = process.communicate()
+    assert process.returncode == code, told
+    return told
+
+
+def test_an_interrupted_discover_goes_on_to_the_same_directions(shapes, shapes_path: Path, tmp_path: Path) -> None:
+    with discover(shapes_path, tmp_path) as broken:
+        assert broken.stderr is not None
+        for line in broken.stderr:
+            if line.startswith("optimising"):
+                break
+        time.sleep(0.1)
+        broken.send_signal(signal.SIGINT)
+        told = broken.stderr.read()
+    assert broken.returncode == 130
+    (run,) = (tmp_path).iterdir()
+    assert f"--resume {run}" in told
+    assert [file.name for file in run.iterdir()] == [PARTIAL]
+
+    other = discover(shapes_path, tmp_path, "--resume", str(run), "--seed", "1")
+    assert "other settings" in finished(other, code=2)
+    finished(discover(shapes_path, tmp_path, "--resume", str(run)))
+    assert not (run / PARTIAL).exists()
+    found = load_directions(run / "directions.safetensors")
+    options = {"batch": 2, "steps": 60}
+    alone = METHODS["orojar-sgd"](shapes.generator, Settings("z", num=4, outputs=(default_output(shapes.generator),), options=options))
+    assert found.directions.equal(alone.directions) and found.activeness.equal(alone.activeness)
+
+
+def test_a_refused_command_leaves_no_folder(shapes_path: Path, tmp_path: Path) -> None:
+    assert "no layer 40" in finished(discover(shapes_path, tmp_path, "--layers", "40"), code=2)
+    assert not list(tmp_path.iterdir())
