@@ -35,6 +35,10 @@ class InputFileError(OrojarError):
     """A file that should be read is missing, unreadable or of the wrong kind."""
 
 
+class DownloadError(OrojarError):
+    """A file could not be fetched; what has arrived is kept, and the next try goes on from there."""
+
+
 class OutputFileError(OrojarError):
     """A result could not be written; nothing half-written is left under its name."""
 
@@ -55,6 +59,10 @@ class NumericalError(OrojarError):
 
 class DriftError(OrojarError):
     """A tuned network's images moved further from the original's than allowed."""
+
+
+class OwnCodeError(OrojarError):
+    """The user's own generator (--generator) failed, or does not offer what it must."""
 
 
 class MissingExtraError(OrojarError):

@@ -68,8 +68,14 @@ def default_output(generator: Generator) -> Output:
 
     Up to 64 pixels the image averaged to a quarter; above, where the skip architecture allows, the image accumulated by 32 pixels.
     """
-    if generator.img_resolution <= 64:
-        return Output("image", min(generator.img_resolution, max(8, generator.img_resolution // 4)))
+    resolution = generator.img_resolution
+    if resolution <= 64:
+        return Output("image", _divisor(resolution, max(8, resolution // 4)))
     if getattr(generator.config, "architecture", "") == "skip":
         return Output("early", 32)
-    return Output("image", 64)
+    return Output("image", _divisor(resolution, 64))
+
+
+def _divisor(resolution: int, wanted: int) -> int:
+    """The smallest size of at least `wanted` that the image can be averaged to; sizes of networks of one's own are any."""
+    return next((size for size in range(wanted, resolution) if resolution % size == 0), resolution)

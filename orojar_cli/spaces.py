@@ -49,8 +49,10 @@ class Latents:
 def space_dim(generator: Generator, space: str, layers: Sequence[int]) -> int:
     """Dimension of a space; w+ has one w per chosen layer, s the input channels of every modulated layer that these drive.
 
-    Raises OptionError for an unknown space, and for s where the generator has no styles to displace.
+    Raises OptionError for an unknown space, for s where the generator has no styles to displace, for p where it has no mapping layers.
     """
+    if space == "p":
+        _check_mapping_layers(generator)
     if space not in SPACES:
         raise OptionError(f"unknown space {space!r}; choose one of {', '.join(SPACES)}")
     if space == "s":
@@ -100,12 +102,16 @@ def displaced_ws(generator: Generator, at: Latents, displacement: Tensor, space:
             return moved
         chosen = _layer_mask(generator, layers, moved)
         return torch.where(chosen, moved, generator.mapping(at.z, at.label, at.psi, at.cutoff))
-    ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
+    return displaced_from(generator, generator.mapping(at.z, at.label, at.psi, at.cutoff), displacement, space, layers)
+
+
+def displaced_from(generator: Generator, ws: Tensor, displacement: Tensor, space: str, layers: Sequence[int]) -> Tensor:
+    """`ws` [N, num_ws, w_dim] moved by `displacement` [N, D] in w or w+, at the entries `layers` only; in s they stay."""
     if space == "s":
         return ws
     if space == "w":
         step = displacement.unsqueeze(1)
-        return ws + step if everywhere else ws + step * _layer_mask(generator, layers, ws)
+        return ws + step if len(layers) == generator.num_ws else ws + step * _layer_mask(generator, layers, ws)
     if space == "w+":
         steps = displacement.unflatten(1, (len(layers), generator.w_dim))
         before = dict(zip(layers, steps.unbind(1), strict=True))
@@ -123,11 +129,15 @@ def _layer_mask(generator: Generator, layers: Sequence[int], like: Tensor) -> Te
 def _through_mapping(generator: Generator, at: Latents, displacement: Tensor, space: str) -> Tensor:
     if space == "z":
         return generator.mapping(at.z + displacement, at.label, at.psi, at.cutoff)
-    if not hasattr(generator.mapping, "layers"):
-        raise OptionError("this generator has no mapping layers, so no space p; use z")
+    _check_mapping_layers(generator)
     last = generator.mapping.layers[-1]
     moved = bias_act(pre_activation(generator, at.z, at.label) + displacement, None, last.activation)
     return generator.mapping.broadcast(moved, at.psi, at.cutoff)
+
+
+def _check_mapping_layers(generator: Generator) -> None:
+    if not hasattr(generator.mapping, "layers"):
+        raise OptionError("this generator has no mapping layers, so no space p; use z")
 
 
 def pre_activation(generator: Generator, z: Tensor, label: Tensor | None = None) -> Tensor:

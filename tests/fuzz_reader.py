@@ -5,13 +5,11 @@
 Mutates the small references, the converted .safetensors form of one of them, and random instruction sequences, and reads
 each result completely: networks, facts, tensors.  Anything but success or one of orojar's own errors is printed with the
 seed that makes it again and the bytes are kept in the current folder as `fuzz-SEED-NUMBER.pkl`; the exit code is 1 then.
-With the `atheris` package installed, its coverage guidance chooses the bytes instead.  tests/checkpoint/test_fuzz.py runs
-the same mutations for a short while.
+fuzz_atheris.py searches guided by coverage instead.  tests/checkpoint/test_fuzz.py runs the same mutations for a short while.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import random
 import sys
@@ -35,10 +33,17 @@ _TELLING = b"(.0NtRbcsu]}ae)qrhjJKMGXBCQ\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8f
 
 
 def interesting_positions(path: Path) -> list[int]:
-    """Every position outside the numbers of the tensors: there, a changed byte changes what the file says."""
+    """Every position outside the numbers of the tensors: there, a changed byte changes what the file says.
+
+    Every position at all where one of the networks cannot be read.
+    """
     contents = read_contents(path)
+    try:
+        tensors = contents.all_tensors()
+    except UnsupportedCheckpointError:
+        return list(range(contents.file.size))
     # A record is a tensor of the file or derived from one (or from nothing).
-    records = [getattr(record, "source", record) for record in contents.all_tensors().values()]
+    records = [getattr(record, "source", record) for record in tensors.values()]
     spans = {(record.storage.data.offset, record.storage.data.length) for record in records if record is not None}
     inside = bytearray(contents.file.size)
     for offset, length in spans:
@@ -142,14 +147,7 @@ def seeds(folder: Path) -> list[tuple[bytes, list[int]]]:
     paths = sorted(REFERENCES.glob("*.pkl"))
     own = folder / "own.safetensors"
     save_checkpoint(load_checkpoint(REFERENCES / "sg2_resnet_gray_16.pkl"), own)
-    corpus = []
-    for path in [*paths, own]:
-        data = path.read_bytes()
-        try:
-            corpus.append((data, interesting_positions(path)))
-        except UnsupportedCheckpointError:
-            corpus.append((data, list(range(len(data)))))
-    return corpus
+    return [(path.read_bytes(), interesting_positions(path)) for path in [*paths, own]]
 
 
 def search(seconds: float, seed: int) -> int:
@@ -174,28 +172,11 @@ def search(seconds: float, seed: int) -> int:
     return surprises
 
 
-def with_atheris(seconds: float) -> None:
-    """Let atheris choose the bytes."""
-    import atheris
-
-    path = Path(tempfile.mkdtemp()) / "case.pkl"
-
-    def one(data: bytes) -> None:
-        path.write_bytes(data)
-        examine(path)
-
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(seconds)}", str(REFERENCES)], one)
-    atheris.Fuzz()
-
-
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     torch.set_num_threads(1)
-    if importlib.util.find_spec("atheris") is None:
-        sys.exit(1 if search(seconds, seed) else 0)
-    with_atheris(seconds)
+    sys.exit(1 if search(seconds, seed) else 0)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ class Checkpoint:
         return str(self.contents.file.path)
 
     @property
+    def name(self) -> str:
+        """Name of the file, safe to print."""
+        return self.contents.file.name
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the file."""
         return self.contents.sha256
@@ -57,7 +62,7 @@ class Checkpoint:
 
 def load_checkpoint(path: str | os.PathLike[str], device: str | torch.device = "cpu", limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
     """Read a checkpoint: StyleGAN2(-ADA) and StyleGAN3 network pickles, TensorFlow-era ones of StyleGAN2, state dictionaries of
-    StyleGAN2 and DCGAN in torch.save files, and orojar's .safetensors.
+    StyleGAN2, ProGAN and DCGAN in torch.save files, and orojar's .safetensors.
 
     Nothing named or contained in the file is executed.  Raises InputFileError where there is no readable file,
     NotACheckpointError, DamagedCheckpointError, UnsupportedCheckpointError or UnsafeCheckpointError otherwise.

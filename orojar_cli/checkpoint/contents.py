@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.checkpoint import state_dict_dcgan, state_dict_stylegan2, stylegan2, stylegan3, tensorflow_stylegan2
+from orojar_cli.checkpoint import state_dict_dcgan, state_dict_progan, state_dict_stylegan2, stylegan2, stylegan3, tensorflow_stylegan2
 from orojar_cli.checkpoint.constructors import read_pickle
 from orojar_cli.checkpoint.derived import DerivedRecord
 from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
@@ -91,6 +91,23 @@ class Contents:
         """SHA-256 of the file."""
         return self.file.sha256()
 
+    @property
+    def zipped(self) -> bool:
+        """Whether the file is a zip archive."""
+        return container_of(self.file) == "torch zip"
+
+    def stored_tensors(self) -> dict[str, TensorRecord]:
+        """Every tensor the file stores, as far as it is read: those of its networks and of other state dictionaries, as stored."""
+        if self.container != TORCH_FILE:
+            return self.all_tensors()
+        tables = {key: value.tensors if isinstance(value, StateDict) else value for key, value in self.entries.items()}
+        return {
+            f"{key}.{name}": record
+            for key, table in tables.items()
+            for name, record in (table.items() if type(table) is dict else [("", table)])
+            if type(record) is TensorRecord
+        }
+
     def all_tensors(self) -> dict[str, Any]:
         """Every tensor of every network in the file, as "G_ema.synthesis.b4.const"."""
         return {
@@ -119,6 +136,8 @@ def _from_state_dict(stored: StateDict, name: str, where: str) -> tuple[Any, Map
         return state_dict_stylegan2.critic(stored, where)
     if stored.is_stylegan2:
         return state_dict_stylegan2.generator(stored, where)
+    if stored.is_progan:
+        return state_dict_progan.generator(stored, where)
     return state_dict_dcgan.generator(stored, where)
 
 

@@ -17,11 +17,15 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class DerivedRecord:
-    """A float tensor of `shape` that `make` computes: from the stored tensor `source`, or from nothing (None)."""
+    """A float tensor of `shape` that `make` computes: from the stored tensor `source`, or from nothing (None).
+
+    `undo` gives the stored tensor of a new value, where it is known.
+    """
 
     shape: Shape
     source: TensorRecord | None
     make: Callable[[Any], Any]
+    undo: Callable[[Any], Any] | None = None
 
     @property
     def numel(self) -> int:
@@ -29,18 +33,19 @@ class DerivedRecord:
 
 
 class Form(NamedTuple):
-    """How one of our tensors is stored elsewhere: its shape there, and the way back."""
+    """How one of our tensors is stored elsewhere: its shape there, our tensor from that one, and that one from ours."""
 
     stored_shape: Callable[[Shape], Shape]
     make: Callable[[Any], Any]
+    undo: Callable[[Any], Any] | None = None
 
 
-PLAIN = Form(lambda shape: shape, lambda tensor: tensor)
+PLAIN = Form(lambda shape: shape, lambda tensor: tensor, lambda tensor: tensor)
 
 
 def unsqueezed(axes: int) -> Form:
     """Stored with `axes` leading axes of size 1."""
-    return Form(lambda shape: (1,) * axes + shape, lambda tensor: tensor[(0,) * axes])
+    return Form(lambda shape: (1,) * axes + shape, lambda tensor: tensor[(0,) * axes], lambda tensor: tensor[(None,) * axes])
 
 
 def constant(shape: Shape, value: float) -> DerivedRecord:
@@ -88,5 +93,5 @@ def derive(
         if theirs in numbers:
             result[ours] = constant((), float(numbers[theirs]))
         else:
-            result[ours] = DerivedRecord(shapes[ours], arrays[theirs], form.make)
+            result[ours] = DerivedRecord(shapes[ours], arrays[theirs], form.make, form.undo)
     return result

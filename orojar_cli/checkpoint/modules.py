@@ -127,13 +127,13 @@ def check_tensors(tensors: dict[str, TensorRecord], shapes: dict[str, tuple[int,
     """
     stored = 0
     for name, shape in shapes.items():
-        record = tensors.get(name)
+        record, here = tensors.get(name), f"{where}.{printable(name)}"
         if record is None:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} is missing")
+            raise DamagedCheckpointError(f"damaged: {here} is missing")
         if record.shape != shape:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} has shape {printable(str(record.shape))}, its options need {shape}")
+            raise DamagedCheckpointError(f"damaged: {here} has shape {printable(str(record.shape))}, its options need {shape}")
         if not record.dtype.startswith("float"):
-            raise DamagedCheckpointError(f"damaged: {where}.{name} holds {record.dtype}, not floating-point numbers")
+            raise DamagedCheckpointError(f"damaged: {here} holds {record.dtype}, not floating-point numbers")
         stored += record.numel * record.storage.itemsize
         if stored > record.storage.data.file.size:
             raise UnsafeCheckpointError(f"refused: {where} uses the same bytes for many tensors; no checkpoint does")

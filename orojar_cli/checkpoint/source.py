@@ -13,6 +13,7 @@ from pathlib import Path
 from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.errors import DamagedCheckpointError, InputFileError, NotACheckpointError, UnsupportedCheckpointError
 
+HEAD_BYTES = 512
 _LFS = b"version https://git-lfs"
 _ZIP = b"PK\x03\x04"
 TORCH_STREAM = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."  # torch.save before its zip files
@@ -116,29 +117,33 @@ def container_of(file: CheckpointFile) -> str:
 
     Raises NotACheckpointError naming what the file is instead.
     """
-    head = file.read(0, min(file.size, 512))
+    return container_of_head(file.read(0, min(file.size, HEAD_BYTES)), file.size, file.name)
+
+
+def container_of_head(head: bytes, size: int, name: str) -> str:
+    """The same from the first HEAD_BYTES bytes of a file of `size` bytes, which errors call `name`."""
     if not head:
-        raise NotACheckpointError(f"not a checkpoint: {file.name} is empty; download it again")
+        raise NotACheckpointError(f"not a checkpoint: {name} is empty; download it again")
     if head.startswith(_LFS):
-        size = re.search(rb"\nsize (\d{1,15})", head)
-        megabytes = f" ({int(size[1]) / 1e6:.0f} MB)" if size else ""
-        raise NotACheckpointError(f"not a checkpoint: {file.name} is a git-lfs pointer, download the real file{megabytes}")
+        real = re.search(rb"\nsize (\d{1,15})", head)
+        megabytes = f" ({int(real[1]) / 1e6:.0f} MB)" if real else ""
+        raise NotACheckpointError(f"not a checkpoint: {name} is a git-lfs pointer, download the real file{megabytes}")
     if head.startswith(_ZIP):
         return "torch zip"
     if head.startswith(TORCH_STREAM):
         return "torch stream"
     for magic, what, advice in _NOT_PICKLES:
         if head.startswith(magic):
-            raise NotACheckpointError(f"not a checkpoint: {file.name} is {what}; {advice}")
+            raise NotACheckpointError(f"not a checkpoint: {name} is {what}; {advice}")
     if len(head) > 262 and head[257:262] == b"ustar":
-        raise NotACheckpointError(f"not a checkpoint: {file.name} is a tar archive; unpack it first")
-    if len(head) >= 10 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < file.size:
+        raise NotACheckpointError(f"not a checkpoint: {name} is a tar archive; unpack it first")
+    if len(head) >= 10 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < size:
         return "safetensors"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(b"<"):
-        raise NotACheckpointError(f"not a checkpoint: {file.name} is a web page (HTML or XML), download the file itself")
+        raise NotACheckpointError(f"not a checkpoint: {name} is a web page (HTML or XML), download the file itself")
     if text.startswith((b"{", b"[")):
-        raise NotACheckpointError(f"not a checkpoint: {file.name} is JSON text; pass a network .pkl")
+        raise NotACheckpointError(f"not a checkpoint: {name} is JSON text; pass a network .pkl")
     if head[0] != 0x80:
-        raise NotACheckpointError(f"not a checkpoint: {file.name} is neither a pickle nor safetensors (it starts with {head[:4].hex(' ')})")
+        raise NotACheckpointError(f"not a checkpoint: {name} is neither a pickle nor safetensors (it starts with {head[:4].hex(' ')})")
     return "pickle"

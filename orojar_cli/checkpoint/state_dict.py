@@ -11,7 +11,9 @@ from orojar_cli.checkpoint.source import printable
 from orojar_cli.errors import UnsupportedCheckpointError
 
 # In the order of preference: averaged weights first.
-_GENERATORS = ("g_ema", "G_ema", "generator_ema", "params_ema", "netG_state_dict", "netG", "g", "G", "generator", "state_dict", "model")
+_AVERAGED = ("g_ema", "G_ema", "generator_ema", "params_ema", "avgG")
+_TRAINED = ("netG_state_dict", "netG", "g", "G", "generator", "state_dict", "model")
+_CODES = {"float16": "e", "float32": "f", "float64": "d"}  # the struct module's
 _CRITICS = ("d", "D", "discriminator")
 
 
@@ -27,10 +29,20 @@ class StateDict:
         return "input.input" in self.tensors and "style.1.weight" in self.tensors
 
     @property
+    def is_progan(self) -> bool:
+        """Whether these are the names of the widespread ProGAN layout."""
+        return "formatLayer.module.weight" in self.tensors and "toRGBLayers.0.module.weight" in self.tensors
+
+    @property
     def is_dcgan(self) -> bool:
         """Whether this is a stack of 4x4 convolutions that could be a DCGAN's generator."""
         kernels = [record.shape for record in self.tensors.values() if len(record.shape) == 4]
         return len(kernels) >= 2 and all(shape[2:] == (4, 4) for shape in kernels) and kernels[-1][1] <= 4
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether this is a generator of one of these kinds."""
+        return self.is_stylegan2 or self.is_progan or self.is_dcgan
 
     @property
     def is_critic(self) -> bool:
@@ -47,11 +59,11 @@ def find_networks(value: Any, name: str) -> dict[str, Any]:
     whole = _state_dict(top)
     candidates = {"state_dict": whole} if whole is not None else {key: _state_dict(item) for key, item in top.items()}
     known = {key: found for key, found in candidates.items() if found is not None}
-    generator = next((key for key in (*_GENERATORS, *known) if key in known and (known[key].is_stylegan2 or known[key].is_dcgan)), None)
+    generator = next((key for key in (*_AVERAGED, *_TRAINED, *known) if key in known and known[key].is_generator), None)
     if generator is None:
         found = ", ".join(printable(key, 30) for key in list(top)[:8]) or "nothing"
         raise UnsupportedCheckpointError(
-            f"not supported: {name} holds no StyleGAN2 or DCGAN generator that orojar knows (found: {found}); "
+            f"not supported: {name} holds no StyleGAN2, ProGAN or DCGAN generator that orojar knows (found: {found}); "
             "pass a network .pkl, or a state dict of those networks"
         )
     critic = next((key for key in _CRITICS if key in known and known[key].is_critic), None)
@@ -76,8 +88,9 @@ def _state_dict(value: Any) -> StateDict | None:
 
 
 def small_values(record: TensorRecord) -> tuple[float, ...] | None:
-    """The numbers of a small float32 tensor, or None where it is another kind."""
-    if record.dtype != "float32" or record.numel > 1024:
+    """The numbers of a small tensor of floating-point numbers in the order they are stored, or None where it is another kind."""
+    code = _CODES.get(record.dtype)
+    if code is None or record.numel > 1024:
         return None
-    data = record.storage.data
-    return struct.unpack(f"<{record.numel}f", data.file.read(data.offset + 4 * record.offset, 4 * record.numel))
+    data, size = record.storage.data, record.storage.itemsize
+    return struct.unpack(f"<{record.numel}{code}", data.file.read(data.offset + size * record.offset, size * record.numel))

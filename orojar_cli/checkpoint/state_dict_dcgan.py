@@ -15,6 +15,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 _MATRIX = Form(
     lambda shape: (shape[1], shape[0] // KERNEL**2, KERNEL, KERNEL),
     lambda tensor: tensor.flatten(1).T.contiguous(),
+    lambda tensor: tensor.T.unflatten(1, (-1, KERNEL, KERNEL)),
 )
 
 

@@ -20,7 +20,7 @@ from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 
 _TAPS = (0.125, 0.375, 0.375, 0.125)
-_RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1))
+_RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1), lambda tensor: tensor.reshape(1, -1, 1, 1))
 _GENERATOR_KERNEL = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel\Z")
 _CRITIC_KERNEL = re.compile(r"convs\.\d+\.(conv2|skip)\.0\.kernel\Z")
 _LATENTS = 4096

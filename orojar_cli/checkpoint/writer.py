@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
-from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT
+from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT, TORCH_FILE
+from orojar_cli.checkpoint.derived import DerivedRecord
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.checkpoint.records import TensorRecord
+from orojar_cli.checkpoint.source import printable
 from orojar_cli.checkpoint.tensors import stored_tensor
+from orojar_cli.checkpoint.zip_checksums import renew_checksums
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
 from orojar_cli.generators.serialised import config_to_dict
@@ -24,21 +27,29 @@ from orojar_cli.generators.serialised import config_to_dict
 def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, also_g: bool = False) -> list[str]:
     """Write `checkpoint` with its generator's present tensors to `path` and return the names of the tensors that changed.
 
-    `.pkl`: a byte-for-byte copy of the input file but for the numbers of the changed tensors of G_ema (with `also_g` the same
-    tensors of G, the training copy, too), so every tool that opens the input opens the output.  From a container that cannot be
-    patched G_ema and D are written as a new .pkl, without embedded source texts (`emitter.py`).  `.safetensors`: G_ema and D with
-    their options as metadata.  The input file is never modified.
+    `.pkl`, and for a state dictionary its own suffix (.pt, .pth, ...): a byte-for-byte copy of the input file but for the numbers of
+    the changed tensors of G_ema (with `also_g` the same tensors of G, the training copy, too), so every tool that opens the input
+    opens the output.  From another container G_ema and D are written as a new .pkl, without embedded source texts (`emitter.py`).
+    `.safetensors`: G_ema and D with their options as metadata.  The input file is never modified.
     Raises OptionError for another suffix, OutputFileError when the file cannot be written, UnsupportedCheckpointError when the
-    network has no .pkl form or shares bytes that would change.
+    network has no .pkl form, shares bytes that would change, or changed where the file keeps nothing.
     """
     path = Path(path)
     if path.exists() and os.path.samestat(path.stat(), checkpoint.contents.file.status):
         raise OutputFileError(f"cannot write {path}: it is the input checkpoint; choose another name")
     if path.suffix == ".safetensors":
         return _save_safetensors(checkpoint, path)
-    if path.suffix == ".pkl":
-        return _save_pickle(checkpoint, path, also_g)
-    raise OptionError(f"cannot write {path.name}: a checkpoint's name ends in .pkl or .safetensors")
+    contents = checkpoint.contents
+    if path.suffix == ".pkl" and contents.container != PYTORCH_PICKLE:
+        write_pickle(checkpoint, path)
+        return sorted(_changed(checkpoint, "G_ema"))
+    own = contents.file.path.suffix if contents.container == TORCH_FILE else ".pkl"
+    if path.suffix == own:
+        return _save_patched(checkpoint, path, also_g)
+    raise OptionError(
+        f"cannot write {path.name}: a checkpoint's name ends in .pkl or .safetensors, and only what was read from a state dictionary "
+        "goes back into one, under the same suffix"
+    )
 
 
 def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[Any, Tensor]]:
@@ -57,27 +68,37 @@ def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[Any, Tenso
     return changed
 
 
-def _save_pickle(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
+def _save_patched(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
     contents = checkpoint.contents
-    if contents.container != PYTORCH_PICKLE:
-        write_pickle(checkpoint, path)
-        return sorted(_changed(checkpoint, "G_ema"))
     changed = _changed(checkpoint, "G_ema")
-    patches = {f"G_ema.{name}": change for name, change in changed.items()}
+    patches = [_patch(name, record, new, contents.file.name) for name, (record, new) in changed.items()]
     if also_g:
         if contents.network("G").config != contents.generator.config:
             raise UnsupportedCheckpointError(f"not supported: G and G_ema of {contents.file.name} have different options; write G_ema only")
-        patches |= {f"G.{name}": (contents.network("G").tensors[name], new) for name, (_, new) in changed.items()}
-    _refuse_shared(contents.all_tensors(), patches, contents.file.name)
+        training = contents.network("G").tensors
+        patches += [_patch(name, training[name], new, contents.file.name) for name, (_, new) in changed.items()]
+    _refuse_shared(contents.stored_tensors(), [record for record, _ in patches], contents.file.name)
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as output:
             for offset in range(0, contents.file.size, 1 << 22):
                 output.write(contents.file.read(offset, min(1 << 22, contents.file.size - offset)))
-            for record, new in patches.values():
+            for record, new in patches:
                 output.seek(_extent(record)[0])
                 output.write(_stored_bytes(record, new))
+        if contents.zipped:
+            with open(temporary, "rb+") as output:
+                renew_checksums(output, [_extent(record) for record, _ in patches])
         os.chmod(temporary, stat.S_IMODE(contents.file.status.st_mode) | stat.S_IWUSR)
     return sorted(changed)
+
+
+def _patch(name: str, record: TensorRecord | DerivedRecord, tensor: Tensor, file: str) -> tuple[TensorRecord, Tensor]:
+    """The stored tensor behind one of ours, and its new value."""
+    if isinstance(record, TensorRecord):
+        return record, tensor
+    if record.source is None or record.undo is None:
+        raise UnsupportedCheckpointError(f"not supported: {name} changed, and {file} keeps no such tensor; write .safetensors instead")
+    return record.source, record.undo(tensor)
 
 
 def _extent(record: TensorRecord) -> tuple[int, int]:
@@ -93,14 +114,15 @@ def _stored_bytes(record: TensorRecord, tensor: Tensor) -> bytes:
     return flat.numpy().tobytes()
 
 
-def _refuse_shared(tensors: dict[str, TensorRecord], patches: dict[str, tuple[TensorRecord, Tensor]], name: str) -> None:
+def _refuse_shared(tensors: dict[str, TensorRecord], patched: list[TensorRecord], name: str) -> None:
     """Refuse to change bytes that another tensor of the file uses too."""
     extents = sorted((*_extent(record), key) for key, record in tensors.items() if record.numel)
+    places = {_extent(record) for record in patched}
     reach, owner = 0, ""
     for start, end, key in extents:
-        if start < reach and (key in patches or owner in patches):
+        if start < reach and (_extent(tensors[key]) in places or _extent(tensors[owner]) in places):
             raise UnsupportedCheckpointError(
-                f"not supported: {name} stores {owner} and {key} in the same bytes; write .safetensors instead"
+                f"not supported: {name} stores {printable(owner)} and {printable(key)} in the same bytes; write .safetensors instead"
             )
         if end > reach:
             reach, owner = end, key

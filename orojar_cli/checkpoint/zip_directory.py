@@ -10,9 +10,9 @@ from orojar_cli.checkpoint.records import Span
 from orojar_cli.checkpoint.source import CheckpointFile, printable
 from orojar_cli.errors import DamagedCheckpointError, NotACheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
-_END = struct.Struct("<4s4H2LH")
-_ENTRY = struct.Struct("<4s6H3L5H2L")
-_LOCAL = struct.Struct("<4s5H3L2H")
+END = struct.Struct("<4s4H2LH")
+ENTRY = struct.Struct("<4s6H3L5H2L")
+LOCAL = struct.Struct("<4s5H3L2H")
 _DIRECTORY_LIMIT = 16 << 20
 _NAME = re.compile(r"[A-Za-z0-9_.]+(/[A-Za-z0-9_.]+)*\Z")
 
@@ -27,9 +27,9 @@ def read_zip_directory(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) ->
     def damaged(what: str) -> DamagedCheckpointError:
         return DamagedCheckpointError(f"damaged: {file.name}: {what}; download it again")
 
-    if file.size < _END.size:
+    if file.size < END.size:
         raise damaged("the file ends early")
-    signature, disk, first_disk, here, count, size, start, comment = _END.unpack(file.read(file.size - _END.size, _END.size))
+    signature, disk, first_disk, here, count, size, start, comment = END.unpack(file.read(file.size - END.size, END.size))
     if signature != b"PK\x05\x06" or comment:
         raise damaged("the zip directory is not at the end, as if the file ended early")
     if disk or first_disk or here != count or 0xFFFF in (here, count) or 0xFFFFFFFF in (size, start):
@@ -40,12 +40,12 @@ def read_zip_directory(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) ->
     folders: set[str] = set()
     entries: dict[str, tuple[bytes, int, int, int, int, int]] = {}
     for _ in range(count):
-        if at + _ENTRY.size > size:
+        if at + ENTRY.size > size:
             raise damaged("the zip directory is shorter than its count of entries")
-        fields = _ENTRY.unpack_from(directory, at)
+        fields = ENTRY.unpack_from(directory, at)
         method, flags, packed, unpacked, lengths, offset = fields[4], fields[3], fields[8], fields[9], fields[10:13], fields[16]
-        raw = directory[at + _ENTRY.size : at + _ENTRY.size + lengths[0]]
-        at += _ENTRY.size + sum(lengths)
+        raw = directory[at + ENTRY.size : at + ENTRY.size + lengths[0]]
+        at += ENTRY.size + sum(lengths)
         if fields[0] != b"PK\x01\x02" or at > size:
             raise damaged("the zip directory is malformed")
         folder, _, name = raw.decode("utf-8", "replace").partition("/")
@@ -76,10 +76,10 @@ def read_zip_directory(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) ->
 
 def _data(file: CheckpointFile, raw: bytes, offset: int, length: int, directory: int, name: str) -> Span:
     """Where an entry's bytes are, after comparing its own header with the directory."""
-    header = _LOCAL.unpack(file.read(offset, _LOCAL.size))
+    header = LOCAL.unpack(file.read(offset, LOCAL.size))
     named, extra = header[9:11]
-    begin = offset + _LOCAL.size + named + extra
-    same = header[0] == b"PK\x03\x04" and header[3] == 0 and file.read(offset + _LOCAL.size, named) == raw
+    begin = offset + LOCAL.size + named + extra
+    same = header[0] == b"PK\x03\x04" and header[3] == 0 and file.read(offset + LOCAL.size, named) == raw
     if not same or begin + length > directory:
         raise UnsafeCheckpointError(f"refused: {file.name} says two things about its zip entry {printable(name)}; nothing was executed")
     return Span(file, begin, length)

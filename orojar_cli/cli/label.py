@@ -16,19 +16,13 @@ from orojar_cli.cli.options import json_option
 def label(source: str, dimension: str, text: str, as_json: bool) -> None:
     """Name a dimension of SOURCE (a run or a direction set): orojar label RUN --dim 3 "x position"."""
     from orojar_cli.cli.sources import direction_file
-    from orojar_cli.directions import load_directions, save_directions
+    from orojar_cli.directions import load_directions
+    from orojar_cli.directions.labels import write_label
     from orojar_cli.errors import OptionError
 
     path = direction_file(source)
     if path is None:
         raise OptionError(f"{source} has no direction set to label; name a run or a directions.safetensors")
-    directions = load_directions(path)
-    index = directions.index(dimension)
-    if len(text) > 80 or not text.isprintable():
-        raise OptionError("a label is one line of at most 80 characters")
-    if text.strip().isdigit() or text.strip() == "all":
-        raise OptionError(f"{text!r} would be taken for a number or for all dimensions; use words")
-    save_directions(directions.labelled(index, text.strip()), path)
-    result(
-        as_json, {"directions": str(path), "dimension": index, "label": text.strip()}, [f"dim {index} of {path} is now {text.strip()!r}"]
-    )
+    index = load_directions(path).index(dimension)
+    text = write_label(path, index, text).labels[index]
+    result(as_json, {"directions": str(path), "dimension": index, "label": text}, [f"dim {index} of {path} is now {text!r}"])

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from orojar_cli.cli.downloads import local_file
+from orojar_cli.cli.own_generator import GeneratorName
 from orojar_cli.cli.process import keep_freed_memory, local_rank
 from orojar_cli.runs import DEFAULT_OUTDIR
 
@@ -39,15 +41,38 @@ class NumberList(click.ParamType):
 
 
 def checkpoint_argument(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The positional CHECKPOINT, for which NVlabs' users may also write --network."""
+    """The positional CHECKPOINT, a path or an https address, for which NVlabs' users may also write --network."""
 
     @click.argument("checkpoint", required=False)
     @click.option("--network", help="The same as the positional CHECKPOINT.")
+    @download_options
     @functools.wraps(function)
-    def wrapper(checkpoint: str | None, network: str | None, **options: Any) -> Any:
+    def wrapper(checkpoint: str | None, network: str | None, sha256: str | None, max_download: float | None, **options: Any) -> Any:
         if (checkpoint is None) == (network is None):
             raise click.UsageError("name one checkpoint: orojar COMMAND ckpt.pkl")
-        return function(checkpoint=checkpoint or network, **options)
+        return function(checkpoint=local_file(str(checkpoint or network), sha256, max_download), **options)
+
+    return wrapper
+
+
+def network_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The positional CHECKPOINT, or --generator instead of it; the command gets `checkpoint` or `own`, the other is None."""
+
+    @click.argument("checkpoint", required=False)
+    @click.option("--network", help="The same as the positional CHECKPOINT.")
+    @generator_option
+    @download_options
+    @functools.wraps(function)
+    def wrapper(
+        checkpoint: str | None, network: str | None, own: str | None, sha256: str | None, max_download: float | None, **options: Any
+    ) -> Any:
+        if sum(name is not None for name in (checkpoint, network, own)) != 1:
+            raise click.UsageError("name one checkpoint: orojar COMMAND ckpt.pkl (or your own code: --generator package.module:factory)")
+        if own is not None:
+            if sha256 is not None:
+                raise click.UsageError("--sha256 verifies a checkpoint file, and --generator has none")
+            return function(checkpoint=None, own=own, **options)
+        return function(checkpoint=local_file(str(checkpoint or network), sha256, max_download), own=None, **options)
 
     return wrapper
 
@@ -59,6 +84,20 @@ def _combined(*decorators: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     return apply
+
+
+download_options = _combined(
+    click.option("--sha256", metavar="HEX", help="Refuse the checkpoint unless its SHA-256 is this."),
+    click.option(
+        "--max-download",
+        type=click.FloatRange(0, min_open=True),
+        metavar="GB",
+        help="Largest checkpoint to fetch from an https address, in gigabytes [default: 4.3, the most that is read].",
+    ),
+)
+generator_option = click.option(
+    "--generator", "own", type=GeneratorName(), help="Your own code instead of a checkpoint: make() of mygan.py is mygan:make."
+)
 
 
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from orojar_cli.cli.console import result
-from orojar_cli.cli.options import checkpoint_argument, device_option, json_option, picture_options, seeds_option, torch_device
+from orojar_cli.cli.options import device_option, json_option, network_argument, picture_options, seeds_option, torch_device
 
 
 @click.command()
-@checkpoint_argument
+@network_argument
 @seeds_option("0-15")
 @click.option(
     "--out",
@@ -26,7 +26,8 @@ from orojar_cli.cli.options import checkpoint_argument, device_option, json_opti
 @device_option
 @json_option
 def sample(
-    checkpoint: str,
+    checkpoint: str | None,
+    own: str | None,
     seeds: tuple[int, ...],
     out: Path,
     columns: int | None,
@@ -41,12 +42,12 @@ def sample(
     """Draw the images of numbered seeds of a CHECKPOINT."""
     from PIL import Image
 
-    from orojar_cli.checkpoint.checkpoint import load_checkpoint
+    from orojar_cli.cli.sources import load_network
     from orojar_cli.errors import OutputFileError
     from orojar_cli.media import resize, save_image, tile
     from orojar_cli.traversal import Renderer, seed_latents
 
-    loaded = load_checkpoint(checkpoint, torch_device(device))
+    loaded = load_network(checkpoint, own, torch_device(device))
     at = seed_latents(loaded.generator, seeds, class_index, psi, cutoff)
     images = Renderer(loaded.generator, noise_mode).images(loaded.generator.mapping(at.z, at.label, psi, cutoff))
     written = []

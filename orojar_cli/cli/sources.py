@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orojar_cli.cli.console import say
+from orojar_cli.cli.downloads import is_address, local_file
 from orojar_cli.runs import DEFAULT_OUTDIR
 
 if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
+    from orojar_cli.cli.own_generator import OwnNetwork
     from orojar_cli.directions import DirectionSet
+
+
+# In place of a direction set's name: SeFa's, made from the weights on the spot.
+SEFA = "sefa"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A loaded network with directions that fit it, and where the directions are kept (None: made just now)."""
+    """A loaded network with directions that fit it, and where the directions are kept (None: made just now).
 
-    checkpoint: Checkpoint
+    `checkpoint` is a Checkpoint, or with --generator an OwnNetwork.
+    """
+
+    checkpoint: Any
     directions: DirectionSet
     path: Path | None
+
+
+def load_network(checkpoint: str | None, own: str | None, device: str) -> Checkpoint | OwnNetwork:
+    """The network of a checkpoint, or of the user's own code."""
+    from orojar_cli.checkpoint.checkpoint import load_checkpoint
+    from orojar_cli.cli.own_generator import load_own_generator
+
+    return load_checkpoint(str(checkpoint), device) if own is None else load_own_generator(own, device)
+
+
+def run_name(network: Checkpoint | OwnNetwork) -> str:
+    """What the run of a network is called after: the file, or module and factory."""
+    from orojar_cli.cli.own_generator import OwnNetwork
+
+    return network.name.replace(".", "-") if isinstance(network, OwnNetwork) else network.path
+
+
+def recorded(network: Checkpoint | OwnNetwork) -> dict[str, str]:
+    """What run.json keeps of a network: its file and hash, the address it was fetched from, or the name of the user's code."""
+    from orojar_cli.checkpoint.download import Download
+    from orojar_cli.cli.own_generator import OwnNetwork
+
+    if isinstance(network, OwnNetwork):
+        return {"path": network.name, "sha256": network.sha256, "generator": network.name}
+    path = Path(network.path).resolve()
+    fetched = Download.of(path)
+    return {"path": str(path), "sha256": network.sha256} | ({"url": fetched.url} if fetched else {})
+
+
+def traverse_line(run: Path, own: str | None) -> str:
+    """The command that shows the first dimension of a run."""
+    return f"orojar traverse {run}{f' --generator {own}' if own else ''} --dim 0 --out walk.gif"
 
 
 def direction_file(source: str | None, outdir: str | Path = DEFAULT_OUTDIR) -> Path | None:
@@ -46,25 +86,50 @@ def direction_file(source: str | None, outdir: str | Path = DEFAULT_OUTDIR) -> P
     return None
 
 
-def load_source(source: str | None, *, directions: str | None, network: str | None, device: str) -> Source:
-    """The network and directions of a SOURCE; with `directions` or `network` that part is taken from there instead.
+def load_source(
+    source: str | None,
+    *,
+    directions: str | None,
+    network: str | None,
+    device: str,
+    own: str | None = None,
+    sha256: str | None = None,
+    max_download: float | None = None,
+) -> Source:
+    """The network and directions of a SOURCE; with `directions`, `network` or `own` (the user's code) that part is from there instead.
 
-    A checkpoint without directions gets SeFa's, computed on the spot.  Raises DirectionSetError when the two do not belong together.
+    A checkpoint without directions gets SeFa's, computed on the spot, and so does every SOURCE with the word "sefa" for `directions`.
+    Checkpoints may be addresses; `sha256` is that of the checkpoint named.
+    Raises DirectionSetError when the two do not belong together.
     """
-    from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.directions import load_directions
+    from orojar_cli.directions.sefa import sefa_at_once
+    from orojar_cli.runs import latest_run
 
-    path = Path(directions) if directions is not None else direction_file(source)
-    if path is None:
-        if source is None or network is not None:
+    if own is not None and network is not None:
+        raise click.UsageError("--generator and --network name two networks; leave one out")
+    if own is not None and source is not None and directions not in (None, SEFA):
+        raise click.UsageError(f"with --generator the directions are those of {source} or of --directions; leave one out")
+    if own is not None and source is None and directions is None and latest_run(DEFAULT_OUTDIR) is None:
+        raise click.UsageError(f"no run yet: make one with orojar discover --generator {own}")
+    if network is not None:
+        network = local_file(network, sha256, max_download)
+    elif source is not None and (is_address(source) or (sha256 is not None and direction_file(source) is None)):
+        source = local_file(source, sha256, max_download)
+    elif sha256 is not None:
+        raise click.UsageError("--sha256 verifies a checkpoint named on this line, and there is none")
+    path = direction_file(source) if directions in (None, SEFA) else Path(str(directions))
+    if path is None or directions == SEFA:
+        if path is None and own is None and (source is None or network is not None):
             raise click.UsageError("name a run, a checkpoint or a direction set")
-        loaded = load_checkpoint(source, device)
-        say("no directions given: using SeFa's, from the weights")
-        return Source(loaded, _sefa(loaded), None)
+        if path is None and own is not None and source is not None:
+            raise click.UsageError(f"{source} is a checkpoint; name a run that was made with --generator {own}")
+        loaded = load_network(str(source) if path is None else network or _checkpoint_of(path, own), own, device)
+        say("using SeFa's directions, from the weights")
+        return Source(loaded, sefa_at_once(loaded.generator, loaded.sha256), None)
     found = load_directions(path)
     given = network or (source if directions is not None and source is not None else None)
-    checkpoint = given or _checkpoint_of(path)
-    loaded = load_checkpoint(checkpoint, device)
+    loaded = load_network(given or _checkpoint_of(path, own), own, device)
     found.check_fits(loaded.generator, loaded.sha256)
     return Source(loaded, found, path)
 
@@ -80,24 +145,28 @@ def _is_direction_set(path: Path) -> bool:
     return True
 
 
-def _checkpoint_of(directions: Path) -> Path:
+def _checkpoint_of(directions: Path, own: str | None) -> str | None:
+    """The checkpoint a direction set was made for; None where the user's own code stands for it.
+
+    Raises OptionError for a run of code that the user has not named, InputFileError where a download is gone from the cache.
+    """
+    from orojar_cli.cli.own_generator import ask_for_generator
     from orojar_cli.demonstration import demonstration
+    from orojar_cli.errors import InputFileError, OptionError
     from orojar_cli.runs import is_in_run, load_run
 
+    if own is not None:
+        return None
     if is_in_run(directions):
         run = load_run(directions)
-        if directions.name == "rotation.safetensors":
-            return Path(run.manifest["checkpoint"]["path"])
-        return run.checkpoint
+        made_from = run.manifest["checkpoint"]
+        if "generator" in made_from:
+            raise OptionError(ask_for_generator(str(run.path), made_from["generator"]))
+        path = Path(made_from["path"]) if directions.name == "rotation.safetensors" else run.checkpoint
+        if "url" in made_from and str(path) == made_from["path"] and not path.exists():
+            raise InputFileError(f"{path}, which this run was made from, is gone; fetch it again and name it with --network ADDRESS")
+        return str(path)
     checkpoint, bundled = demonstration()
     if directions.resolve() == bundled.resolve():
-        return checkpoint
+        return str(checkpoint)
     raise click.UsageError(f"{directions} is not in a run: name its network with --network ckpt.pkl")
-
-
-def _sefa(loaded: Checkpoint) -> DirectionSet:
-    from orojar_cli.directions import Settings, sefa
-
-    class_index = 0 if loaded.generator.c_dim else None
-    found = sefa(loaded.generator, Settings(space="w", whiten=False, class_index=class_index))
-    return dataclasses.replace(found, checkpoint=loaded.sha256)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from orojar_cli.generators.operations import act_in_place
+
 
 def _upsample_axis(x: Tensor, taps: Tensor, up: int, padding: tuple[int, int], axis: int) -> Tensor:
     channels, length, count = x.shape[1], x.shape[axis], taps.numel()
     kernel = (taps * up).view(1, 1, *((-1, 1) if axis == 2 else (1, -1))).expand(channels, 1, -1, -1)
     stride = (up, 1) if axis == 2 else (1, up)
     # A transposed convolution is the full convolution of the zero-inserted signal; it begins count - 1 samples before its start.
+    before, after = padding[0] - (count - 1), length * up + padding[1] - ((length - 1) * up + count)
+    if before == after <= 0:
+        return F.conv_transpose2d(x, kernel, stride=stride, padding=(-before, 0) if axis == 2 else (0, -before), groups=channels)
     full = F.conv_transpose2d(x, kernel, stride=stride, groups=channels)
-    edges = padding[0] - (count - 1), length * up + padding[1] - ((length - 1) * up + count)
-    return F.pad(full, (0, 0, *edges) if axis == 2 else edges)
+    return F.pad(full, (0, 0, before, after) if axis == 2 else (before, after))
 
 
 def upsample(x: Tensor, taps: Tensor, up: int, padding: tuple[int, int]) -> Tensor:
@@ -45,5 +49,5 @@ def filtered_rectifier(
     arXiv 2106.12423, section 3.2: the rectifier's new high frequencies are filtered away before they can alias.
     """
     # The gain goes into the filter, once for each axis, where it costs nothing: leaky ReLU commutes with positive factors.
-    x = F.leaky_relu(upsample(x, up_taps * 2**0.25, up, padding), 0.2)
-    return downsample(x if clamp is None else x.clamp(-clamp, clamp), down_taps, down)
+    x = act_in_place(upsample(x, up_taps * 2**0.25, up, padding), "lrelu", 1, clamp)
+    return downsample(x, down_taps, down)

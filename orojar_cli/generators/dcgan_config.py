@@ -5,46 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes, checked
+from orojar_cli.generators.options import LayerCost, Shapes, checked
+from orojar_cli.generators.projection_config import START, ProjectionConfig
 
-KERNEL = 4
-
-
-@dataclass(frozen=True)
-class IdentityMapping:
-    """The mapping of a generator without one: w is z."""
-
-    z_dim: int
-    num_layers: int = 0
-    w_avg_beta: float | None = None
+KERNEL = START  # the first convolution sees one pixel and gives all of its kernel
 
 
 @dataclass(frozen=True)
-class DCGANConfig:
+class DCGANConfig(ProjectionConfig):
     """Transposed 4x4 convolutions: the first turns z into 4x4 pixels, each further one doubles them.
 
     `channels` are the layers' outputs, the last the image's; `norms` and `biases` say which layers have a batch normalisation
     and which convolutions a bias.  Between layers is a ReLU, at the end tanh.
     """
 
-    z_dim: int
-    channels: tuple[int, ...]
     norms: tuple[bool, ...]
     biases: tuple[bool, ...]
     family: str = field(default="DCGAN", init=False)
 
     def __post_init__(self) -> None:
-        checked("z_dim", self.z_dim, 1, 8192)
-        checked("number of layers", len(self.channels), 2, 10)
-        for width in self.channels[:-1]:
-            checked("channels", width, 1, 8192)
+        super().__post_init__()
         checked("img_channels", self.channels[-1], 1, 4)
         if not len(self.channels) == len(self.norms) == len(self.biases) or self.norms[-1]:
             raise UnsupportedCheckpointError("not supported: a DCGAN with a normalisation behind its last layer")
-
-    @property
-    def mapping(self) -> IdentityMapping:
-        return IdentityMapping(self.z_dim)
 
     @property
     def synthesis(self) -> DCGANConfig:
@@ -55,32 +38,12 @@ class DCGANConfig:
         return "transposed convolutions"
 
     @property
-    def c_dim(self) -> int:
-        return 0
-
-    @property
-    def w_dim(self) -> int:
-        return self.z_dim
-
-    @property
-    def num_ws(self) -> int:
-        return 1
-
-    @property
-    def resolutions(self) -> list[int]:
-        return [KERNEL << index for index in range(len(self.channels))]
-
-    @property
-    def img_resolution(self) -> int:
-        return self.resolutions[-1]
+    def feature_resolutions(self) -> list[int]:
+        return self.resolutions[:-1]
 
     @property
     def img_channels(self) -> int:
         return self.channels[-1]
-
-    def layers(self) -> list[LayerInfo]:
-        """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, z_dim]."""
-        return [LayerInfo("first", 0, KERNEL, KERNEL * KERNEL * self.channels[0], self.channels[0])]
 
     def costs(self) -> list[LayerCost]:
         """What every transposed convolution costs: each output pixel of a stride of 2 sees a quarter of the kernel."""

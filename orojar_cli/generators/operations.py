@@ -20,6 +20,8 @@ _FUNCTIONS = {
     "softplus": F.softplus,
     "swish": F.silu,
 }
+# f(a x) = a f(x) for a > 0, so a gain may go where it costs nothing.
+_HOMOGENEOUS = ("linear", "relu", "lrelu")
 
 
 def activation_gain(activation: str) -> float:
@@ -38,6 +40,32 @@ def bias_act(x: Tensor, bias: Tensor | None, activation: str, gain: float | None
     return x if clamp is None else x.clamp(-clamp, clamp)
 
 
+def inner_gain(activation: str, gain: float) -> float:
+    """The part of `gain` that may be applied before the activation: all of it, or none."""
+    return gain if activation in _HOMOGENEOUS else 1.0
+
+
+def act_in_place(x: Tensor, activation: str, gain: float, clamp: float | None) -> Tensor:
+    """clamp(act(x) * gain, ±clamp), where possible in the memory of x, which must be a result that nobody else needs.
+
+    Differentiable all the same: an in-place leaky ReLU records its derivative, which needs the result, so a clamp then makes its own.
+    """
+    if activation == "lrelu":
+        x = F.leaky_relu(x, 0.2, inplace=True)
+    elif activation != "linear":
+        x = _FUNCTIONS[activation](x)
+    if gain != 1:
+        x = x * gain
+    if clamp is None:
+        return x
+    return x.clamp(-clamp, clamp) if torch.is_grad_enabled() else x.clamp_(-clamp, clamp)
+
+
+def fast_layout(x: Tensor) -> Tensor:
+    """x [N, C, H, W] in the memory layout in which convolutions are fastest: channels last on a processor (docs/performance.md)."""
+    return x.contiguous(memory_format=torch.channels_last if x.device.type == "cpu" else torch.contiguous_format)
+
+
 def normalise_second_moment(x: Tensor) -> Tensor:
     """x / sqrt(mean(x^2) + 1e-8) along the last axis."""
     return x * (x.square().mean(-1, keepdim=True) + 1e-8).rsqrt()
@@ -49,23 +77,30 @@ def filter_taps(taps: Sequence[float], gain: float = 1.0) -> tuple[float, ...]:
     return tuple(tap * gain / total for tap in taps)
 
 
+def filter_kernel(x: Tensor, taps: Sequence[float]) -> Tensor:
+    """The outer product of `taps` [C, 1, T, T] for each channel of x.  One pass over x is cheaper than one along each axis."""
+    line = x.new_tensor(taps)
+    return torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
+
+
 def filter_2d(x: Tensor, taps: Sequence[float], padding: tuple[int, int], stride: int = 1) -> Tensor:
     """Convolve every channel of x [N, C, H, W] with the outer product of `taps`, padded (before, after) on both axes."""
-    channels = x.shape[1]
-    x = F.pad(x, (*padding, *padding))
-    kernel = x.new_tensor(taps[::-1])
-    rows = kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    columns = kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
-    return F.conv2d(F.conv2d(x, rows, stride=(stride, 1), groups=channels), columns, stride=(1, stride), groups=channels)
+    before, after = padding
+    if before != after or before < 0:
+        x, before = F.pad(x, (*padding, *padding)), 0
+    return F.conv2d(x, filter_kernel(x, taps[::-1]), stride=stride, padding=before, groups=x.shape[1])
 
 
 def upsample_2x(x: Tensor, taps: Sequence[float]) -> Tensor:
     """[N, C, H, W] -> [N, C, 2H, 2W]: zero insertion and the resample filter with gain 2 along each axis, image kept aligned."""
-    batch, channels, height, width = x.shape
-    zero_inserted = x.reshape(batch, channels, height, 1, width, 1)
-    zero_inserted = F.pad(zero_inserted, (0, 1, 0, 0, 0, 1)).reshape(batch, channels, 2 * height, 2 * width)
+    # A transposed convolution is the full convolution of the zero-inserted grid; what is beyond the image is cut off.
     count = len(taps)
-    return filter_2d(zero_inserted, filter_taps(taps, 2), ((count + 1) // 2, (count - 2) // 2))
+    before = count - 1 - (count + 1) // 2
+    after = count - 2 - before
+    kernel = filter_kernel(x, filter_taps(taps, 2))
+    if before == after:
+        return F.conv_transpose2d(x, kernel, stride=2, padding=before, groups=x.shape[1])
+    return F.pad(F.conv_transpose2d(x, kernel, stride=2, groups=x.shape[1]), (-before, -after) * 2)
 
 
 def downsample_2x(x: Tensor, taps: Sequence[float]) -> Tensor:
@@ -81,30 +116,40 @@ def convolution(x: Tensor, weight: Tensor, taps: Sequence[float], up: int = 1, d
         return upsample_2x(F.conv2d(x, weight), taps)
     if up == 2:
         # A transposed convolution already pads the zero-inserted grid by (2, 1) of the (k//2 + filter) it needs.
-        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        x = F.conv_transpose2d(x, fast_layout(weight.transpose(0, 1)), stride=2)
         excess = kernel // 2 - (kernel - 1)
         return filter_2d(x, filter_taps(taps, 2), ((count + 1) // 2 + excess, (count - 2) // 2 + excess + 1))
     if down == 2 and kernel == 1:
         return F.conv2d(downsample_2x(x, taps), weight)
     if down == 2:
         x = filter_2d(x, filter_taps(taps), ((count - 1) // 2 + kernel // 2, (count - 2) // 2 + kernel // 2))
-        return F.conv2d(x, weight, stride=2)
-    return F.conv2d(x, weight, padding=kernel // 2)
+        return F.conv2d(x, fast_layout(weight), stride=2)
+    return F.conv2d(x, fast_layout(weight), padding=kernel // 2)
+
+
+def tap_energies(weight: Tensor) -> Tensor:
+    """[out, in] sums of squares of each kernel of weight [out, in, k, k]."""
+    # Tap by tap, because a sum over two axes is slow in some memory layouts.
+    return torch.stack(weight.square().flatten(2).unbind(2)).sum(0)
 
 
 def modulated_convolution(
-    x: Tensor, weight: Tensor, styles: Tensor, taps: Sequence[float] = (1.0,), *, up: int = 1, demodulate: bool = True
+    x: Tensor, weight: Tensor, styles: Tensor, shift: Tensor, taps: Sequence[float] = (1.0,), *, up: int = 1, gain: float = 1.0
 ) -> Tensor:
-    """Convolution of x [N, in, H, W] with weight * styles [N, in], each sample's output channels brought to unit variance.
+    """`gain` times the convolution of x [N, in, H, W] with weight * styles [N, in], demodulated, plus `shift` [out].
 
-    StyleGAN2, eq. 1-3.  The weight is shared: activations are scaled before it (modulation) and after it (demodulation),
-    which is the same function as one weight per sample.
+    StyleGAN2, eq. 1-3: each sample's output channels are brought to unit variance.  The weight is shared: activations are scaled
+    before it (modulation) and after it (demodulation), which is the same function as one weight per sample.
     """
     x = convolution(x * styles[:, :, None, None], weight, taps, up=up)
-    if demodulate:
-        energy = styles.square() @ weight.square().sum((2, 3)).T
-        x = x * (energy + 1e-8).rsqrt()[:, :, None, None]
-    return x
+    energy = styles.square() @ tap_energies(weight).T
+    return torch.addcmul(shift[:, None, None], x, ((energy + 1e-8).rsqrt() * gain)[:, :, None, None])
+
+
+def modulated_projection(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    """1x1 convolution of x [N, in, H, W] with weight [out, in, 1, 1] * styles [N, in], not demodulated: few outputs, so a product."""
+    weights = weight.flatten(1) * styles[:, None]
+    return (weights @ x.flatten(2)).unflatten(2, x.shape[2:])
 
 
 class FullyConnected(nn.Module):

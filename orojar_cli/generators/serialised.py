@@ -9,11 +9,12 @@ from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.critic_config import CriticConfig
 from orojar_cli.generators.dcgan_config import DCGANConfig
 from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.progan_config import ProGANConfig
 from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
 
-def config_to_dict(config: StyleGAN2Config | StyleGAN3Config | DCGANConfig | CriticConfig) -> dict[str, Any]:
+def config_to_dict(config: StyleGAN2Config | StyleGAN3Config | ProGANConfig | DCGANConfig | CriticConfig) -> dict[str, Any]:
     """A JSON-serialisable dictionary of the configuration's options."""
     return asdict(config)
 
@@ -22,12 +23,14 @@ def _mapping(options: dict[str, Any] | None) -> MappingConfig | None:
     return None if options is None else MappingConfig(**options)
 
 
-def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config | StyleGAN3Config | DCGANConfig:
+def generator_from_dict(options: dict[str, Any]) -> StyleGAN2Config | StyleGAN3Config | ProGANConfig | DCGANConfig:
     """The inverse of config_to_dict for a generator; raises TypeError, KeyError or UnsupportedCheckpointError for other options."""
     family = options["family"]
     if family == "DCGAN":
         names = ("channels", "norms", "biases")
         return DCGANConfig(options["z_dim"], **{name: tuple(options[name]) for name in names})
+    if family == "ProGAN":
+        return ProGANConfig(options["z_dim"], tuple(options["channels"]), options["img_channels"])
     synthesis = dict(options.get("synthesis", {}))
     if family == "StyleGAN2":
         synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))

@@ -14,10 +14,14 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.operations import (
     FullyConnected,
+    act_in_place,
     activation_gain,
     bias_act,
     convolution,
+    fast_layout,
+    inner_gain,
     modulated_convolution,
+    modulated_projection,
     upsample_2x,
 )
 from orojar_cli.generators.options import LayerInfo
@@ -26,6 +30,12 @@ from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisCon
 NOISE_MODES = ("const", "none", "random")
 StyleOffsets = dict[str, Tensor]
 """What is added to the styles of layers: by name ("b8.conv0") [N, in_channels]."""
+
+
+def _arrange(layer: nn.Module, _: object) -> None:
+    """Lay a loaded weight out in memory as its convolution reads it, so that it need not be copied for every image."""
+    weight = layer.weight.data
+    layer.weight.data = fast_layout(weight.transpose(0, 1)).transpose(0, 1) if layer.up == 2 else fast_layout(weight)
 
 
 class SynthesisLayer(nn.Module):
@@ -44,6 +54,7 @@ class SynthesisLayer(nn.Module):
         if config.use_noise:
             self.noise_strength = nn.Parameter(torch.empty(()))
             self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
+        self.register_load_state_dict_post_hook(_arrange)
 
     def forward(
         self,
@@ -55,14 +66,17 @@ class SynthesisLayer(nn.Module):
         style_offset: Tensor | float = 0.0,
     ) -> Tensor:
         config = self.config
-        x = modulated_convolution(x, self.weight, self.affine(w) + style_offset, config.resample_filter, up=self.up)
+        clamp = None if config.conv_clamp is None else config.conv_clamp * gain
+        gain = activation_gain(config.activation) * gain
+        inner = inner_gain(config.activation, gain)
+        styles = self.affine(w) + style_offset
+        x = modulated_convolution(x, self.weight, styles, self.bias * inner, config.resample_filter, up=self.up, gain=inner)
         if config.use_noise and noise_mode == "const":
-            x = x + self.noise_const * self.noise_strength
+            x += self.noise_const * (self.noise_strength * inner)
         elif config.use_noise and noise_mode == "random":
             noise = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=x.dtype, generator=rng)
-            x = x + noise * self.noise_strength
-        clamp = None if config.conv_clamp is None else config.conv_clamp * gain
-        return bias_act(x, self.bias, config.activation, activation_gain(config.activation) * gain, clamp)
+            x += noise * (self.noise_strength * inner)
+        return act_in_place(x, config.activation, gain / inner, clamp)
 
 
 class ToRGB(nn.Module):
@@ -77,7 +91,7 @@ class ToRGB(nn.Module):
         self.weight_gain = 1 / math.sqrt(layer.in_channels)
 
     def forward(self, x: Tensor, w: Tensor, style_offset: Tensor | float = 0.0) -> Tensor:
-        x = modulated_convolution(x, self.weight, (self.affine(w) + style_offset) * self.weight_gain, demodulate=False)
+        x = modulated_projection(x, self.weight, (self.affine(w) + style_offset) * self.weight_gain)
         return bias_act(x, self.bias, "linear", clamp=self.clamp)
 
 
@@ -137,7 +151,7 @@ class SynthesisBlock(nn.Module):
             return 0.0 if style_offsets is None else style_offsets.get(f"b{self.resolution}.{name}", 0.0)
 
         if x is None:
-            x = self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1)
+            x = fast_layout(self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1))
             x = convolve("conv1", x)
         elif self.config.architecture == "resnet":
             shortcut = self.skip(x, math.sqrt(0.5))

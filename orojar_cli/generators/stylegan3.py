@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.alias_free import filtered_rectifier
 from orojar_cli.generators.mapping import Mapping
-from orojar_cli.generators.operations import FullyConnected, bias_act
+from orojar_cli.generators.operations import FullyConnected, bias_act, fast_layout, modulated_projection, tap_energies
 from orojar_cli.generators.stylegan2 import NOISE_MODES
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
@@ -52,7 +52,7 @@ class FourierInput(nn.Module):
         axis = (torch.arange(size, dtype=w.dtype, device=w.device) + 0.5 - size / 2) / rate
         angles = (frequencies[:, :, :1] * axis)[:, :, None, :] + (frequencies[:, :, 1:] * axis)[:, :, :, None]
         waves = torch.sin(2 * math.pi * (angles + phases[:, :, None, None])) * amplitudes[:, :, None, None]
-        return F.conv2d(waves, (self.weight / math.sqrt(width))[:, :, None, None])
+        return F.conv2d(fast_layout(waves), (self.weight / math.sqrt(width))[:, :, None, None])
 
 
 class AliasFreeSynthesisLayer(nn.Module):
@@ -79,16 +79,16 @@ class AliasFreeSynthesisLayer(nn.Module):
         layer = self.layer
         styles, weight, gain = self.affine(w), self.weight, self.magnitude_ema.rsqrt()
         if layer.is_torgb:
-            styles = styles * (gain / math.sqrt(weight[0].numel()))
-            x = F.conv2d(x * styles[:, :, None, None], weight, padding=layer.kernel - 1)
+            x = modulated_projection(x, weight, styles * (gain / math.sqrt(weight[0].numel())))
             return bias_act(F.pad(x, layer.padding * 2), self.bias, "linear", clamp=self.clamp)
         # Weight and styles are brought to unit size, so that the 1e-8 below is nothing.  The original divides the styles by their
         # size over the whole batch; it cancels, and per sample an image does not depend on its neighbours.
-        unit = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
+        energies = tap_energies(weight)
+        size = (energies.mean(1) / layer.kernel**2).sqrt()
         styles = styles * styles.square().mean(1, keepdim=True).rsqrt()
-        energy = styles.square() @ unit.square().sum((2, 3)).T
-        x = F.conv2d(x * styles[:, :, None, None], unit, padding=layer.kernel - 1)
-        x = x * ((energy + 1e-8).rsqrt() * gain)[:, :, None, None] + self.bias[:, None, None]
+        energy = styles.square() @ (energies.T / size.square())
+        x = F.conv2d(x * styles[:, :, None, None], fast_layout(weight), padding=layer.kernel - 1)
+        x = torch.addcmul(self.bias[:, None, None], x, ((energy + 1e-8).rsqrt() * (gain / size))[:, :, None, None])
         return self._rectify(x)
 
     def _rectify(self, x: Tensor) -> Tensor:

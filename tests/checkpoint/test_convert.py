@@ -17,7 +17,7 @@ from orojar_cli.checkpoint.info import describe
 from orojar_cli.checkpoint.modules import NetworkTree, read_network
 from orojar_cli.checkpoint.pickle_writer import PickleWriter
 from orojar_cli.checkpoint.writer import save_checkpoint
-from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.errors import OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.networks import empty_network
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
@@ -144,6 +144,16 @@ def test_a_network_without_such_a_form_is_refused_and_nothing_is_left(references
     with pytest.raises(UnsupportedCheckpointError, match=r"no \.pkl form; write \.safetensors"):
         write_pickle(loaded, tmp_path / "new.pkl")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["sg2_resnet_gray_16", "sg2_tensorflow_32", "sg3_t_32"])
+def test_only_a_state_dictionary_becomes_one(name: str, references: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(references / f"{name}.pkl")
+    save_checkpoint(loaded, tmp_path / "between.safetensors")
+    for source in (loaded, load_checkpoint(tmp_path / "between.safetensors")):
+        with pytest.raises(OptionError, match=r"only what was read from a state dictionary goes back into one"):
+            save_checkpoint(source, tmp_path / "new.pt")
+    assert [path.name for path in tmp_path.iterdir()] == ["between.safetensors"]
 
 
 def test_values_are_written_as_they_are() -> None:

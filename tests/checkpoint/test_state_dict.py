@@ -24,6 +24,7 @@ from orojar_cli.errors import (
     CheckpointError,
     DamagedCheckpointError,
     NotACheckpointError,
+    OptionError,
     UnsafeCheckpointError,
     UnsupportedCheckpointError,
 )
@@ -160,6 +161,74 @@ def test_it_can_be_written_as_pkl_and_safetensors(tmp_path: Path) -> None:
             assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def changed_file(path: Path, name: str = "mapping.fc0.weight") -> tuple[Path, torch.Tensor]:
+    """The state dictionary at `path` with one tensor of its generator changed and written beside it, and that tensor."""
+    loaded = load_checkpoint(path)
+    tensor = loaded.generator.state_dict()[name]
+    tensor.copy_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(5)))
+    target = path.with_stem("changed")
+    assert save_checkpoint(loaded, target) == [name]
+    return target, tensor
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "stream"])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "form"),
+    [
+        ("mapping.fc0.weight", "style.1.weight", lambda tensor: tensor),
+        ("synthesis.b16.conv0.weight", "convs.2.conv.weight", lambda tensor: tensor[None]),
+        ("synthesis.b8.torgb.bias", "to_rgbs.0.bias", lambda tensor: tensor[None, :, None, None]),
+        ("synthesis.b4.conv1.noise_const", "noises.noise_0", lambda tensor: tensor[None, None]),
+    ],
+)
+def test_a_changed_tensor_is_written_back_into_its_place(zipped: bool, ours: str, theirs: str, form: Any, tmp_path: Path) -> None:
+    path = save(tmp_path / "000100.pt", training_file(), zipped)
+    target, tensor = changed_file(path, ours)
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        before, after = (torch.load(name, weights_only=True) for name in (path, target))
+    assert torch.equal(after["g_ema"].pop(theirs), form(tensor)) and not torch.equal(before["g_ema"].pop(theirs), form(tensor))
+    for network in ("g", "d", "g_ema"):
+        assert all(torch.equal(tensor, after[network][name]) for name, tensor in before[network].items())
+    assert (after["args"], after["ada_aug_p"]) == (before["args"], before["ada_aug_p"])
+    old, new = path.read_bytes(), target.read_bytes()
+    assert len(old) == len(new) and sum(a != b for a, b in zip(old, new, strict=True)) <= 4 * tensor.numel() + 12
+    if zipped:
+        assert zipfile.ZipFile(target).testzip() is None
+    assert torch.equal(load_checkpoint(target).generator.state_dict()[ours], tensor)
+
+
+def test_an_unchanged_state_dictionary_is_copied(tmp_path: Path) -> None:
+    for zipped in (True, False):
+        path = save(tmp_path / "a.pth", training_file(), zipped)
+        assert save_checkpoint(load_checkpoint(path), tmp_path / "b.pth") == []
+        assert (tmp_path / "b.pth").read_bytes() == path.read_bytes()
+
+
+def test_half_precision_and_other_strides_keep_their_form(tmp_path: Path) -> None:
+    tensors = {name: tensor.half() for name, tensor in layout(TENSORS).items()}
+    tensors["style.1.weight"] = tensors["style.1.weight"].T.contiguous().T
+    target, tensor = changed_file(save(tmp_path / "a.pt", tensors))
+    written = torch.load(target, weights_only=True)["style.1.weight"]
+    assert written.dtype == torch.float16 and not written.is_contiguous() and torch.equal(written, tensor.half())
+
+
+def test_what_has_no_place_of_its_own_is_not_written(tmp_path: Path) -> None:
+    value = {name: tensor for name, tensor in layout(TENSORS).items() if "noises" not in name}
+    path = save(tmp_path / "a.pt", value)
+    for name in ("synthesis.b4.conv1.noise_const", "mapping.w_avg"):
+        with pytest.raises(UnsupportedCheckpointError, match=rf"{name} changed, and a\.pt keeps no such tensor; write \.safetensors"):
+            changed_file(path, name)
+    shared = layout(TENSORS)
+    path = save(tmp_path / "b.pt", {"g": dict(shared), "g_ema": shared})
+    with pytest.raises(UnsupportedCheckpointError, match=r"in the same bytes; write \.safetensors"):
+        changed_file(path)
+    with pytest.raises(UnsupportedCheckpointError, match="has no G"):
+        save_checkpoint(load_checkpoint(path), tmp_path / "c.pt", also_g=True)
+    with pytest.raises(OptionError, match=r"ends in \.pkl or \.safetensors, and only what was read from a state dictionary"):
+        save_checkpoint(load_checkpoint(path), tmp_path / "c.onnx")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.pt", "b.pt"]
+
+
 def test_reading_opens_one_file_imports_nothing_and_needs_no_torch(tmp_path: Path) -> None:
     paths = [save(tmp_path / f"{zipped}.pt", training_file(), zipped) for zipped in (True, False)]
     for path, report in zip(paths, run_reader(paths, "--audit"), strict=True):
@@ -185,8 +254,8 @@ def _with(**tensors: Any) -> Any:
         (_with(attention__weight=torch.zeros(3)), UnsupportedCheckpointError, "attention.weight"),
         (_with(convs__0__conv__blur__kernel=torch.ones(4, 4)), UnsupportedCheckpointError, "resample filter"),
         (_with(convs__0__conv__weight=torch.zeros(1, 5, 6, 3, 3)), UnsupportedCheckpointError, "do not halve"),
-        ({"conv.weight": torch.zeros(3, 3, 3, 3)}, UnsupportedCheckpointError, "no StyleGAN2 or DCGAN generator"),
-        ([1, 2], UnsupportedCheckpointError, "no StyleGAN2 or DCGAN generator"),
+        ({"conv.weight": torch.zeros(3, 3, 3, 3)}, UnsupportedCheckpointError, "no StyleGAN2, ProGAN or DCGAN generator"),
+        ([1, 2], UnsupportedCheckpointError, "no StyleGAN2, ProGAN or DCGAN generator"),
         ({"a\x1b[2J": 1}, UnsupportedCheckpointError, r"x1b"),
     ],
 )

@@ -11,6 +11,7 @@ from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.directions import Settings, sefa
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
+from orojar_cli.finetune.rotation import fold_rotation
 
 
 def plain(widths=(12, 10, 8), z_dim=7, bias=False, image=3) -> nn.Sequential:
@@ -72,6 +73,21 @@ def test_it_is_kept_as_safetensors_and_has_no_pkl_form(tmp_path) -> None:
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in loaded.generator.state_dict().items())
     with pytest.raises(UnsupportedCheckpointError, match=r"DCGAN network has no \.pkl form"):
         save_checkpoint(loaded, tmp_path / "new.pkl")
+
+
+def test_a_tuned_network_goes_back_into_the_modules_it_came_from(tmp_path) -> None:
+    network = plain(bias=True)
+    loaded = load_checkpoint(saved(network, tmp_path / "weights.tar"))
+    matrix = torch.linalg.qr(torch.randn(7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))).Q
+    fold_rotation(loaded.generator, matrix)
+    assert save_checkpoint(loaded, tmp_path / "tuned.tar") == ["synthesis.first.affine.weight"]
+    tensors = torch.load(tmp_path / "tuned.tar", weights_only=True)["netG_state_dict"]
+    tuned = plain(bias=True)
+    tuned.load_state_dict({name.removeprefix("main."): tensor for name, tensor in tensors.items()}, strict=True)
+    z = torch.randn(3, 7)
+    with torch.no_grad():
+        turned = tuned((z.double() @ matrix.T).float()[:, :, None, None])
+        torch.testing.assert_close(turned, network(z[:, :, None, None]), rtol=1e-4, atol=1e-5)
 
 
 def test_what_it_does_not_have_is_refused(tmp_path) -> None:
