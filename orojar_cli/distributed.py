@@ -6,6 +6,8 @@ starts one and never reads the environment.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -14,6 +16,11 @@ from torch import Tensor
 def is_shared() -> bool:
     """Whether a process group of more than one process exists."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes files: the first of the group, or alone."""
+    return not is_shared() or dist.get_rank() == 0
 
 
 def share(count: int, rank: int | None = None, world_size: int | None = None) -> range:
@@ -34,10 +41,51 @@ def gathered(part: Tensor, count: int) -> Tensor:
     if not is_shared():
         return part
     sizes = [len(share(count, rank, dist.get_world_size())) for rank in range(dist.get_world_size())]
-    # NCCL moves only what is on a GPU, and both backends only tensors of one size.
-    device = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
-    padded = torch.zeros(max(sizes), *part.shape[1:], dtype=part.dtype, device=device)
+    # Backends move only tensors of one size.
+    padded = torch.zeros(max(sizes), *part.shape[1:], dtype=part.dtype, device=_device())
     padded[: len(part)] = part
     everyone = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(everyone, padded)
     return torch.cat([piece[:size] for piece, size in zip(everyone, sizes, strict=True)]).to(part.device)
+
+
+def own(items: Tensor) -> Tensor:
+    """This process's share of items [N, ...]."""
+    mine = share(len(items))
+    return items[mine.start : mine.stop]
+
+
+def joined(part: Tensor, count: int) -> Tensor:
+    """`gathered`, with a gradient through this process's own part: losses of the whole are then the same in every process, and
+    `add_gradients` makes up the whole gradient."""
+    if not is_shared():
+        return part
+    mine, whole = share(count), gathered(part.detach(), count)
+    return torch.cat([whole[: mine.start], part, whole[mine.stop :]])
+
+
+def add_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Sum every parameter's gradient over the processes, in place."""
+    if not is_shared():
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    sums = _everywhere(torch.cat([gradient.flatten() for gradient in gradients]), dist.all_reduce)
+    for gradient, part in zip(gradients, sums.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def as_first(tensor: Tensor) -> Tensor:
+    """The first process's tensor of this shape and type, in every process."""
+    return _everywhere(tensor.clone(), lambda moved: dist.broadcast(moved, 0)) if is_shared() else tensor
+
+
+def _everywhere(tensor: Tensor, exchange: Callable[[Tensor], object]) -> Tensor:
+    """What an exchange in place makes of a tensor."""
+    moved = tensor.to(_device()).contiguous()
+    exchange(moved)
+    return moved.to(tensor.device)
+
+
+def _device() -> torch.device:
+    """Where the group's backend moves tensors from: NCCL only those on a GPU."""
+    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")

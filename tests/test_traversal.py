@@ -6,7 +6,7 @@ import torch
 
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
-from orojar_cli.traversal import Renderer, seed_latents, strengths, there_and_back, walk, walk_ws
+from orojar_cli.traversal import Renderer, along, seed_latents, strengths, there_and_back, walk, walk_ws
 
 
 def axes(shapes, space: str = "w", layers=tuple(range(8))) -> DirectionSet:
@@ -39,6 +39,23 @@ def test_a_loop_is_seamless_and_reaches_both_ends(ease: bool) -> None:
     steps = np.diff([*values, values[0]])
     assert np.abs(steps).max() <= 1.6 * 12 / 48
     assert int((np.diff(np.sign(steps[np.abs(steps) > 1e-9])) != 0).sum()) == 2  # turns only at the two ends
+
+
+def test_a_loop_between_others_starts_and_ends_at_rest() -> None:
+    values = np.array(there_and_back(3.0, 96, rest=True))
+    assert values[0] == 0 and values.max() == pytest.approx(3) and values.min() == pytest.approx(-3)
+    steps = np.diff([*values, values[0]])
+    assert np.abs(steps[[0, -1]]).max() < 0.1 * np.abs(steps).max()
+    assert np.abs(np.diff(steps)).max() < 0.15 * np.abs(steps).max()
+    assert int((np.diff(np.sign(steps[np.abs(steps) > 1e-9])) != 0).sum()) == 2
+
+
+def test_displacements_along_a_direction_and_edits_add_up(shapes) -> None:
+    steps = along(axes(shapes), 1, [0.0, 1.5], [(0, 2.0), (3, -1.0)])
+    expected = torch.zeros(2, 64)
+    expected[:, 0], expected[:, 3], expected[1, 1] = 2.0, -1.0, 3.0
+    assert torch.equal(steps, expected)
+    assert torch.equal(along(axes(shapes), None, [0.0], [(1, 1.0)]), 2 * torch.eye(64)[1:2])
 
 
 def test_a_step_in_w_is_added_after_truncation_at_the_chosen_layers(shapes) -> None:

@@ -12,19 +12,11 @@ import torch
 from orojar_cli.activeness import activeness
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.jacobian import Response
-from orojar_cli.media import display_size, labelled_grid, resize, save_image
+from orojar_cli.layouts import cell_size, row_labels
+from orojar_cli.media import labelled_grid, resize, save_image
+from orojar_cli.scene import strength_text
 from orojar_cli.spaces import Latents
 from orojar_cli.traversal import Renderer, dimension_rows, strengths
-
-
-def cell_size(resolution: int, wanted: int | None = None, largest: int = 128) -> int:
-    """Size of a picture in a grid: as asked, else comfortable and at most `largest`."""
-    return wanted or min(display_size(resolution, 64), largest)
-
-
-def row_labels(directions: DirectionSet, dimensions: Sequence[int]) -> list[str]:
-    """ "dim 3" over its label or activeness."""
-    return [f"dim {index}\n{directions.labels[index] or f'act {directions.activeness[index]:.3g}'}" for index in dimensions]
 
 
 def direction_grid(
@@ -43,14 +35,14 @@ def direction_grid(
     values = strengths(extent, steps)
     size = cell_size(renderer.generator.img_resolution)
     cells = np.stack([resize(row, size) for row in dimension_rows(renderer, at, directions, dimensions, values)])
-    columns = [f"seed {seed}" if step == steps // 2 else f"{value:+.3g}" for seed in seeds for step, value in enumerate(values)]
     picture = labelled_grid(
         cells,
         row_labels=row_labels(directions, dimensions),
-        column_labels=columns,
+        column_labels=[strength_text(value) for value in values] * len(seeds),
         title=title,
-        footer=f"strength in sigmas of {directions.space}, {directions.method}",
+        footer=f"{directions.method} in {directions.space}, strength in sigmas",
         group=steps,
+        group_labels=[f"seed {seed}" for seed in seeds],
     )
     save_image(picture, path)
 
@@ -76,16 +68,15 @@ def before_after_grid(
     left = [resize(row, size) for row in dimension_rows(before, at, original, dimensions, values)]
     right = [resize(row, size) for row in dimension_rows(after, tuned_at, axes, dimensions, values)]
     cells = np.stack([np.concatenate(pair) for pair in zip(left, right, strict=True)])
-    columns = [f"{value:+.3g}" for _ in range(2) for value in values]
-    columns[3], columns[10] = "before", "after"
     labels = [f"dim {index}\nact {original.activeness[index]:.3g} | {axes.activeness[index]:.3g}" for index in dimensions]
     picture = labelled_grid(
         cells,
         row_labels=labels,
-        column_labels=columns,
+        column_labels=[strength_text(value) for value in values] * 2,
         title=f"z axes before and after, most active first (seed {seed})",
         footer="strength in sigmas of z",
         group=7,
+        group_labels=["before", "after"],
     )
     save_image(picture, path)
 

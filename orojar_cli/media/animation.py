@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from orojar_cli.files import atomic_path
 from orojar_cli.media.apng import write_apng
 from orojar_cli.media.gif import write_gif
 from orojar_cli.media.mp4 import write_mp4
+from orojar_cli.media.settings import settings_text
 from orojar_cli.media.webp import write_webp
 
-Writer = Callable[[Iterator[np.ndarray], Path, float, bool], None]
+# Of frames, path, frames per second, whether to loop, and text to keep.
+Writer = Callable[[Iterator[np.ndarray], Path, float, bool, str], None]
 _SLOWEST = 0.01
 
 
@@ -32,13 +35,20 @@ _GIF, _WEBP, _PNG = _Format(write_gif, 50, 65535), _Format(write_webp, 1000, 163
 _FORMATS = {".gif": _GIF, ".webp": _WEBP, ".png": _PNG, ".apng": _PNG, ".mp4": _Format(write_mp4, 1000, 16384)}
 
 
-def save_animation(frames: Iterable[np.ndarray], path: str | os.PathLike[str], *, fps: float = 25, loop: bool = True) -> None:
+def save_animation(
+    frames: Iterable[np.ndarray],
+    path: str | os.PathLike[str],
+    *,
+    fps: float = 25,
+    loop: bool = True,
+    metadata: dict[str, Any] | None = None,
+) -> None:
     """Write frames [H, W, 3] uint8 as a film, whole or not at all; the suffix .gif, .webp, .png, .apng or .mp4 chooses the format.
 
     `frames` may be a generator and is consumed once, a frame at a time: memory does not grow with the length of the film (a GIF's
     frames beyond 256 MiB wait in a temporary file beside `path`).  Every frame is kept, also where it repeats the one before, and the
     total duration is frames / fps to half a unit of the format (GIF 1/100 s, WebP 1/1000 s).  `loop` repeats the film for ever,
-    else it stops after one showing; MP4 leaves that to the player.
+    else it stops after one showing; MP4 leaves that to the player.  GIF and PNG keep `metadata` for `read_metadata`, the others do not.
 
     Raises OptionError for another suffix, no frames, frames of unlike shape or a rate the format cannot show, MissingExtraError for
     .mp4 without the [video] extra, OutputFileError where the file cannot be written.
@@ -52,7 +62,7 @@ def save_animation(frames: Iterable[np.ndarray], path: str | os.PathLike[str], *
     with atomic_path(path) as temporary:
         # Before the first frame is rendered, so that a missing folder is told at once.
         temporary.touch()
-        film.write(_checked(frames, film.longest_side), temporary, fps, loop)
+        film.write(_checked(frames, film.longest_side), temporary, fps, loop, settings_text(metadata) if metadata else "")
 
 
 def _checked(frames: Iterable[np.ndarray], longest_side: int) -> Iterator[np.ndarray]:

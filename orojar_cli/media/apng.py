@@ -13,13 +13,15 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from orojar_cli.media.settings import PNG_SIGNATURE, png_text
 from orojar_cli.media.timing import changed_box
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+def write_apng(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool, text: str = "") -> None:
+    """Write frames [H, W, 3] uint8, each only where it differs from the one before; durations are the exact fraction 1 / fps.
 
-def write_apng(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool) -> None:
-    """Write frames [H, W, 3] uint8, each only where it differs from the one before; durations are the exact fraction 1 / fps."""
+    `text` is kept in a text chunk.
+    """
     delay = (1 / Fraction(fps).limit_denominator(10_000)).limit_denominator(65535)
     with open(path, "wb") as file:
         count = sequence = 0
@@ -27,10 +29,12 @@ def write_apng(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool)
         for frame in frames:
             left, top, right, bottom = (0, 0, *frame.shape[1::-1]) if before is None else changed_box(before, frame)
             if before is None:
-                file.write(_SIGNATURE)
+                file.write(PNG_SIGNATURE)
                 _chunk(file, b"IHDR", struct.pack(">IIBBBBB", right, bottom, 8, 2, 0, 0, 0))
                 control = file.tell()
                 _chunk(file, b"acTL", struct.pack(">II", 0, 0 if loop else 1))
+                if text:
+                    _chunk(file, b"tEXt", png_text(text))
             box = (sequence, right - left, bottom - top, left, top, delay.numerator, delay.denominator, 0, 0)
             _chunk(file, b"fcTL", struct.pack(">IIIIIHHBB", *box))
             sequence += 1
@@ -56,7 +60,7 @@ def _pixel_chunks(pixels: np.ndarray) -> Iterator[bytes]:
     """The compressed pixels of a picture as Pillow's PNG encoder filters and packs them."""
     encoded = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(encoded, "PNG")
-    data, at = encoded.getvalue(), len(_SIGNATURE)
+    data, at = encoded.getvalue(), len(PNG_SIGNATURE)
     while at < len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         if kind == b"IDAT":

@@ -28,15 +28,15 @@ class FrameComposer:
         columns: int | None = None,
         caption: str = "",
         marker: bool = True,
-        extent: float | None = None,
+        ends: Sequence[str] = (),
     ) -> None:
-        """`count` pictures of `size` (height, width) a frame, by default at most six to a row.
+        """`count` pictures of `size` (height, width) a frame, `columns` to a row (by default `columns_for`).
 
-        `marker` draws a bar with a dot under them, `extent` writes -extent and +extent at its ends.  Raises OptionError without pictures.
+        `marker` draws a bar with a dot under them, with the two texts `ends` at its ends.  Raises OptionError without pictures.
         """
         if count < 1:
             raise OptionError("a film needs at least one picture a frame")
-        self.columns = columns or min(count, 6)
+        self.columns = self.columns_for(count, columns)
         self.pictures = (count, *size, 3)
         self.inner = tile(np.empty(self.pictures, np.uint8), self.columns, _PADDING).shape[:2]
         self.top = _MARGIN + (22 if caption else 0)
@@ -45,14 +45,18 @@ class FrameComposer:
         draw = ImageDraw.Draw(frame)
         if caption:
             draw.text((_MARGIN, 21), elided(caption, font(14), self.inner[1]), INK, font(14), anchor="ls")
-        self.rail = self._draw_rail(draw, frame.size, extent) if marker else None
+        self.rail = self._draw_rail(draw, frame.size, ends) if marker else None
         self.base = np.asarray(frame)
 
-    def _draw_rail(self, draw: ImageDraw.ImageDraw, size: tuple[int, int], extent: float | None) -> tuple[float, float, float]:
+    @staticmethod
+    def columns_for(count: int, columns: int | None = None) -> int:
+        """How many pictures stand side by side: as asked, else at most six in rows of equal length."""
+        return min(count, columns) if columns else -(-count // -(-count // 6))
+
+    def _draw_rail(self, draw: ImageDraw.ImageDraw, size: tuple[int, int], ends: Sequence[str]) -> tuple[float, float, float]:
         """Draws the bar; returns the dot's leftmost and rightmost place and its height."""
         width, middle = size[0], size[1] - 11
         start, end = _MARGIN + _RADIUS, width - 1 - _MARGIN - _RADIUS
-        ends: Sequence[str] = () if extent is None else (f"-{extent:.3g}", f"+{extent:.3g}")
         space = max((font(11).getlength(plain(text)) for text in ends), default=0)
         # Numbers that would leave less than half of the bar are not worth it.
         if ends and 4 * (space + 8) <= width:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 
 from orojar_cli.media.palette import COLOURS, PaletteSurvey
+from orojar_cli.media.settings import gif_comment
 from orojar_cli.media.timing import changed_box, ticks
 
 _MEMORY = 1 << 28
@@ -20,11 +21,11 @@ _UNCHANGED = COLOURS
 _HELD = 2
 
 
-def write_gif(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool) -> None:
+def write_gif(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool, text: str = "") -> None:
     """Write frames [H, W, 3] uint8; durations are whole hundredths of a second whose sum is right.
 
     Each frame holds only the pixels that differ from the one before, so still regions are the same bytes throughout.  A film of at
-    most 255 colours is kept exactly.
+    most 255 colours is kept exactly.  `text` becomes a comment.
     Pillow's own writer would merge equal frames and give every frame a palette of its own.
     """
     with open(path, "wb") as file, SpooledTemporaryFile(_MEMORY, dir=str(path.parent)) as spool:
@@ -41,6 +42,8 @@ def write_gif(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool) 
         file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF7, 0, 0) + palette.table())
         if loop:
             file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")
+        if text:
+            file.write(gif_comment(text))
         spool.seek(0)
         before = None
         for _, duration in zip(range(count), ticks(fps, 100), strict=False):

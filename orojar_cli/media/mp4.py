@@ -14,10 +14,10 @@ from orojar_cli.errors import MissingExtraError, OutputFileError
 _QUALITY = ["-c:v", "libx264", "-crf", "17", "-preset", "medium", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
 
 
-def write_mp4(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool) -> None:
+def write_mp4(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool, text: str = "") -> None:
     """Write frames [H, W, 3] uint8 as H.264 yuv420p, which every player shows; odd sides are made even by repeating the last pixels.
 
-    Frames are encoded while the next are made.  `loop` cannot be stored: players decide.
+    Frames are encoded while the next are made.  `loop` cannot be stored: players decide; `text` is not kept.
     Raises MissingExtraError without the [video] extra and OutputFileError where ffmpeg fails.
     """
     try:

@@ -16,11 +16,12 @@ _LOSSY = {"quality": 88, "method": 4}
 _LOSSLESS = {"lossless": True, "quality": 60, "method": 3}
 
 
-def write_webp(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool) -> None:
+def write_webp(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool, text: str = "") -> None:
     """Write frames [H, W, 3] uint8, each only where it differs from the one before.
 
     The film is lossless where that makes its first frame no larger (pixel art, flat colours), else of high quality.
     Pillow's own writer would hold all frames in memory and turn a film of equal frames into a still picture.
+    `text` is not kept: WebP has no place for it that readers agree on.
     """
     with open(path, "wb") as file:
         before = None

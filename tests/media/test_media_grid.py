@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from orojar_cli.errors import OptionError
-from orojar_cli.media import FrameComposer, labelled_grid, tile
+from orojar_cli.media import FrameComposer, labelled_grid, stacked, tile
 from orojar_cli.media.grid import BACKGROUND
 from orojar_cli.media.text import elided, fitting, font, plain
 
@@ -106,6 +107,25 @@ def test_column_labels_shrink_before_they_are_cut() -> None:
     assert fitting(["much too long"], 10, 12, 9) is font(9)
 
 
+def test_group_labels_stand_over_their_columns(cells: np.ndarray) -> None:
+    without = np.asarray(labelled_grid(cells, group=2, column_labels=["a", "b"] * 2))
+    picture = np.asarray(labelled_grid(cells, group=2, group_labels=["seed 0", "1"], column_labels=["a", "b"] * 2))
+    np.testing.assert_array_equal(picture[40:], without[20:])
+    ink = np.flatnonzero((picture[:34].max(-1) < 200).any(0))
+    left, right = (corner(picture, cells[0, column])[1] for column in (0, 2))
+    assert abs(ink[ink < right - 8].mean() - (left + 33)) < 4 and abs(ink[ink >= right].mean() - (right + 33)) < 4
+    with pytest.raises(OptionError, match="1 group labels for 2 groups"):
+        labelled_grid(cells, group=2, group_labels=["a"])
+
+
+def test_pictures_are_stacked_flush_left() -> None:
+    picture = np.asarray(stacked([Image.new("RGB", (4, 2), (1, 2, 3)), Image.new("RGB", (6, 3), (9, 9, 9))], 1))
+    assert picture.shape == (6, 6, 3)
+    assert (picture[:2, :4] == (1, 2, 3)).all() and (picture[:3, 4:] == BACKGROUND).all() and (picture[3:] == 9).all()
+    with pytest.raises(OptionError):
+        stacked([])
+
+
 @pytest.mark.parametrize("options", [{"row_labels": ["a"]}, {"column_labels": ["a"]}])
 def test_grid_refuses_labels_of_another_number(cells: np.ndarray, options: dict[str, list[str]]) -> None:
     with pytest.raises(OptionError, match=r"1 (row|column) labels for"):
@@ -119,7 +139,7 @@ def test_grid_refuses_other_shapes(shape: tuple[int, ...]) -> None:
 
 
 def test_film_frames_differ_only_in_pictures_and_dot() -> None:
-    composer = FrameComposer(3, (40, 40), caption="dim 3  x position", extent=2.5)
+    composer = FrameComposer(3, (40, 40), caption="dim 3  x position", ends=("-2.5", "+2.5"))
     pictures = np.random.default_rng(0).integers(60, 100, (3, 40, 40, 3), np.uint8)
     left, middle, right = (composer.compose(pictures, position) for position in (-1.0, 0.0, 1.0))
     for picture in pictures:

@@ -54,7 +54,10 @@ def test_png_without_settings_or_with_those_of_others(tmp_path: Path) -> None:
     assert read_metadata(tmp_path / "a.png") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIH", None])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIH", b"GIF89a", b"GIF89a\1\0\1\0\0\0\0!\xfe\x09orojar", None],
+)
 def test_unreadable_pictures(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)
@@ -88,3 +91,19 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(OutputFileError, match="does not exist"):
         save_image(PIXELS, tmp_path / "missing" / "a.png")
+
+
+def test_settings_too_long_to_be_settings(tmp_path: Path) -> None:
+    save_image(PIXELS, tmp_path / "a.png", {"text": "x" * (2 << 20)})
+    with pytest.raises(InputFileError, match="damaged"):
+        read_metadata(tmp_path / "a.png")
+
+
+def test_settings_nested_too_deep(tmp_path: Path) -> None:
+    save_image(PIXELS, tmp_path / "a.png", {"a": 1})
+    data, nested = (tmp_path / "a.png").read_bytes(), b"[" * 100_000
+    at = data.index(b"tEXt") - 4
+    chunk = (7 + len(nested)).to_bytes(4, "big") + b"tEXtorojar\0" + nested + b"\0\0\0\0"
+    (tmp_path / "a.png").write_bytes(data[:at] + chunk + data[at:])
+    with pytest.raises(InputFileError, match="damaged"):
+        read_metadata(tmp_path / "a.png")

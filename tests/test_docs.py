@@ -1,0 +1,71 @@
+"""Every command of every page runs; the command reference is what the program says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orojar_cli.cli import main, orojar
+from orojar_cli.cli.reference import command_reference
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "commands.md")]
+# Minutes of work, or a page that stays open.
+LONG = ("finetune", "compare", "explore", "project")
+
+
+def commands(page: Path) -> list[str]:
+    """Lines of the page's indented blocks that call orojar, without comments."""
+    lines = re.findall(r"^    (orojar .*)$", page.read_text(), re.MULTILINE)
+    return [line.partition("   #")[0].strip() for line in lines if "…" not in line and "://" not in line]
+
+
+def is_long(command: str) -> bool:
+    return shlex.split(command)[1] in LONG
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the bundled network and the networks and pictures that pages speak of."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "checkpoints", tmp_path / "checkpoints")
+    shutil.copy(ROOT / "checkpoints" / "shapes32.pkl", tmp_path / "ckpt.pkl")
+    shutil.copy(ROOT / "examples" / "own_generator.py", tmp_path)
+    return tmp_path
+
+
+def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = sorted((folder / "orojar-runs").glob("0*")) if (folder / "orojar-runs").exists() else []
+    arguments = [str(runs[-1]) if word == "RUN" else word for word in shlex.split(command)[1:]]
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert not caught.value.code, f"{command}\n{capsys.readouterr().err}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_short_commands_of_a_page_run(page: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in commands(page):
+        if not is_long(command):
+            run(command, workplace, capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if any(map(is_long, commands(page)))], ids=lambda page: page.name)
+def test_all_commands_of_a_page_run(page: Path, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in commands(page):
+        if shlex.split(command)[1] != "explore":
+            run(command, workplace, capsys)
+
+
+def test_the_command_reference_is_what_the_program_says() -> None:
+    assert (ROOT / "docs" / "commands.md").read_text() == command_reference(orojar)
+
+
+def test_pages_link_to_files_that_exist() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
