@@ -88,11 +88,13 @@ def finished(
     method: str,
     *,
     by_activeness: bool,
+    measured: bool = True,
     scores: dict[str, Tensor] | None = None,
     progress: Progress | None = None,
 ) -> DirectionSet:
     """A direction set of coordinates [K, d] in `frame`, most active first or in the order given, cut to `settings.num`.
 
+    Not `measured`, the activeness of all is 0: measuring it draws hundreds of pictures for every direction.
     Signs are fixed so that the largest entry of every direction is positive: two runs agree, also across machines.
     """
     coordinates = coordinates.to(frame.steps)
@@ -108,7 +110,9 @@ def finished(
     response = Response(generator, settings.space, settings.layers_of(generator))
     at = settings.latents(generator, _ACTIVENESS_SAMPLES, _ACTIVENESS_STREAM)
     callback = None if progress is None else lambda done: progress("activeness", done, len(units))
-    active = activeness(response, at, units * sigma.unsqueeze(1), callback=callback)
+    kept = settings.partial.section("activeness")
+    steps = units * sigma.unsqueeze(1)
+    active = activeness(response, at, steps, callback=callback, kept=kept) if measured else torch.zeros(len(units))
     result = DirectionSet(
         directions=units.cpu(),
         sigma=sigma.cpu(),

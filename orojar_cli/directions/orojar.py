@@ -23,6 +23,7 @@ from orojar_cli.spaces import Latents
 
 _FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
 _PILOT = 48
+CUSTOMARY_SUBSPACE = 10
 _AUTO_SHARE, _AUTO_RANGE = 0.95, (4, 32)
 
 
@@ -78,9 +79,10 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
 def _subspace_size(settings: Settings, grams: Tensor, basis: Tensor) -> int:
     dim = len(basis)
     if settings.subspace is not None:
-        if not 1 <= settings.subspace <= dim:
+        # The customary size is no demand: spaces of fewer dimensions are rotated as a whole.
+        if not 1 <= settings.subspace <= max(dim, CUSTOMARY_SUBSPACE):
             raise OptionError(f"--subspace {settings.subspace}: this space has {dim} dimensions")
-        return settings.subspace
+        return min(settings.subspace, dim)
     spectrum = (basis @ normalise_by_trace(grams).mean(0) @ basis.T).diagonal()
     share = spectrum.cumsum(0) / spectrum.sum()
     return min(dim, max(_AUTO_RANGE[0], min(_AUTO_RANGE[1], int((share < _AUTO_SHARE).sum()) + 1)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.diagonaliser.identifiability import degenerate_values
+from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
@@ -24,6 +26,8 @@ def style_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
     for layer in generator.config.layers():
         if layer.ws not in by_entry or "torgb" not in layer.name:
             by_entry[layer.ws] = layer.affine
+    if not by_entry:
+        raise OptionError("this generator names no weights that w meets first, so SeFa has nothing to factorise; use orojar discover")
     weights = generator.state_dict()
     return [weights[by_entry[entry]] for entry in layers]
 
@@ -48,7 +52,7 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     """The first `settings.num` singular directions of the chosen layers' style weights, in w, in the order of singular values.
 
     Option `normalize` (True) gives rows unit length; `first_layer` uses the first chosen layer alone (the OroJaR authors'
-    baseline).  Raises OptionError for a space other than w.
+    baseline); `activeness` (True) measures how active they are, else all are 0.  Raises OptionError for a space other than w.
     """
     if settings.space != "w":
         raise OptionError(f"SeFa factorises the style weights, so its directions live in w, not in {settings.space}")
@@ -57,4 +61,12 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     vectors, values = style_factors(weights, normalise=settings.options.get("normalize", True))
     frame = Frame.of(generator, settings)
     plain = Frame(torch.eye(generator.w_dim).to(frame.steps), frame.moments, False)
-    return finished(generator, settings, plain, vectors, "sefa", by_activeness=False, scores={"singular_value": values}, progress=progress)
+    scores = {"singular_value": values, DEGENERATE: degenerate_values(values)}
+    measured = settings.options.get("activeness", True)
+    return finished(generator, settings, plain, vectors, "sefa", by_activeness=False, measured=measured, scores=scores, progress=progress)
+
+
+def sefa_at_once(generator: Generator, checkpoint: str) -> DirectionSet:
+    """SeFa's first 16 directions of the network with the hash `checkpoint`, their activeness not measured: seconds at any size."""
+    settings = Settings(whiten=False, class_index=0 if generator.c_dim else None, options={"activeness": False})
+    return replace(sefa(generator, settings), checkpoint=checkpoint)

@@ -1,0 +1,104 @@
+"""orojar explore: sliders in a browser."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orojar_cli.cli.console import result, say
+from orojar_cli.cli.options import device_option, download_options, generator_option, json_option, noise_option, torch_device
+
+if TYPE_CHECKING:
+    from orojar_cli.cli.sources import Source
+    from orojar_cli.explore.app import Explorer
+
+
+@click.command()
+@click.argument("source", required=False)
+@click.option("--directions", help="A direction set to use instead of the SOURCE's.")
+@click.option("--network", help="The checkpoint to use instead of the SOURCE's.")
+@generator_option
+@download_options
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of 127.0.0.1; 0 finds a free one.")
+@click.option("--open/--no-open", "opened", default=False, show_default=True, help="Open the page in the browser.")
+@noise_option
+@device_option
+@json_option
+def explore(
+    source: str | None,
+    directions: str | None,
+    network: str | None,
+    own: str | None,
+    sha256: str | None,
+    max_download: float | None,
+    port: int,
+    opened: bool,
+    noise_mode: str,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Play with the directions of SOURCE: a page on this machine with a slider for each.
+
+    SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
+    Names given on the page are written into the direction set.  Ctrl-C stops it.
+    """
+    from orojar_cli.cli.sources import load_source
+    from orojar_cli.errors import MissingExtraError
+
+    try:
+        from orojar_cli.explore.server import ExplorerServer
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+            raise
+        raise MissingExtraError(f"orojar explore needs {error.name}; install it with: pip install 'orojar[explore]'") from error
+    named: dict[str, Any] = {"directions": directions, "network": network, "own": own, "sha256": sha256, "max_download": max_download}
+    found = load_source(source, device=torch_device(device), **named)
+    explorer = explorer_of(found, noise_mode, apart=network is not None or directions is not None, own=own)
+    server = ExplorerServer(explorer, port)
+    result(as_json, {"url": server.url, "port": server.port}, [server.url])
+    say("open this address in a browser on this machine; Ctrl-C stops")
+    if opened:
+        webbrowser.open(server.url)
+    try:
+        server.run()
+    finally:
+        if not explorer.close(timeout=0.3):
+            # A picture of a large network takes seconds, and a thread inside torch can neither be stopped nor left at the exit.
+            say("interrupted")
+            os._exit(130)
+
+
+def explorer_of(found: Source, noise_mode: str = "const", *, apart: bool = False, own: str | None = None) -> Explorer:
+    """The explorer of a source.  `apart` says that its network was named apart from its directions, `own` is the user's code."""
+    from orojar_cli.cli.remake import shared_name
+    from orojar_cli.cli.sources import SEFA
+    from orojar_cli.demonstration import demonstration
+    from orojar_cli.explore.app import Explorer, Names
+    from orojar_cli.explore.studio import OWN, Studio
+
+    path, network = found.path, found.checkpoint.path
+    arguments = [network] if path is None else [source_name(path)]
+    if own is not None:
+        arguments = [*arguments[: 0 if path is None else 1], "--generator", own]
+    elif path is not None and apart:
+        arguments += ["--network", network]
+    names = Names(
+        {OWN: arguments, SEFA: [*arguments, "--directions", SEFA]},
+        checkpoint=shared_name(network),
+        directions=None if path is None else shared_name(path),
+    )
+    # The demonstration belongs to the program, not to whoever runs it.
+    bundled = path is not None and path.resolve() == demonstration()[1].resolve()
+    kept, name = None if bundled else path, found.checkpoint.name
+    return Explorer(Studio(found.checkpoint.generator, found.directions, kept, name=name, noise_mode=noise_mode), names)
+
+
+def source_name(path: Path) -> str:
+    """How a SOURCE argument names a direction set: by its run, where it is the one of the run."""
+    from orojar_cli.runs import is_in_run, load_run
+
+    return str(path.parent) if is_in_run(path) and load_run(path).directions == path else str(path)
