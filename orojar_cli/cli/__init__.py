@@ -8,11 +8,15 @@ import traceback
 import click
 
 from orojar_cli import __version__
+from orojar_cli.cli.compare import compare
 from orojar_cli.cli.convert import convert
 from orojar_cli.cli.discover import discover, sefa
+from orojar_cli.cli.explore import explore
 from orojar_cli.cli.finetune import finetune
 from orojar_cli.cli.inspect import inspect
 from orojar_cli.cli.label import label
+from orojar_cli.cli.metrics import metrics
+from orojar_cli.cli.project import project
 from orojar_cli.cli.sample import sample
 from orojar_cli.cli.traverse import traverse
 from orojar_cli.errors import OrojarError
@@ -33,7 +37,7 @@ def orojar(debug: bool) -> None:
     """
 
 
-for command in (inspect, sample, sefa, discover, finetune, traverse, label, convert):
+for command in (inspect, sample, sefa, discover, finetune, traverse, explore, compare, metrics, project, label, convert):
     orojar.add_command(command)
 
 

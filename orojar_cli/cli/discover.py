@@ -5,20 +5,24 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
-from orojar_cli.cli.options import checkpoint_argument, layers_option, run_options, seeds_option, torch_device
+from orojar_cli.cli.downloads import shown_arguments
+from orojar_cli.cli.options import layers_option, network_argument, run_options, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
+
+if TYPE_CHECKING:
+    from orojar_cli.directions import DirectionSet
 
 METHOD_NAMES = ("orojar", "orojar-sgd", "hessian", "sefa", "ganspace", "jacobian-pca", "random")
 GRID_ROWS = 10
 
 
 @click.command()
-@checkpoint_argument
+@network_argument
 @layers_option
 @click.option("--num", type=click.IntRange(1), default=16, show_default=True, help="Number of directions.")
 @click.option(
@@ -34,7 +38,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 
 
 @click.command()
-@checkpoint_argument
+@network_argument
 @click.option("--method", type=click.Choice(METHOD_NAMES), default="orojar", show_default=True, help="How the directions are found.")
 @click.option("--space", type=click.Choice(["z", "w", "p", "w+", "s"]), default="w", show_default=True, help="Latent space to search.")
 @click.option("--whiten/--no-whiten", default=None, help="Measure latents in standard deviations of the data [default: on, off for sefa].")
@@ -46,6 +50,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method itself, e.g. steps=1000 for orojar-sgd."
 )
+@click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder; repeat its other options.")
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
 @run_options
@@ -78,7 +83,8 @@ def run_method(
     method: str,
     method_options: dict[str, Any],
     *,
-    checkpoint: str,
+    checkpoint: str | None,
+    own: str | None,
     layers: Any,
     num: int,
     seeds: tuple[int, ...],
@@ -95,20 +101,25 @@ def run_method(
     samples: int = 128,
     subspace: str = "10",
     outputs: tuple[str, ...] = (),
+    resume: Path | None = None,
 ) -> None:
     """Load, run one method, write the run directory, print the table.  Under torchrun the processes share the measuring, the first
     writes and prints."""
-    from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.cli.pictures import direction_grid
+    from orojar_cli.cli.resuming import resumable
+    from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
     from orojar_cli.directions import METHODS, Settings, save_directions
+    from orojar_cli.distributed import is_shared
     from orojar_cli.outputs import Output, default_output
     from orojar_cli.runs import DIRECTIONS, RunWriter
     from orojar_cli.traversal import Renderer, seed_latents
 
-    loaded = load_checkpoint(checkpoint, torch_device(device))
+    loaded = load_network(checkpoint, own, torch_device(device))
     generator = loaded.generator
     if not subspace.isdigit() and subspace != "auto":
         raise click.BadParameter(f"{subspace!r} is neither a number nor auto", param_hint="--subspace")
+    if method in ("orojar-sgd", "hessian") and not getattr(generator, "differentiable", True):
+        raise click.UsageError(f"{method} takes gradients, which {loaded.name} does not give; use --method orojar")
     settings = Settings(
         space=space,
         whiten=whiten,
@@ -123,36 +134,30 @@ def run_method(
     )
     at = seed_latents(generator, seeds, class_index, psi, cutoff)
     with process_group() as rank, progress_bar(shown=rank == 0) as progress:
-        found = dataclasses.replace(METHODS[method](generator, settings, progress), checkpoint=loaded.sha256)
-    if rank:
+        if resume is not None and is_shared():
+            raise click.UsageError("--resume continues a command of one process")
+        run = RunWriter(outdir, command, run_name(loaded), resume) if rank == 0 else None
+        identity = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
+        with resumable(None if is_shared() else run, identity) as partial:
+            settings = dataclasses.replace(settings, partial=partial)
+            found = dataclasses.replace(METHODS[method](generator, settings, progress), checkpoint=loaded.sha256)
+    if run is None:
         return
-    run = RunWriter(outdir, command, checkpoint)
     save_directions(found, run.path / DIRECTIONS)
     for index in range(len(found)):
-        scores = {name: float(score[index]) for name, score in found.scores.items()}
-        run.metric(dimension=index, activeness=float(found.activeness[index]), sigma=float(found.sigma[index]), **scores)
+        run.metric(**dimension_record(found, index))
     rows = range(min(len(found), GRID_ROWS))
-    title = f"{method}: {loaded.contents.file.name}"
+    title = f"{method}: {loaded.name}"
     direction_grid(Renderer(generator, noise_mode), at, found, rows, run.path / "grid.png", seeds=seeds, title=title)
     finished = run.finish(
-        argv=sys.argv[1:],
+        argv=shown_arguments(sys.argv[1:]),
         command=command,
         options=settings.to_dict() | {"method": method, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode},
-        checkpoint={"path": str(Path(checkpoint).resolve()), "sha256": loaded.sha256},
+        checkpoint=recorded(loaded),
         device=str(loaded.device),
         artefacts={"directions": DIRECTIONS, "grid": "grid.png", "metrics": "metrics.jsonl"},
     )
     say(f"wrote {finished.path}: {DIRECTIONS}, grid.png")
-    header = ["dim", "activeness", "sigma", *found.scores]
-    body = [
-        [
-            str(index),
-            f"{found.activeness[index]:.4g}",
-            f"{found.sigma[index]:.4g}",
-            *(f"{score[index]:.4g}" for score in found.scores.values()),
-        ]
-        for index in range(len(found))
-    ]
     document = {
         "run": str(finished.path),
         "directions": str(finished.path / DIRECTIONS),
@@ -161,10 +166,22 @@ def run_method(
         "space": found.space,
         "layers": list(found.layers),
         "options": found.options,
-        "dimensions": [
-            {"dimension": index, "activeness": float(found.activeness[index]), "sigma": float(found.sigma[index])}
-            | {name: float(score[index]) for name, score in found.scores.items()}
-            for index in range(len(found))
-        ],
+        "dimensions": [dimension_record(found, index) for index in range(len(found))],
     }
-    result(as_json, document, [*table(header, body), "", f"look at one: orojar traverse {finished.path} --dim 0 --out walk.gif"])
+    result(as_json, document, [*dimension_table(found), "", f"look at one: {traverse_line(finished.path, own)}"])
+
+
+def dimension_record(found: DirectionSet, index: int) -> dict[str, Any]:
+    """The numbers of one direction, and the note on it where there is one."""
+    record = {"dimension": index, "activeness": float(found.activeness[index]), "sigma": float(found.sigma[index])}
+    record |= {name: float(score[index]) for name, score in found.scores.items()}
+    return record | ({"note": found.note(index)} if found.note(index) else {})
+
+
+def dimension_table(found: DirectionSet) -> list[str]:
+    """Lines of a table of all directions; degenerate and inactive ones are named as such."""
+    records = [dimension_record(found, index) for index in range(len(found))]
+    columns = [name for name in records[0] if name not in ("dimension", "degenerate", "note")]
+    rows = [[str(record["dimension"]), *(f"{record[name]:.4g}" for name in columns), record.get("note", "")] for record in records]
+    noted = any(row[-1] for row in rows)
+    return table(["dim", *columns, "note"], rows) if noted else table(["dim", *columns], [row[:-1] for row in rows])

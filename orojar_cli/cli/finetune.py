@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say
-from orojar_cli.cli.options import checkpoint_argument, run_options, seeds_option, torch_device
+from orojar_cli.cli.finetune_options import MappingChoices, mapping_options
+from orojar_cli.cli.options import network_argument, run_options, seeds_option, torch_device
+from orojar_cli.cli.process import process_group
 
 if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
     from orojar_cli.cli.tuned_run import Tuning
     from orojar_cli.directions import Settings
-    from orojar_cli.runs import RunWriter
-
-STATE = "training.safetensors"
+    from orojar_cli.finetune.rotation import Rotation
+    from orojar_cli.generators.protocol import Generator
 
 
 @click.command()
-@checkpoint_argument
+@network_argument
 @click.option(
     "--mode",
     type=click.Choice(["rotation", "mapping"]),
@@ -30,30 +31,19 @@ STATE = "training.safetensors"
 )
 @click.option("--samples", type=click.IntRange(8), help="Rotation: latents to measure at [default: what fits a minute or two].")
 @click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
-@click.option("--steps", type=click.IntRange(1), default=1500, show_default=True, help="Mapping: training steps after the warm start.")
-@click.option("--images", type=click.IntRange(2000), default=24_000, show_default=True, help="Mapping: images drawn to learn from.")
-@click.option(
-    "--max-shift",
-    type=float,
-    default=0.01,
-    show_default=True,
-    help="Mapping: refuse a network whose images moved further (energy distance).",
-)
-@click.option("--resume", type=click.Path(path_type=Path), help="Mapping: continue the interrupted run in this folder.")
+@mapping_options
 @click.option("--also-g", is_flag=True, help="Change the training copy G in the file too, not only G_ema.")
 @click.option("--safetensors", is_flag=True, help="Also write the tuned network as tuned.safetensors.")
 @seeds_option("0-1")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the samples.")
 @run_options
 def finetune(
-    checkpoint: str,
+    checkpoint: str | None,
+    own: str | None,
     mode: str,
     samples: int | None,
     outputs: tuple[str, ...],
-    steps: int,
-    images: int,
-    max_shift: float,
-    resume: Path | None,
+    choices: MappingChoices,
     also_g: bool,
     safetensors: bool,
     seeds: tuple[int, ...],
@@ -68,50 +58,76 @@ def finetune(
 ) -> None:
     """Make the z axes change the image orthogonally (OroJaR); write a .pkl other StyleGAN tools still open.
 
-    Mode rotation does not change the distribution of images at all, only which z draws which image.
+    Mode rotation does not change the distribution of images at all, only which z draws which image.  Under torchrun several processes
+    share the work: the same command, the same batch.
     """
-    from orojar_cli.checkpoint.checkpoint import load_checkpoint
+    from orojar_cli.cli.own_generator import OwnNetwork
+    from orojar_cli.cli.own_rotation import write_rotation_run
+    from orojar_cli.cli.sources import load_network, run_name
     from orojar_cli.cli.tuned_run import Look, write_tuned_run
     from orojar_cli.directions import Settings
+    from orojar_cli.errors import OptionError
     from orojar_cli.finetune.rotation import default_outputs, default_samples
     from orojar_cli.outputs import Output
     from orojar_cli.runs import RunWriter
     from orojar_cli.traversal import seed_latents
 
-    if resume is not None and mode != "mapping":
+    if choices.resume is not None and mode != "mapping":
         raise click.UsageError("--resume continues --mode mapping; a rotation is found in one go")
-    loaded = load_checkpoint(checkpoint, torch_device(device))
+    if own is not None and (mode != "rotation" or also_g or safetensors):
+        raise click.UsageError("your own generator's weights are not written: with --generator only --mode rotation, as directions of z")
+    loaded = load_network(checkpoint, own, torch_device(device))
     generator = loaded.generator
     chosen = tuple(map(Output.parse, outputs)) or default_outputs(generator)
     count = samples or default_samples(generator, chosen)
     settings = Settings(space="z", samples=count, seed=seed, outputs=chosen, class_index=class_index)
-    look = Look(seed_latents(generator, seeds, class_index, psi, cutoff), seeds, noise_mode)
+    # The mapping of a conditional network is trained for all classes; the pictures show one.
+    shown = 0 if mode == "mapping" and generator.c_dim and class_index is None else class_index
+    look = Look(seed_latents(generator, seeds, shown, psi, cutoff), seeds, noise_mode)
     options = settings.to_dict() | {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "also_g": also_g}
-    if mode == "rotation":
-        tuning = rotate(loaded, settings)
-        run = RunWriter(outdir, "finetune", checkpoint)
-    else:
-        options |= {"steps": steps, "images": images, "max_shift": max_shift}
-        run = RunWriter(outdir, "finetune-mapping", checkpoint, resume)
-        tuning = train(loaded, settings, run, steps=steps, images=images, max_shift=max_shift)
+    if isinstance(loaded, OwnNetwork):
+        rotation = measured_rotation(generator, settings)
+        document, lines = write_rotation_run(RunWriter(outdir, "finetune", run_name(loaded)), loaded, rotation, look, options)
+        result(as_json, document, lines)
+        return
+    with process_group() as rank:
+        if mode == "rotation":
+            tuning = rotate(loaded, settings, talking=rank == 0)
+            run = RunWriter(outdir, "finetune", run_name(loaded)) if rank == 0 else None
+        else:
+            from orojar_cli.cli.mapping_run import train
+
+            options |= choices.to_dict()
+            run = RunWriter(outdir, "finetune-mapping", run_name(loaded), choices.resume) if rank == 0 else None
+            try:
+                tuning = train(loaded, settings, tuple(map(Output.parse, outputs)), choices, run, look)
+            except OptionError:
+                if run is not None:
+                    run.abandon()
+                raise
+    if run is None:
+        return
     document, lines = write_tuned_run(run, loaded, tuning, look, options, also_g=also_g, safetensors=safetensors)
     result(as_json, document, lines)
 
 
-def loss_line(before: float, after: float) -> str:
-    """The line about the loss."""
-    return f"held-out OroJaR loss (normalised) {before:.4f} -> {after:.4f}, {100 * (1 - after / before):.1f} % less"
+def measured_rotation(generator: Generator, settings: Settings, talking: bool = True) -> Rotation:
+    """Find the rotation, telling how far it is."""
+    from orojar_cli.finetune.rotation import find_rotation
+
+    if talking:
+        say(f"measuring {settings.samples} latents, {generator.z_dim} dimensions, on {', '.join(map(str, settings.outputs))}")
+    with progress_bar(shown=talking) as progress:
+        return find_rotation(generator, settings, progress)
 
 
-def rotate(loaded: Checkpoint, settings: Settings) -> Tuning:
+def rotate(loaded: Checkpoint, settings: Settings, talking: bool = True) -> Tuning:
     """Find the rotation and fold it into the loaded generator."""
-    from orojar_cli.cli.tuned_run import Tuning
-    from orojar_cli.finetune.rotation import axes_as_directions, find_rotation, fold_rotation, latents_after, rotation_as_directions
+    from orojar_cli.cli.tuned_run import Tuning, loss_line
+    from orojar_cli.finetune.rotation import axes_as_directions, fold_rotation, latents_after, rotation_as_directions
 
     generator = loaded.generator
-    say(f"measuring {settings.samples} latents, {generator.z_dim} dimensions, on {', '.join(map(str, settings.outputs))}")
-    with progress_bar() as progress:
-        rotation = find_rotation(generator, settings, progress)
+    rotation = measured_rotation(generator, settings, talking)
     fold_rotation(generator, rotation.matrix)
     record = settings.to_dict()
     return Tuning(
@@ -124,51 +140,4 @@ def rotate(loaded: Checkpoint, settings: Settings) -> Tuning:
             f"mean off-diagonal share            {rotation.share_before:.4f} -> {rotation.share_after:.4f}",
         ],
         tuned_at=lambda at: latents_after(rotation, at),
-    )
-
-
-def train(loaded: Checkpoint, settings: Settings, run: RunWriter, *, steps: int, images: int, max_shift: float) -> Tuning:
-    """Train the mapping, put it into the loaded generator, and measure what it did; raises DriftError past `max_shift`."""
-    from orojar_cli.cli.tuned_run import Tuning
-    from orojar_cli.errors import DriftError
-    from orojar_cli.finetune.guard import image_shift, measure
-    from orojar_cli.finetune.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
-    from orojar_cli.finetune.state import TrainingState
-
-    generator = loaded.generator
-    options = MappingOptions(steps=steps, images=images)
-    identity = {"checkpoint": loaded.sha256, "seed": settings.seed, "options": vars(options)}
-    state = TrainingState(run.path / STATE, identity=identity)
-    with progress_bar() as progress:
-        before = measure(generator, loaded.critic, settings, "before", progress=progress)
-        anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
-        say(f"training in {run.path}; after an interruption add --resume {run.path}")
-        mapping, history = tune_mapping(generator, anchor, surrogate, settings, options, progress, state)
-        install_mapping(generator, mapping, settings)
-        after = measure(generator, loaded.critic, settings, "after", progress=progress)
-    shift, floor = image_shift(before, after)
-    numbers: dict[str, Any] = {
-        "before": before.to_dict(),
-        "after": after.to_dict(),
-        "image_shift": shift,
-        "image_shift_floor": floor,
-        "surrogate_unexplained": unexplained,
-    }
-    if not shift <= max_shift:
-        raise DriftError(
-            f"the tuned network's images moved by an energy distance of {shift:.4f} (limit {max_shift}, floor {floor:.4f}); "
-            "no network was written; train longer (--steps) or raise --max-shift"
-        )
-    return Tuning(
-        name="OroJaR mapping",
-        axes=lambda sha256: axes_of_mapping(after.activeness, sha256, generator.num_ws, settings.to_dict() | numbers),
-        numbers=numbers,
-        lines=[
-            loss_line(before.loss, after.loss),
-            f"mean off-diagonal share            {before.share:.4f} -> {after.share:.4f}",
-            f"images moved by an energy distance of {shift:.4f} (floor {floor:.4f})",
-            *([f"mean critic score                  {before.critic:.4f} -> {after.critic:.4f}"] if before.critic is not None else []),
-        ],
-        tuned_at=lambda at: at,
-        history=history,
     )

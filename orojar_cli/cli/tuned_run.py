@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.cli.console import say, table
+from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.pictures import before_after_grid, direction_grid
+from orojar_cli.cli.sources import recorded
 from orojar_cli.directions import DirectionSet, save_directions
+from orojar_cli.report.run_summary import SUMMARY, write_run_summary
 from orojar_cli.runs import DIRECTIONS, RunWriter
 from orojar_cli.spaces import Latents
 from orojar_cli.traversal import Renderer
@@ -47,6 +49,11 @@ class Look:
     noise_mode: str
 
 
+def loss_line(before: float, after: float) -> str:
+    """The line about the loss."""
+    return f"held-out OroJaR loss (normalised) {before:.4f} -> {after:.4f}, {100 * (1 - after / before):.1f} % less"
+
+
 def write_tuned_run(
     run: RunWriter, loaded: Checkpoint, tuning: Tuning, look: Look, options: dict[str, Any], *, also_g: bool, safetensors: bool
 ) -> tuple[dict[str, Any], list[str]]:
@@ -60,6 +67,7 @@ def write_tuned_run(
         "grid": "grid.png",
         "before_after": "before-after.png",
         "metrics": "metrics.jsonl",
+        "summary": SUMMARY,
     }
     if safetensors:
         save_checkpoint(loaded, run.path / SAFETENSORS)
@@ -78,19 +86,20 @@ def write_tuned_run(
         run.metric(dimension=index, activeness=active)
     rows = range(min(_ROWS, len(axes)))
     before, after = (Renderer(checkpoint.generator, look.noise_mode) for checkpoint in (original, tuned))
-    title = f"after {tuning.name}: {loaded.contents.file.name}"
+    title = f"after {tuning.name}: {loaded.name}"
     direction_grid(after, look.at, axes, rows, run.path / "grid.png", seeds=look.seeds, steps=7, title=title)
     first = look.at[:1]
     pair = run.path / "before-after.png"
     before_after_grid(before, after, first, tuning.tuned_at(first), axes, rows, pair, seed=look.seeds[0])
     finished = run.finish(
-        argv=sys.argv[1:],
+        argv=shown_arguments(sys.argv[1:]),
         command="finetune",
         options=options,
-        checkpoint={"path": str(Path(loaded.path).resolve()), "sha256": original.sha256},
+        checkpoint=recorded(original),
         device=str(loaded.device),
         artefacts=artefacts,
     )
+    write_run_summary(finished, axes, tuning.numbers, tuning.history)
     say(f"wrote {finished.path}: {', '.join(artefacts.values())} (changed: {', '.join(changed)})")
     document = {
         "run": str(finished.path),

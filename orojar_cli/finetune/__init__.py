@@ -1,1 +1,1 @@
-"""Fine-tuning the mapping: the exact rotation of z."""
+"""Fine-tuning the mapping: exactly, by a rotation of z, or by training all its layers."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from orojar_cli.activeness import activeness
 from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions.settings import Settings
+from orojar_cli.finetune.adversary import mean_score
 from orojar_cli.finetune.anchor import energy_distance
 from orojar_cli.finetune.surrogate import coarse_images
 from orojar_cli.generators.protocol import Generator
@@ -48,13 +49,15 @@ def measure(
     report = None if progress is None else lambda done: progress(f"{name}: activeness", done, len(axes))
     active = activeness(Response(generator, "z"), settings.latents(generator, 24, _STREAM + 1), axes, callback=report)
     stream = _STREAM + (2 if name == "before" else 3)
-    w = generator.mapping.w(settings.latents(generator, _IMAGES, stream).z)
+    cloud = settings.latents(generator, _IMAGES, stream)
+    w = generator.mapping.w(cloud.z, cloud.label)
     side = min(8, generator.img_resolution)
     images = coarse_images(generator, w, Output("image", side))
     score = None
     if critic is not None:
         pictures = generator.synthesis(w[:128].unsqueeze(1).expand(-1, generator.num_ws, -1))
-        score = float(torch.cat([critic(part) for part in pictures.split(32)]).mean())
+        labels = cloud.z.new_zeros(len(pictures), 0) if cloud.label is None else cloud.label[:128]
+        score = mean_score(critic, pictures, labels)
     return Measurement(orojar_loss(grams), orojar_loss(normalise_by_trace(grams)), score, active, images)
 
 

@@ -10,8 +10,8 @@ Without them the loss would be lowest where nothing happens.
 from __future__ import annotations
 
 import copy
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,11 +22,16 @@ from orojar_cli.activeness import activeness
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.orojar import orojar
 from orojar_cli.directions.settings import Settings
+from orojar_cli.distributed import joined, own
 from orojar_cli.errors import OptionError
-from orojar_cli.finetune.anchor import energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.finetune.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.finetune.estimators import hessian_of_axes
+from orojar_cli.finetune.labels import AllClasses
 from orojar_cli.finetune.rotation import fold_rotation, z_directions
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.surrogate import Surrogate, coarse_images, train_surrogate
+from orojar_cli.finetune.training import Stage, ramp, run_stages
+from orojar_cli.finetune.watch import Watch
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.jacobian import Response
 from orojar_cli.outputs import Output, default_output
@@ -34,19 +39,22 @@ from orojar_cli.progress import Progress
 
 _DATA_STREAM, _ORDER_STREAM = 50, 70
 _ORDER_SAMPLES, _AVERAGE_SAMPLES = 24, 50_000
-_REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
-_BETAS = (0.9, 0.99)
+_REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
 
 
 @dataclass(frozen=True)
 class MappingOptions:
-    """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1."""
+    """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1.
+
+    `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.
+    """
 
     steps: int = 1500
     regression_steps: int = 2500
     surrogate_steps: int = 4000
     images: int = 24_000
+    frame_samples: int = 96
     batch: int = 48
     anchor_batch: int = 1536
     learning_rate: float = 0.05
@@ -55,22 +63,8 @@ class MappingOptions:
     contrast_dims: int = 8
     image_weight: float = 4.0
     latent_weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """The frozen mapping seen in the frame: w = mean + c A, c = (w - mean) A^-1, and what its w and coarse images look like."""
-
-    mean: Tensor
-    frame: Tensor
-    inverse: Tensor
-    weights: Tensor
-    coordinates: Tensor
-    images: Tensor
-
-    def of(self, w: Tensor) -> Tensor:
-        """Coordinates [N, D] of w [N, w_dim]."""
-        return (w - self.mean) @ self.inverse
+    penalty: str = "orojar"
+    ramp: int = 0
 
 
 def prepare(
@@ -78,26 +72,26 @@ def prepare(
 ) -> tuple[Anchor, Surrogate, float]:
     """(anchor, surrogate, the surrogate's unexplained share): everything that depends on the frozen generator alone.
 
-    Raises OptionError for networks without a mapping and for conditional ones, whose w differ from class to class.
+    Where there are classes, the frame is found at the settings' class or over all of them; anchor and surrogate always hold for all.
+    Raises OptionError for networks without a mapping and for those whose w does not fill its space.
     """
     if not hasattr(generator.mapping, "layers"):
         raise OptionError("this network has no mapping layers to train; use --mode rotation")
-    if generator.c_dim:
-        raise OptionError("training the mapping of a conditional network is not supported; use --mode rotation --class N")
     output: Output = default_output(generator)
-    directions = orojar(generator, Settings(space="w", num=None, samples=96, seed=settings.seed, subspace=10, outputs=(output,)), progress)
+    directions = orojar(
+        generator, replace(settings, space="w", num=None, samples=options.frame_samples, subspace=10, outputs=(output,)), progress
+    )
     if len(directions) < generator.w_dim:
         raise OptionError(f"w varies along {len(directions)} of its {generator.w_dim} dimensions only; use --mode rotation")
     frame = (directions.directions * directions.sigma.unsqueeze(1)).to(generator.mapping.w_avg)
+    at = AllClasses.of(settings).latents(generator, options.images, _DATA_STREAM)
     with torch.no_grad():
-        w = generator.mapping.w(settings.latents(generator, options.images, _DATA_STREAM).z)
+        w = generator.mapping.w(at.z, at.label)
     images = coarse_images(generator, w, output, progress)
     weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
-    inverse = torch.linalg.inv(frame.double()).to(frame)
-    mean = w.mean(0)
-    coordinates = (w - mean) @ inverse
-    surrogate, unexplained = train_surrogate(coordinates, images, settings, options.surrogate_steps, progress)
-    return Anchor(mean, frame, inverse, weights, coordinates, images), surrogate, unexplained
+    anchor = Anchor.of_network(generator, settings, w, at.label, images, frame, weights)
+    surrogate, unexplained = train_surrogate(anchor.coordinates, images, settings, options.surrogate_steps, progress)
+    return anchor, surrogate, unexplained
 
 
 def tune_mapping(
@@ -108,63 +102,68 @@ def tune_mapping(
     options: MappingOptions,
     progress: Progress | None = None,
     state: TrainingState | None = None,
-) -> tuple[nn.Module, list[dict[str, float]]]:
-    """(the tuned mapping, losses every 50 steps).  The generator given is not changed.
+    further: Sequence[Stage] = (),
+    watch: Watch | None = None,
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """(the tuned mapping, losses every 50 steps and what the `watch` saw).  The generator given is not changed.
 
-    With a `state` training continues from where it was saved and saves as it goes; every step draws its samples from the seed and its own
-    number, so an interrupted and resumed run ends exactly where an uninterrupted one does.
+    `further` are stages after the two of this module.  With a `state` training continues from where it was saved and saves as it goes;
+    every step draws its samples from the seed and its own number, so an interrupted and resumed run ends exactly where an
+    uninterrupted one does.
     """
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
     state = state or TrainingState()
-    history: list[dict[str, float]] = state.history
-    stages = ((_regress, options.regression_steps, _REGRESSION_RATE), (_train, options.steps, options.learning_rate))
-    for number, (loss_of, steps, rate) in enumerate(stages):
-        if number < state.stage:
-            continue
-        optimiser = torch.optim.Adam(mapping.parameters(), rate, betas=_BETAS)
-        first = state.restore(mapping, optimiser)
-        for step in range(first, steps):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * (0.05 + 0.475 * (1 + math.cos(math.pi * step / steps)))
-            rng = torch.Generator().manual_seed(settings.seed * 1_000_003 + (number + 1) * 10_000_019 + step)
-            losses = loss_of(mapping, anchor, surrogate, options, rng)
-            optimiser.zero_grad()
-            losses["total"].backward()
-            optimiser.step()
-            if step % 50 == 49:
-                history.append({"stage": number, "step": step + 1} | {name: float(value.detach()) for name, value in losses.items()})
-            state.save(mapping, optimiser, number, step + 1, last=step + 1 == steps)
-            if progress is not None:
-                progress(("warm start", "training")[number], step + 1, steps)
+
+    def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return _regress(mapping, anchor, rng)
+
+    def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return _train(mapping, anchor, surrogate, options, step, rng)
+
+    stages = (
+        Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
+        Stage("training", options.steps, options.learning_rate, training),
+        *further,
+    )
+    run_stages(mapping, stages, settings.seed, state, progress, watch)
     mapping.requires_grad_(False)
-    return mapping, history
+    return mapping, state.history
 
 
-def _regress(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:
-    z = torch.randn(_REGRESSION_BATCH, mapping.config.z_dim, generator=rng).to(anchor.mean)
-    target = z[:, : len(anchor.frame)]
-    target = torch.nn.functional.pad(target, (0, len(anchor.frame) - target.shape[1]))
-    return {"total": ((anchor.of(mapping.w(z)) - target) * anchor.weights).square().sum(1).mean()}
+def _regress(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
+    z, label = anchor.draw(_REGRESSION_BATCH, mapping.config.z_dim, rng)
+    coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
+    return {"total": ((coordinates - anchor.target(z, label)) * anchor.weights).square().sum(1).mean()}
 
 
-def _train(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:
-    z = torch.randn(options.batch, mapping.config.z_dim, generator=rng).to(anchor.mean)
-    columns = vmap(jacfwd(lambda point: surrogate(anchor.of(mapping.w(point.unsqueeze(0))))[0]))(z)
-    grams = columns.transpose(1, 2) @ columns
-    z = torch.randn(options.anchor_batch, mapping.config.z_dim, generator=rng).to(anchor.mean)
-    coordinates = anchor.of(mapping.w(z))
-    chosen = torch.randint(0, len(anchor.coordinates), (options.anchor_batch,), generator=rng).to(anchor.mean.device)
-    half = options.anchor_batch // 2
-    projections = random_projections(anchor.weights, 128, rng)
+def _train(
+    mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, step: int, rng: torch.Generator
+) -> dict[str, Tensor]:
+    z, label = anchor.draw(options.batch, mapping.config.z_dim, rng, focused=True)
+    columns = vmap(jacfwd(lambda point, kind: surrogate(anchor.of(mapping.w(point[None], kind[None])))[0]))(own(z), own(label))
+    grams = joined(columns.transpose(1, 2) @ columns, len(z))
+    if options.penalty == "hessian":
+        penalty = hessian_of_axes(lambda z, label: (surrogate(anchor.of(mapping.w(z, label))),), z, label, mapping.config.z_dim, rng)
+    else:
+        penalty = off_diagonal_share(grams)
     losses = {
-        "orojar": off_diagonal_share(grams),
+        options.penalty: penalty,
         "contrast": mechanism_contrast(grams[:, : options.contrast_dims, : options.contrast_dims]),
-        "images": energy_distance(surrogate(coordinates[:half]), anchor.images[chosen[:half]]),
-        "latents": sliced_wasserstein(coordinates, anchor.coordinates[chosen], projections),
-    }
-    weights = (options.orojar_weight, options.contrast_weight, options.image_weight, options.latent_weight)
+    } | anchor_losses(mapping, anchor, surrogate, options, rng)
+    weights = (options.orojar_weight * ramp(step, options.ramp), options.contrast_weight, options.image_weight, options.latent_weight)
     weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
     return {"total": torch.stack(weighted).sum()} | losses
+
+
+def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:
+    """How far the coarse images and the w of a fresh batch are from the frozen mapping's."""
+    z, label, frozen, images = anchor.sample(options.anchor_batch, mapping.config.z_dim, surrogate, rng)
+    coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
+    projections = random_projections(anchor.weights, 128, rng)
+    return {
+        "images": energy_distance(surrogate(coordinates[: len(images)]), images),
+        "latents": sliced_wasserstein(coordinates, frozen, projections),
+    }
 
 
 def off_diagonal_share(grams: Tensor) -> Tensor:
@@ -192,7 +191,8 @@ def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings
     axes = torch.eye(generator.z_dim).to(generator.mapping.w_avg)
     active = activeness(Response(generator, "z"), settings.latents(generator, _ORDER_SAMPLES, _ORDER_STREAM), axes)
     fold_rotation(generator, axes[active.argsort(descending=True, stable=True)])
-    generator.mapping.w_avg.copy_(generator.mapping.w(settings.latents(generator, _AVERAGE_SAMPLES, _ORDER_STREAM + 1).z).mean(0))
+    at = AllClasses.of(settings).latents(generator, _AVERAGE_SAMPLES, _ORDER_STREAM + 1)
+    generator.mapping.w_avg.copy_(generator.mapping.w(at.z, at.label).mean(0))
 
 
 def axes_of_mapping(active: Tensor, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:

@@ -12,65 +12,87 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from orojar_cli.distributed import as_first, is_first, is_shared
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.files import write_bytes
 
-FORMAT = "orojar-training-1"
+FORMAT = "orojar-training-2"
+Parts = dict[str, tuple[nn.Module, torch.optim.Adam]]
 
 
 class TrainingState:
-    """Parameters, Adam's moments, stage and step of a run; without a path it keeps nothing."""
+    """Parameters and Adam's moments of everything that trains, stage, step and records of a run; without a path it keeps nothing.
+
+    In a group of processes the first one reads and writes, so only its machine needs the file.
+    """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, every: int = 100, identity: dict[str, Any] | None = None) -> None:
         """`identity` says what is being trained; a file of another run is refused."""
         self.path = Path(path) if path is not None else None
         self.every, self.identity = every, identity or {}
         self.stage, self.step = 0, 0
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, Any]] = []
         self._tensors: dict[str, torch.Tensor] = {}
-        if self.path is not None and self.path.exists():
-            self._load()
+        if self.path is not None and (data := _first_process_bytes(self.path)):
+            self._load(data)
 
-    def _load(self) -> None:
-        assert self.path is not None
+    def _load(self, data: bytes) -> None:
         try:
-            with safetensors.safe_open(self.path, "pt") as file:
-                record = json.loads((file.metadata() or {})["orojar"])
-                self._tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-        except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+            self._tensors = safetensors.torch.load(data)
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            record = json.loads(header["__metadata__"]["orojar"])
+        except (safetensors.SafetensorError, KeyError, ValueError) as error:
             raise InputFileError(f"{self.path} is not the state of a training run; start again without --resume") from error
         if record.get("format") != FORMAT or record.get("identity") != json.loads(json.dumps(self.identity)):
             raise OptionError(f"{self.path} belongs to a run with other settings or another network; use the same command to resume")
         self.stage, self.step, self.history = record["stage"], record["step"], record["history"]
 
-    def restore(self, module: nn.Module, optimiser: torch.optim.Adam) -> int:
-        """Load what was read into module and optimiser, at the first call; the step to continue at (0 where nothing was read)."""
+    def restore(self, parts: Parts) -> int:
+        """Load what was read into modules and optimisers, at the first call; the step to continue at (0 where nothing was read)."""
         saved, self._tensors = self._tensors, {}
         if not saved:
             return 0
-        parameters = dict(module.named_parameters())
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(saved[f"parameter.{name}"])
-        for name, parameter in parameters.items():
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(self.step)),
-                "exp_avg": saved[f"first.{name}"].to(parameter),
-                "exp_avg_sq": saved[f"second.{name}"].to(parameter),
-            }
+        for prefix, (module, optimiser) in parts.items():
+            for name, parameter in module.named_parameters():
+                with torch.no_grad():
+                    parameter.copy_(saved[f"{prefix}parameter.{name}"])
+                if f"{prefix}first.{name}" in saved:
+                    optimiser.state[parameter] = {
+                        "step": saved[f"{prefix}count.{name}"],
+                        "exp_avg": saved[f"{prefix}first.{name}"].to(parameter),
+                        "exp_avg_sq": saved[f"{prefix}second.{name}"].to(parameter),
+                    }
         return self.step
 
-    def save(self, module: nn.Module, optimiser: torch.optim.Adam, stage: int, step: int, *, last: bool) -> None:
-        """Write the state at every `every`-th step and at the last of a stage."""
-        if self.path is None or (step % self.every and not last):
+    def save(self, parts: Parts, stage: int, step: int, *, last: bool) -> None:
+        """Write the state at every `every`-th step and at the last of a stage; `parts` by the prefix of their names."""
+        if self.path is None or (step % self.every and not last) or not is_first():
             return
         tensors = {}
-        for name, parameter in module.named_parameters():
-            moments = optimiser.state[parameter]
-            tensors[f"parameter.{name}"] = parameter.detach().cpu()
-            tensors[f"first.{name}"] = moments["exp_avg"].cpu()
-            tensors[f"second.{name}"] = moments["exp_avg_sq"].cpu()
+        for prefix, (module, optimiser) in parts.items():
+            for name, parameter in module.named_parameters():
+                tensors[f"{prefix}parameter.{name}"] = parameter.detach()
+                # A parameter that no loss has reached yet has no moments.
+                if moments := optimiser.state.get(parameter):
+                    tensors[f"{prefix}count.{name}"] = moments["step"]
+                    tensors[f"{prefix}first.{name}"], tensors[f"{prefix}second.{name}"] = moments["exp_avg"], moments["exp_avg_sq"]
         record = {"format": FORMAT, "identity": self.identity, "stage": stage, "step": step, "history": self.history}
-        write_bytes(
-            self.path, safetensors.torch.save({key: tensor.contiguous() for key, tensor in tensors.items()}, {"orojar": json.dumps(record)})
-        )
+        stored = {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}
+        write_bytes(self.path, safetensors.torch.save(stored, {"orojar": json.dumps(record)}))
+
+
+def _first_process_bytes(path: Path) -> bytes:
+    """The file as the first process of the group finds it; empty where there is none."""
+    data, problem = b"", None
+    if is_first() and path.exists():
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            problem = error
+    size = int(as_first(torch.tensor(-1 if problem else len(data))))
+    if size < 0:
+        raise InputFileError(f"{path} cannot be read; check its permissions or start again without --resume") from problem
+    if not is_shared():
+        return data
+    numbers = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.zeros(size, dtype=torch.uint8)
+    return as_first(numbers).numpy().tobytes()

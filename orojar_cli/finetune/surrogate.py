@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from orojar_cli.directions.settings import Settings
+from orojar_cli.distributed import as_first, gathered, own
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.outputs import Output
 from orojar_cli.progress import Progress
@@ -32,13 +33,13 @@ class Surrogate(nn.Module):
 
 @torch.no_grad()
 def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Progress | None = None) -> Tensor:
-    """The response [N, P] to w [N, w_dim] at every layer."""
-    parts = []
-    for part in w.split(_IMAGE_BATCH):
+    """The response [N, P] to w [N, w_dim] at every layer; in a group of processes each draws its share."""
+    parts, mine = [], own(w)
+    for part in mine.split(_IMAGE_BATCH):
         parts.append(output(generator, part.unsqueeze(1).expand(-1, generator.num_ws, -1)))
         if progress is not None:
-            progress("images", min(len(parts) * _IMAGE_BATCH, len(w)), len(w))
-    return torch.cat(parts)
+            progress("images", min(len(parts) * _IMAGE_BATCH, len(mine)) * len(w) // len(mine), len(w))
+    return gathered(torch.cat(parts), len(w))
 
 
 def train_surrogate(
@@ -62,6 +63,9 @@ def train_surrogate(
         if progress is not None:
             progress("surrogate", step + 1, steps)
     surrogate.requires_grad_(False)
+    # On unlike machines the last digits differ, and grow over thousands of steps.
+    for parameter in surrogate.parameters():
+        parameter.copy_(as_first(parameter))
     held = images[count:]
     error = (surrogate(coordinates[count:]) - held).square().mean() / held.var(0, correction=0).mean().clamp_min(1e-12)
     return surrogate, float(error)

@@ -145,3 +145,9 @@ def test_a_conditional_network_needs_a_class(conditional) -> None:
     with pytest.raises(OptionError, match="class from 0 to 4"):
         METHODS["orojar"](conditional.generator, settings())
     assert len(METHODS["orojar"](conditional.generator, settings(class_index=2))) == 5
+
+
+def test_the_customary_subspace_is_no_demand_on_a_small_space() -> None:
+    generator, basis = rotated_product(4)
+    found = METHODS["orojar"](generator, Settings(space="z", num=4, samples=64, subspace=10))
+    assert found.options["subspace"] == 4 and alignment(found.directions, basis) > 1 - 1e-5

@@ -6,15 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from orojar_cli.directions import Settings
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.finetune.anchor import energy_distance, random_projections, sliced_wasserstein
 from orojar_cli.finetune.guard import image_shift, measure
-from orojar_cli.finetune.mapping import MappingOptions, install_mapping, mechanism_contrast, off_diagonal_share, prepare, tune_mapping
+from orojar_cli.finetune.mapping import install_mapping, mechanism_contrast, off_diagonal_share, tune_mapping
 from orojar_cli.finetune.state import TrainingState
-
-SETTINGS = Settings(space="z", seed=1)
-QUICK = MappingOptions(steps=12, regression_steps=20, surrogate_steps=60, images=2000, batch=6, anchor_batch=128)
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -63,16 +59,6 @@ def test_share_and_contrast_are_zero_for_orthogonal_columns_and_positive_otherwi
     assert float(mechanism_contrast(grams, ridge=0)) == pytest.approx(float(contrast), rel=1e-4)
 
 
-@pytest.fixture(scope="module")
-def prepared():
-    from paths import ROOT
-
-    from orojar_cli import load_checkpoint
-
-    generator = load_checkpoint(ROOT / "checkpoints" / "shapes32.pkl").generator
-    return generator, *prepare(generator, SETTINGS, QUICK)
-
-
 def test_the_frame_whitens_w(prepared) -> None:
     generator, anchor, _, unexplained = prepared
     w = generator.mapping.w(normal(20_000, 64))
@@ -85,9 +71,9 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("stop", [7, 20, 26])
-def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, tmp_path: Path, stop: int) -> None:
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, settings, quick, tmp_path: Path, stop: int) -> None:
     generator, anchor, surrogate, _ = prepared
-    whole, _ = tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK)
+    whole, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
     path = tmp_path / "training.safetensors"
     done = 0
 
@@ -98,18 +84,18 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, tm
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK, interrupt, TrainingState(path, every=5, identity={"a": 1}))
+        tune_mapping(generator, anchor, surrogate, settings, quick, interrupt, TrainingState(path, every=5, identity={"a": 1}))
     resumed = TrainingState(path, every=5, identity={"a": 1})
     assert (resumed.stage, resumed.step) == ((0, stop // 5 * 5) if stop <= 20 else (1, (stop - 20) // 5 * 5))
-    again, _ = tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK, None, resumed)
+    again, _ = tune_mapping(generator, anchor, surrogate, settings, quick, None, resumed)
     assert same(whole, again)
     assert not same(whole, generator.mapping)
 
 
-def test_the_state_of_another_run_is_refused(prepared, tmp_path: Path) -> None:
+def test_the_state_of_another_run_is_refused(prepared, settings, quick, tmp_path: Path) -> None:
     generator, anchor, surrogate, _ = prepared
     path = tmp_path / "training.safetensors"
-    tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK, None, TrainingState(path, identity={"a": 1}))
+    tune_mapping(generator, anchor, surrogate, settings, quick, None, TrainingState(path, identity={"a": 1}))
     with pytest.raises(OptionError, match="other settings"):
         TrainingState(path, identity={"a": 2})
     path.write_bytes(b"no state")
@@ -117,20 +103,15 @@ def test_the_state_of_another_run_is_refused(prepared, tmp_path: Path) -> None:
         TrainingState(path)
 
 
-def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, shapes) -> None:
+def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, settings, quick, shapes) -> None:
     generator, anchor, surrogate, _ = prepared
-    mapping, _ = tune_mapping(generator, anchor, surrogate, SETTINGS, QUICK)
-    install_mapping(shapes.generator, mapping, SETTINGS)
+    mapping, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
+    install_mapping(shapes.generator, mapping, settings)
     tuned = shapes.generator
     assert torch.allclose(tuned.mapping.w_avg, tuned.mapping.w(normal(20_000, 64, seed=5)).mean(0), atol=0.05)
-    after = measure(tuned, shapes.critic, SETTINGS, "after", samples=4)
-    before = measure(generator, None, SETTINGS, "before", samples=4)
+    after = measure(tuned, shapes.critic, settings, "after", samples=4)
+    before = measure(generator, None, settings, "before", samples=4)
     assert after.critic is not None and before.critic is None
     assert float(after.activeness[:8].mean()) > float(after.activeness[8:].mean())
     shift, floor = image_shift(before, after)
     assert shift > floor
-
-
-def test_conditional_networks_are_refused(conditional) -> None:
-    with pytest.raises(OptionError, match="conditional"):
-        prepare(conditional.generator, SETTINGS, QUICK)

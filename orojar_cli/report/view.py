@@ -1,0 +1,196 @@
+"""From the numbers to what the page says about them: titles, captions, charts and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orojar_cli.metrics import Measurement
+from orojar_cli.report.calibration import LIMIT
+from orojar_cli.report.charts import whiskers
+from orojar_cli.report.collect import Comparison, network_names
+from orojar_cli.report.figures import figures
+from orojar_cli.report.metric_names import BETTER, about, grouped, hint_of, title_of
+from orojar_cli.report.numbers import duration, number
+from orojar_cli.report.pictures import EXTENT, STEPS, Pictures
+from orojar_cli.report.settings_text import settings_text
+from orojar_cli.report.verdict import EXPLANATION, TEST
+from orojar_cli.traversal import strengths
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a comparison came about: the command line, and `facts` as pairs of a name and a text."""
+
+    command: str
+    facts: list[tuple[str, str]]
+
+
+def context(comparison: Comparison, pictures: Pictures, making: Making) -> dict[str, Any]:
+    """Everything the template asks for but the JSON document."""
+    names = [subject.name for subject in comparison.subjects]
+    shown = figures(comparison)
+    capped = any(any(calibration.capped) for calibration in comparison.calibrations)
+    sections = [("summary", "Summary"), ("intervals", "Intervals"), ("grids", "Grids"), ("films", "Films")]
+    sections += [(figure["anchor"], figure["short"]) for figure in shown]
+    steps = [number(value, 1) if value <= 0 else f"+{number(value, 1)}" for value in strengths(EXTENT, STEPS)]
+    return {
+        "title": f"{_numeral(len(names))} direction sets of {' and '.join(network_names(comparison.subjects).values())}",
+        "lede": _lede(comparison),
+        "setup": _setup(comparison, pictures),
+        "sections": [*sections, ("tests", "Tests"), ("made", "How it was made")],
+        "subjects": [_subject(comparison, pictures, index) for index in range(len(names))],
+        "groups": [
+            {"heading": heading, "rows": [_row(found, names, comparison.winners.get(found[0].metric)) for found in group]}
+            for heading, group in grouped(comparison.measurements)
+        ],
+        "test": TEST,
+        "test_long": EXPLANATION,
+        "untested": [
+            title_of(metric)
+            for metric, found in comparison.measurements.items()
+            if found[0].better is not None and any(measurement.per_latent is None for measurement in found)
+        ],
+        "notes": [f"Not measured: {name} ({reason})." for name, reason in comparison.skipped.items()],
+        "whiskers": [
+            _whiskers(found, comparison.winners.get(found[0].metric)) for _, group in grouped(comparison.measurements) for found in group
+        ],
+        "grids": _grids(comparison, pictures),
+        "grid_text": (
+            "The same images, moved along each set's dimensions by the same amount: a calibrated step changes the image equally for every "
+            f"dimension of every set, by {number(comparison.calibrations[0].target)} (root mean square over the pixels, whose values run "
+            "from −1 to 1). So what differs between the columns is what changes, not how much."
+        ),
+        "pixels": pictures.resolution <= 64,
+        "step_text": ", ".join(steps),
+        "extent": number(EXTENT, 1),
+        "film_seeds": f"seed {pictures.look.seeds[0]}"
+        if len(pictures.look.seeds) == 1
+        else f"the {len(pictures.look.seeds)} seeds {_listed(pictures.look.seeds)}",
+        "any_capped": capped,
+        "limit": number(LIMIT, 2),
+        "figures": shown,
+        "differences": [{**difference.to_dict(), "title": title_of(difference.metric)} for difference in comparison.differences],
+        "command": making.command,
+        "facts": [*making.facts, ("Time", _times(comparison.seconds))],
+        "metrics": [
+            {"title": title_of(found[0].metric), "source": found[0].source, "settings": settings_text(found[0].settings)}
+            for found in comparison.measurements.values()
+        ],
+    }
+
+
+def _numeral(count: int) -> str:
+    words = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+    return words[count] if count < len(words) else str(count)
+
+
+def _lede(comparison: Comparison) -> str:
+    tested = {difference.metric for difference in comparison.differences}
+    won: dict[str, int] = {}
+    for name in comparison.winners.values():
+        won[name] = won.get(name, 0) + 1
+    count = len(comparison.subjects)
+    if not won:
+        return f"Of these {count} direction sets none is better than all others on any of {len(tested)} metrics."
+    ranked = sorted(won.items(), key=lambda item: -item[1])
+    parts = [f"{name} is better than all others on {wins}" for name, wins in ranked]
+    open_ones = len(tested) - sum(won.values())
+    rest = f"; on {open_ones} no set stands out" if open_ones else ""
+    return f"{count} direction sets, {len(tested)} metrics with a better side: {', '.join(parts)}{rest}."
+
+
+def _setup(comparison: Comparison, pictures: Pictures) -> str:
+    counts = sorted({len(subject.directions) for subject in comparison.subjects})
+    several = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    settings = next(iter(comparison.measurements.values()))[0].settings if comparison.measurements else {}
+    measured = f" measured at {settings['samples']} held-out latents," if "samples" in settings else ""
+    return f"{several} directions each,{measured} shown on seeds {_listed(pictures.look.seeds)}; every number with its 95 % interval."
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    whole = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]}–{seeds[-1]}" if whole else ", ".join(map(str, seeds))
+
+
+def _subject(comparison: Comparison, pictures: Pictures, index: int) -> dict[str, Any]:
+    subject, calibration = comparison.subjects[index], comparison.calibrations[index]
+    found = subject.directions
+    several = len({other.checkpoint.sha256 for other in comparison.subjects}) > 1
+    films = [
+        {
+            "name": subject.dimension(row),
+            "still": drawn.still.uri,
+            "uri": drawn.film,
+            "width": drawn.still.width,
+            "height": drawn.still.height,
+            "alt": f"{subject.name}, {subject.dimension(row)}: {len(pictures.look.seeds)} images at +{number(EXTENT, 1)} calibrated steps",
+            "note": found.note(row),
+            "step": float(calibration.steps[row]),
+            "capped": calibration.capped[row],
+        }
+        for row, drawn in enumerate(pictures.walks[index])
+    ]
+    origin = subject.origin or (
+        f"made for this page in {duration(subject.seconds)}" if subject.seconds is not None else "made for this page"
+    )
+    return {
+        "name": subject.name,
+        "method": found.method,
+        "space": found.space,
+        "layers": _listed(found.layers),
+        "origin": origin,
+        "file": subject.checkpoint.path,
+        "network": Path(subject.checkpoint.path).name if several else "",
+        "sha256": subject.checkpoint.sha256,
+        "films": films,
+    }
+
+
+def _row(found: Sequence[Measurement], names: Sequence[str], best: str | None) -> dict[str, Any]:
+    by_name = {measurement.subject: measurement for measurement in found}
+    cells = [
+        None if name not in by_name else {"value": by_name[name].value, "interval": by_name[name].interval, "best": name == best}
+        for name in names
+    ]
+    return {"title": title_of(found[0].metric), "about": about(found[0].metric), "better": BETTER[found[0].better], "cells": cells}
+
+
+def _whiskers(found: Sequence[Measurement], best: str | None) -> dict[str, Any]:
+    title = title_of(found[0].metric)
+    svg = whiskers(
+        f"{title} of each direction set, with 95 % intervals",
+        [measurement.subject for measurement in found],
+        [measurement.value for measurement in found],
+        [measurement.interval for measurement in found],
+        best,
+    )
+    return {"title": title, "hint": hint_of(found[0]), "svg": svg}
+
+
+def _grids(comparison: Comparison, pictures: Pictures) -> list[dict[str, Any]]:
+    grids = []
+    for place in range(len(pictures.walks[0][0].strips)):
+        rows = []
+        for row in range(max(map(len, pictures.walks))):
+            strips = [
+                None
+                if row >= len(walks)
+                else {
+                    **vars(walks[row].strips[place]),
+                    "note": subject.dimension(row) if subject.number(row) != row else "",
+                    "alt": f"{subject.name}, {subject.dimension(row)}, seed {pictures.look.seeds[place]}: {STEPS} images from "
+                    f"−{number(EXTENT, 1)} to +{number(EXTENT, 1)} calibrated steps",
+                }
+                for subject, walks in zip(comparison.subjects, pictures.walks, strict=True)
+            ]
+            rows.append(strips)
+        grids.append({"seed": pictures.look.seeds[place], "rows": rows})
+    return grids
+
+
+def _times(seconds: dict[str, float]) -> str:
+    stages = ", ".join(f"{stage.replace('_', ' ')} {duration(part)}" for stage, part in seconds.items())
+    return f"{duration(sum(seconds.values()))}: {stages}"

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toy_report import measurement
+
+from orojar_cli.report.verdict import differences, winners
+
+
+def page(rng: np.random.Generator, subjects: int, metrics: int, gap: float = 0.0) -> dict:
+    """A page whose first subject is better by `gap` standard deviations on its first metric; all else is noise."""
+    return {
+        f"m{metric}": [
+            measurement(f"m{metric}", f"s{subject}", rng.normal(gap * (metric == 0 and subject > 0), 1, 40)) for subject in range(subjects)
+        ]
+        for metric in range(metrics)
+    }
+
+
+def test_a_clear_difference_is_found_and_named() -> None:
+    found = differences(page(np.random.default_rng(1), 3, 4, gap=2.0))
+    assert len(found) == 8
+    assert winners(found) == {"m0": "s0"}
+    assert all(test.value < 0 and test.interval[1] < 0 for test in found if test.metric == "m0")
+    assert all(test.p <= test.p_corrected <= 1 for test in found)
+
+
+def test_better_than_one_of_two_is_not_enough() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.normal(0, 1, 60)
+    found = {"m": [measurement("m", "a", first), measurement("m", "b", first + rng.normal(0, 0.1, 60)), measurement("m", "c", first + 5)]}
+    tests = differences(found)
+    assert sorted(test.significant for test in tests) == [False, True]
+    assert winners(tests) == {}
+
+
+def test_the_better_side_is_respected_and_its_lack_means_no_test() -> None:
+    rng = np.random.default_rng(0)
+    sets = {
+        better: [measurement("m", name, rng.normal(mean, 0.1, 30), better=better) for name, mean in (("a", 1), ("b", 2))]
+        for better in ("lower", "higher", None)
+    }
+    assert winners(differences({"m": sets["lower"]})) == {"m": "a"}
+    assert winners(differences({"m": sets["higher"]})) == {"m": "b"}
+    assert differences({"m": sets[None]}) == []
+    assert differences({"m": [measurement("m", "a", None), measurement("m", "b", None, 5.0)]}) == []
+
+
+def test_pages_of_noise_mark_hardly_anybody() -> None:
+    """20 pages of three metrics on which nothing differs: at 5 % for a whole page four marked ones have a probability of 2 %."""
+    marked = sum(bool(winners(differences(page(np.random.default_rng(seed), 2, 3), seed))) for seed in range(20))
+    assert marked <= 3
+
+
+@pytest.mark.slow
+def test_a_hundred_pages_of_noise_mark_at_most_ten() -> None:
+    assert sum(bool(winners(differences(page(np.random.default_rng(seed), 2, 6), seed))) for seed in range(100)) <= 10
