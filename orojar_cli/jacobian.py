@@ -1,7 +1,7 @@
 """The Jacobian engine: J v for many v at once, and the Gram matrices J^T J, within a memory budget.
 
 For a response f(u) of the generator and tangent vectors b_1..b_K the columns are J b_k, exact by forward-mode differentiation or by
-central differences.  Gram matrices M_kl = <J b_k, J b_l> are what the OroJaR loss (Wei et al. 2021, eq. 4-6) is made of; J itself
+differences.  Gram matrices M_kl = <J b_k, J b_l> are what the OroJaR loss (Wei et al. 2021, eq. 4-6) is made of; J itself
 is never kept for more than a chunk of points.
 """
 
@@ -19,16 +19,19 @@ from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.outputs import Output
 from orojar_cli.partial import Section
-from orojar_cli.spaces import Latents, all_layers, displaced_ws, style_offsets
+from orojar_cli.spaces import Latents, all_layers, displaced_from, displaced_ws, style_offsets
 
-METHODS = ("exact", "central")
-# Small on purpose: chunks that stay near the processor's caches are up to three times as fast as the largest that fit in memory.
-DEFAULT_BUDGET = 1 << 28
+METHODS = ("exact", "central", "forward")
+# Of estimated activations.  The points' own forward pass is shared by the tangents of a chunk, so that chunks of 3 instead of 14
+# cost half as much again by exact derivatives; beyond this they gain little (docs/performance.md).
+DEFAULT_BUDGET = 1 << 30
 # Of the matrices themselves: beyond it the space is too large to be rotated as a whole (d = 9000 of w+ or s in a 1024x1024 network).
 _LARGEST_RESULT = 4 << 30
 # Displacement of central differences in tangent lengths.  Networks of leaky rectifiers have kinks everywhere, so the error falls only
 # with the first power of the step, until float32 rounding takes over: on the demonstration network 0.6 % of the Gram matrix here.
 _STEP = 5e-4
+# One-sided differences lose more to rounding, so their step is longer: on the demonstration network 0.8 % of the Gram matrix.
+_FORWARD_STEP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,13 @@ class Response:
             object.__setattr__(self, "layers", all_layers(self.generator))
 
     def __call__(self, at: Latents, displacement: Tensor) -> tuple[Tensor, ...]:
-        """The outputs at the points `at` displaced by [N, D]."""
-        ws = displaced_ws(self.generator, at, displacement, self.space, self.layers)
+        """The outputs at the points `at` displaced by [N, D], or by [R * N, D]: all points by the first N, by the next N and so on."""
+        repeats = len(displacement) // len(at)
+        if self.space in ("z", "p"):
+            ws = displaced_ws(self.generator, at.repeat(repeats), displacement, self.space, self.layers)
+        else:
+            ws = self.generator.mapping(at.z, at.label, at.psi, at.cutoff).repeat(repeats, 1, 1)
+            ws = displaced_from(self.generator, ws, displacement, self.space, self.layers)
         styles = style_offsets(self.generator, displacement, self.space, self.layers)
         return tuple(output(self.generator, ws, style_offsets=styles) for output in self.outputs)
 
@@ -60,7 +68,8 @@ def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: 
     """J b_k for every point and tangent: for each output [K, N, P].
 
     `tangents` is [K, D], the same at every point, or [K, N, D].  `method` "exact" is forward-mode (torch.func.jvp under vmap; the
-    primal is computed once for all tangents), "central" is (f(u + h b) - f(u - h b)) / 2h.
+    primal is computed once for all tangents), "central" is (f(u + h b) - f(u - h b)) / 2h, "forward" (f(u + h b) - f(u)) / h,
+    which needs half as many images.
     """
     count, points = len(tangents), len(at)
     spread = tangents if tangents.ndim == 3 else tangents.unsqueeze(1).expand(-1, points, -1)
@@ -73,17 +82,21 @@ def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: 
         return vmap(column)(spread)
     if method not in METHODS:
         raise OptionError(f"unknown Jacobian method {method!r}; choose one of {', '.join(METHODS)}")
-    # One flat batch, ordered [2, K, N]: forward and backward displacements together.
-    steps = torch.cat([spread * _STEP, spread * -_STEP]).flatten(0, 1)
-    label = None if at.label is None else at.label.repeat(2 * count, 1)
-    values = response(Latents(at.z.repeat(2 * count, 1), label, at.psi, at.cutoff), steps)
-    halves = (value.unflatten(0, (2, count, points)) for value in values)
-    return tuple((half[0] - half[1]) / (2 * _STEP) for half in halves)
+    # One flat batch, ordered [steps, N]: the tangents ahead, then the other end of the differences.
+    if method == "forward":
+        length = _FORWARD_STEP
+        steps = torch.cat([spread * length, torch.zeros_like(spread[:1])])
+    else:
+        length = 2 * _STEP
+        steps = torch.cat([spread * _STEP, spread * -_STEP])
+    values = (value.unflatten(0, (len(steps), points)) for value in response(at, steps.flatten(0, 1)))
+    return tuple((value[:count] - value[count:]) / length for value in values)
 
 
 def chunk_sizes(response: Response, tangents: int, method: str, budget: int) -> tuple[int, int]:
     """(points, tangents) to process at once so that the activations stay within `budget` bytes; at least one of each."""
-    copies = 2 if method == "central" else 3  # both displacements; or tangents, their temporaries and the primal
+    # Exact: tangents, their temporaries and the primal; central: both displacements.
+    copies = {"exact": 3, "forward": 1}.get(method, 2)
     affordable = max(1, budget // (copies * response.bytes_per_point()))
     together = min(tangents, affordable)
     return max(1, affordable // together), together

@@ -40,6 +40,11 @@ class Latents:
     def __getitem__(self, index: slice | Tensor) -> Latents:
         return Latents(self.z[index], None if self.label is None else self.label[index], self.psi, self.cutoff)
 
+    def repeat(self, count: int) -> Latents:
+        """All points `count` times, one whole round after another."""
+        label = None if self.label is None else self.label.repeat(count, 1)
+        return Latents(self.z.repeat(count, 1), label, self.psi, self.cutoff)
+
     def repeat_interleave(self, count: int) -> Latents:
         """Each point `count` times in a row."""
         label = None if self.label is None else self.label.repeat_interleave(count, 0)

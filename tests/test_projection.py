@@ -60,7 +60,7 @@ def test_coordinates_that_never_vary_stay() -> None:
 @pytest.mark.parametrize(
     ("seeds", "settings"),
     [
-        ([1001], ProjectionSettings(steps=120, candidates=500, starts=4)),
+        ([1001], ProjectionSettings(steps=100, candidates=300, starts=4)),
         pytest.param(range(1000, 1016), ProjectionSettings(), marks=pytest.mark.slow),
     ],
 )
@@ -74,8 +74,8 @@ def test_generated_pictures_are_found_again(shapes, seeds, settings: ProjectionS
         found = project(generator, PictureDistance(target), settings)
         w, w_plus = (float(decibels(generator.synthesis(point), target)) for point in (found.w, found.best))
         start, mean = (float(decibels(generator.synthesis(point), target)) for point in (found.start, found.mean))
-        assert mean < start < w and w > 34 and w_plus > w
-        assert float((found.w[0, 0] - ws[index, 0]).norm()) < 0.85 * apart
+        assert mean < start < w and w > 37 and w_plus > w
+        assert float((found.w[0, 0] - ws[index, 0]).norm()) < 0.7 * apart
         assert torch.equal(found.w[0, 0], found.w[0, 7]) and not torch.equal(found.best[0, 0], found.best[0, 7])
 
 

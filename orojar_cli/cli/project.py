@@ -73,6 +73,8 @@ def project(
     from orojar_cli.projection import project as find
     from orojar_cli.runs import METRICS, RunWriter
 
+    if starts > candidates:
+        raise click.UsageError(f"--starts {starts} of --candidates {candidates}: more than there are")
     photograph = read_photograph(picture)
     loaded = load_network(checkpoint, own, torch_device(device))
     generator = loaded.generator
@@ -100,9 +102,7 @@ def project(
     title = f"{Path(picture).name} by {Path(run_name(loaded)).name}"
     save_image(to_uint8(target)[0], run.path / "target.png")
     save_image(list(shown.values())[-1], run.path / "projected.png")
-    save_comparison(
-        to_uint8(target)[0], shown, quality, run.path / "comparison.png", f"{Path(picture).name} by {Path(run_name(loaded)).name}"
-    )
+    save_comparison(to_uint8(target)[0], shown, quality, run.path / "comparison.png", title)
     if save_video:
         save_progress(generator, found, to_uint8(target)[0], run.path / FILM)
         artefacts["video"] = FILM
@@ -137,9 +137,9 @@ def stages(found: Projection) -> dict[str, Any]:
 
 def meaning(found: Projection, folder: Path) -> list[str]:
     """Which file is which."""
-    lines = [f"{folder / W}: one w for all layers; it moves along directions as the network's own images do"]
+    lines = [f"{folder / W}: one w for all layers, as the network's own images have"]
     if found.w_plus is not None:
-        lines.append(f"{folder / W_PLUS}: a w per layer, nearest to the picture; far strengths spoil it sooner")
+        lines.append(f"{folder / W_PLUS}: a w per layer, nearest to the picture")
     return lines
 
 

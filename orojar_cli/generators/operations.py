@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -130,7 +131,7 @@ def convolution(x: Tensor, weight: Tensor, taps: Sequence[float], up: int = 1, d
 def tap_energies(weight: Tensor) -> Tensor:
     """[out, in] sums of squares of each kernel of weight [out, in, k, k]."""
     # Tap by tap, because a sum over two axes is slow in some memory layouts.
-    return torch.stack(weight.square().flatten(2).unbind(2)).sum(0)
+    return functools.reduce(torch.add, weight.square().flatten(2).unbind(2))
 
 
 def modulated_convolution(

@@ -32,12 +32,6 @@ StyleOffsets = dict[str, Tensor]
 """What is added to the styles of layers: by name ("b8.conv0") [N, in_channels]."""
 
 
-def _arrange(layer: nn.Module, _: object) -> None:
-    """Lay a loaded weight out in memory as its convolution reads it, so that it need not be copied for every image."""
-    weight = layer.weight.data
-    layer.weight.data = fast_layout(weight.transpose(0, 1)).transpose(0, 1) if layer.up == 2 else fast_layout(weight)
-
-
 class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution (optionally doubling the resolution), noise, bias, activation."""
 
@@ -54,7 +48,6 @@ class SynthesisLayer(nn.Module):
         if config.use_noise:
             self.noise_strength = nn.Parameter(torch.empty(()))
             self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
-        self.register_load_state_dict_post_hook(_arrange)
 
     def forward(
         self,
@@ -66,6 +59,7 @@ class SynthesisLayer(nn.Module):
         style_offset: Tensor | float = 0.0,
     ) -> Tensor:
         config = self.config
+        self._arrange()
         clamp = None if config.conv_clamp is None else config.conv_clamp * gain
         gain = activation_gain(config.activation) * gain
         inner = inner_gain(config.activation, gain)
@@ -77,6 +71,16 @@ class SynthesisLayer(nn.Module):
             noise = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=x.dtype, generator=rng)
             x += noise * (self.noise_strength * inner)
         return act_in_place(x, config.activation, gain / inner, clamp)
+
+    def _arrange(self) -> None:
+        """Lay the weight out in memory as its convolution reads it, so that only the first image pays for copying it."""
+        # Not at loading, where it would be a quarter of the time; not what torch.func puts in place of a parameter.
+        if isinstance(self.weight, nn.Parameter):
+            swap = self.up == 2
+            weight = self.weight.data.transpose(0, 1) if swap else self.weight.data
+            arranged = fast_layout(weight)
+            if arranged is not weight:
+                self.weight.data = arranged.transpose(0, 1) if swap else arranged
 
 
 class ToRGB(nn.Module):

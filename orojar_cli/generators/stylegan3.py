@@ -40,19 +40,22 @@ class FourierInput(nn.Module):
         """Features [N, C, size, size] of w [N, w_dim]."""
         cutoff, rate, size, width = self.band.cutoff, self.band.rate, self.band.size, self.band.channels
         pose = self.affine(w)
-        cosine, sine, across, along = (pose / pose[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+        cosine, sine, right, up = (pose / pose[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         zero, one = torch.zeros_like(cosine), torch.ones_like(cosine)
         rotation = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], 1).view(-1, 3, 3)
-        translation = torch.stack([one, zero, -across, zero, one, -along, zero, zero, one], 1).view(-1, 3, 3)
+        translation = torch.stack([one, zero, -right, zero, one, -up, zero, zero, one], 1).view(-1, 3, 3)
         placement = rotation @ translation @ self.transform
         phases = self.phases + (self.freqs @ placement[:, :2, 2:]).squeeze(2)
         frequencies = self.freqs @ placement[:, :2, :2]
         # Frequencies that the user's transform pushes past the band limit would alias: they fade out towards half the rate.
         amplitudes = (1 - (frequencies.norm(dim=2) - cutoff) / (rate / 2 - cutoff)).clamp(0, 1)
         axis = (torch.arange(size, dtype=w.dtype, device=w.device) + 0.5 - size / 2) / rate
-        angles = (frequencies[:, :, :1] * axis)[:, :, None, :] + (frequencies[:, :, 1:] * axis)[:, :, :, None]
-        waves = torch.sin(2 * math.pi * (angles + phases[:, :, None, None])) * amplitudes[:, :, None, None]
-        return F.conv2d(fast_layout(waves), (self.weight / math.sqrt(width))[:, :, None, None])
+        # Channels last from the start: [N, 1, size, C] across and [N, size, 1, C] down the grid.
+        across, down = (frequencies[:, None, :, direction] * axis[:, None] for direction in (0, 1))
+        angles = across[:, None] + down[:, :, None] + phases[:, None, None]
+        waves = torch.sin(2 * math.pi * angles) * amplitudes[:, None, None]
+        features = (waves @ (self.weight / math.sqrt(width)).T).permute(0, 3, 1, 2)
+        return features if features.device.type == "cpu" else features.contiguous()
 
 
 class AliasFreeSynthesisLayer(nn.Module):

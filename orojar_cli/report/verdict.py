@@ -11,14 +11,14 @@ from orojar_cli.metrics import Measurement, holm, paired_difference
 LEVEL = 0.05
 TEST = (
     "sign flips of the differences at the same latents, together with their spread over dimensions and runs where that is known; "
-    "two-sided, Holm-corrected over all tests on this page at 5 %."
+    "two-sided, at 5 %, Holm-corrected over the sets of each metric."
 )
 EXPLANATION = (
     "For every metric with a better side, the set with the best value is tested against each of the others: the differences at the same "
     "latents by random sign flips, and, where a metric can tell what it would be without each dimension or was repeated in runs, by a "
-    "t test that adds these variances (Welch and Satterthwaite), of which the larger p counts. All p-values on this page are corrected "
-    "together (Holm 1979), so where nothing differs anywhere, anything at all is marked at most once in twenty pages. A set is “best” "
-    "only where every one of its tests is below 5 %."
+    "t test that adds these variances (Welch and Satterthwaite), of which the larger p counts. The p-values of one metric are corrected "
+    "together (Holm 1979), and a set is “best” only where every one of them is below 5 %. Metrics are not corrected for one another: of "
+    "twenty on which nothing differs, one would be marked by chance."
 )
 
 
@@ -45,17 +45,18 @@ class Difference:
 
 def differences(measurements: Mapping[str, Sequence[Measurement]], seed: int = 0) -> list[Difference]:
     """For every metric the best subject against each other one; metrics without a better side or values per latent have no test."""
-    pairs = []
+    made = []
     for found in measurements.values():
         if len(found) < 2 or found[0].better is None or any(measurement.per_latent is None for measurement in found):
             continue
         best = (max if found[0].better == "higher" else min)(found, key=lambda measurement: measurement.value)
-        pairs += [(best, other) for other in found if other is not best]
-    tests = [paired_difference(best, other, seed) for best, other in pairs]
-    return [
-        Difference(best.metric, best.subject, other.subject, test.difference, test.interval, test.p_value, corrected)
-        for (best, other), test, corrected in zip(pairs, tests, holm([test.p_value for test in tests]), strict=True)
-    ]
+        others = [other for other in found if other is not best]
+        tests = [paired_difference(best, other, seed) for other in others]
+        made += [
+            Difference(best.metric, best.subject, other.subject, test.difference, test.interval, test.p_value, corrected)
+            for other, test, corrected in zip(others, tests, holm([test.p_value for test in tests]), strict=True)
+        ]
+    return made
 
 
 def winners(found: Sequence[Difference]) -> dict[str, str]:

@@ -90,6 +90,7 @@ def test_one_space_one_file_and_the_same_again(orojar, photo: Path, shapes_path:
         (("my photo.png", "CKPT", "--class", "0"), 2, "not conditional"),
         (("my photo.png", "CKPT", "--detector", "nonsense"), 1, "detector"),
         (("my photo.png", "CKPT", "--space", "z"), 2, "space"),
+        (("my photo.png", "CKPT", "--candidates", "4"), 2, "--starts 8"),
     ],
 )
 def test_mistakes_are_told_and_leave_nothing(orojar, photo: Path, shapes_path: Path, arguments, status: int, told: str) -> None:

@@ -10,6 +10,14 @@ SETTINGS = Settings(space="z", seed=1)
 QUICK = MappingOptions(steps=12, regression_steps=20, surrogate_steps=60, images=1200, frame_samples=32, batch=6, anchor_batch=128)
 
 
+@pytest.fixture
+def rough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured at few latents: activeness, which only orders and weighs the axes of a frame, and the distance of images."""
+    monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
+    monkeypatch.setattr("orojar_cli.finetune.mapping._ORDER_SAMPLES", 4)
+    monkeypatch.setattr("orojar_cli.finetune.guard._IMAGES", 1000)
+
+
 @pytest.fixture(scope="session")
 def prepared():
     """(generator, anchor, surrogate, unexplained share) of the demonstration network, not to be changed."""
@@ -17,7 +25,9 @@ def prepared():
     from orojar_cli.finetune.mapping import prepare
 
     generator = load_checkpoint(ROOT / "checkpoints" / "shapes32.pkl").generator
-    return generator, *prepare(generator, SETTINGS, QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
+        return generator, *prepare(generator, SETTINGS, QUICK)
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,7 @@ def test_the_state_of_another_run_is_refused(prepared, settings, quick, tmp_path
         TrainingState(path)
 
 
+@pytest.mark.usefixtures("rough")
 def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, settings, quick, shapes) -> None:
     generator, anchor, surrogate, _ = prepared
     mapping, _ = tune_mapping(generator, anchor, surrogate, settings, quick)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +23,7 @@ BUDGET = ("--mode", "mapping", "--steps", 6, "--images", 2000, "--watch-every", 
 
 
 @pytest.fixture(autouse=True)
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
     """The warm start and the surrogate in no time, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     quick = functools.partial(MappingOptions, regression_steps=6, surrogate_steps=20, frame_samples=16, batch=4, anchor_batch=64)
@@ -129,3 +131,17 @@ def test_tensorboard_is_an_extra(orojar, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     code, _, err = orojar("finetune", NETWORK, *BUDGET, "--tensorboard")
     assert code == 1 and "orojar[tensorboard]" in err
+
+
+@pytest.mark.slow
+def test_the_command_under_torchrun_writes_and_prints_once(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "orojar_cli"]
+    budget = [*map(str, BUDGET), "--start", "rotation", "--device", "cpu", "--json", "--outdir", str(tmp_path / "runs")]
+    done = subprocess.run(
+        [*launcher, "finetune", str(NETWORK), *budget], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("wrote ") == 1 and done.stderr.count("step-000006") == 1
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads(done.stdout)["run"] == str(folder)
+    assert (folder / "tuned.pkl").is_file() and (folder / "strips" / "step-000003.png").is_file()

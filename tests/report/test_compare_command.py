@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from paths import REFERENCES
 
 from orojar_cli import load_checkpoint, load_directions
 from orojar_cli.cli import main
@@ -78,7 +79,7 @@ def test_runs_and_a_checkpoint_are_compared_as_they_are(orojar, shapes_path: Pat
     assert len(document["agreements"]) == 1 and document["agreements"][0]["measurements"][0]["value"] < 1
     assert Path(document["report"]) == Path(document["run"]) / "report.html"
     assert Path(document["run"], "report.json").is_file()
-    code, out, _ = orojar("compare", first, first, *SMALL)
+    code, out, _ = orojar("compare", first, first, *SMALL, "--metrics", "orthogonality")
     assert code == 0 and "(2)" in out and "*" not in out.split("better than every")[0].splitlines()[1]
 
 
@@ -116,8 +117,8 @@ def test_errors_are_one_line_and_leave_nothing(orojar, shapes_path: Path, somewh
     assert list(somewhere.iterdir()) == []
 
 
-def test_a_tuned_run_has_a_summary(orojar, shapes_path: Path) -> None:
-    code, out, err = orojar("finetune", shapes_path, "--samples", 8, "--seeds", 0, "--json")
+def test_a_tuned_run_has_a_summary(orojar, somewhere: Path) -> None:
+    code, out, err = orojar("finetune", REFERENCES / "sg2_skip_32.pkl", "--samples", 8, "--seeds", 0, "--json")
     assert code == 0, err
     told = json.loads(out)
     page = (Path(told["run"]) / "summary.html").read_text()
