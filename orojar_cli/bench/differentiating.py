@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 
@@ -25,8 +26,8 @@ def differentiating(effort: Effort) -> Iterator[Row]:
     at = Latents(torch.randn(1, network.z_dim, generator=torch.Generator().manual_seed(1)))
     tangents = torch.eye(network.w_dim)[:directions]
     batch = chunk_sizes(response, directions, "central", DEFAULT_BUDGET)[1]
-    sides = {"image": lambda: response(at, torch.zeros(batch, network.w_dim))}
-    sides |= {method: (lambda method=method: gram_matrices(response, at, tangents, method=method)) for method in _GOALS}
+    sides: dict[str, Callable[[], object]] = {"image": partial(response, at, torch.zeros(batch, network.w_dim))}
+    sides |= {method: partial(gram_matrices, response, at, tangents, method=method) for method in _GOALS}
     seconds = interleaved(sides, effort.repeats if effort.quick else 3)
     image = seconds["image"] / batch
     for method, goal in _GOALS.items():

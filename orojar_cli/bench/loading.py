@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from orojar_cli.bench.measurement import Effort, Row, median_cost
+from orojar_cli.bench.measurement import Effort, ProcessCost, Row, medians, program_cost
 from orojar_cli.bench.networks import randomised, stylegan2
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.generators.critic_config import CriticConfig
@@ -31,7 +31,8 @@ def loading(effort: Effort) -> Iterator[Row]:
             "reading": _IMPORTS + f"data = open({str(path)!r}, 'rb').read(); hashlib.sha256(data)",
             "loading": _IMPORTS + f"kept = load_checkpoint({str(path)!r})",
         }
-        costs = {name: median_cost(3, "-c", program) for name, program in programs.items()}
+        repeats = 1 if effort.quick else 3
+        costs = {name: ProcessCost(*medians(program_cost(text) for _ in range(repeats))) for name, text in programs.items()}
     seconds = {name: cost.seconds - costs["imports"].seconds for name, cost in costs.items()}
     memory = {name: cost.peak_mib - costs["imports"].peak_mib for name, cost in costs.items()}
     what = f"G_ema of a {megabytes:.0f} MB checkpoint"

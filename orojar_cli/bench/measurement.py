@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -80,18 +80,39 @@ class ProcessCost(NamedTuple):
     peak_mib: float
 
 
-def process_cost(*arguments: str) -> ProcessCost:
-    """What `python ARGUMENTS` costs in an empty folder.  Raises CalledProcessError where it fails."""
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "wb") as nowhere:
-        process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=nowhere, stderr=nowhere)
+# What the system tells the parent would include the parent's own size, which the child had for a moment.
+_PEAK = """
+try:
+    print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+except OSError:
+    import resource
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def program_cost(program: str, *arguments: str) -> ProcessCost:
+    """What the Python text `program` costs as a process.  Raises CalledProcessError where it fails."""
+    seconds, output = _run("-c", program + _PEAK, *arguments)
+    return ProcessCost(seconds, int(output.split()[-1]) / 1024)
+
+
+def command_seconds(*arguments: str) -> float:
+    """Processor seconds of `python ARGUMENTS` in an empty folder.  Raises CalledProcessError where it fails."""
+    return _run(*arguments)[0]
+
+
+def _run(*arguments: str) -> tuple[float, bytes]:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as output:
+        process = subprocess.Popen([sys.executable, *arguments], cwd=folder, stdout=output, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        printed = output.read()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    return ProcessCost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return usage.ru_utime + usage.ru_stime, printed
 
 
-def median_cost(repeats: int, *arguments: str) -> ProcessCost:
-    """The medians of several runs of the same process."""
-    costs = [process_cost(*arguments) for _ in range(repeats)]
-    return ProcessCost(*(statistics.median(values) for values in zip(*costs, strict=True)))
+def medians(costs: Iterable[tuple[float, ...]]) -> list[float]:
+    """The median of each column."""
+    return [statistics.median(values) for values in zip(*costs, strict=True)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import nn
 
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.networks import empty_network
@@ -11,20 +12,20 @@ from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisCon
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
 
-def stylegan2(resolution: int, channel_base: int = 16384) -> nn.Module:
+def stylegan2(resolution: int, channel_base: int = 16384) -> Any:
     """A StyleGAN2 of the published proportions; 16384 are those of the smaller 256x256 networks."""
     entries = 2 * (resolution.bit_length() - 2)
     synthesis = SynthesisConfig(512, resolution, 3, channel_base)
     return randomised(StyleGAN2Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=entries), synthesis))
 
 
-def stylegan3(resolution: int, channel_base: int = 16384) -> nn.Module:
+def stylegan3(resolution: int, channel_base: int = 16384) -> Any:
     """A StyleGAN3 of configuration T."""
     synthesis = AliasFreeConfig(512, resolution, 3, channel_base=channel_base)
     return randomised(StyleGAN3Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=16), synthesis))
 
 
-def randomised(config: object) -> nn.Module:
+def randomised(config: object) -> Any:
     """The network of a configuration with the same random numbers every time, frozen."""
     network = empty_network(config).to_empty(device="cpu")
     rng = torch.Generator().manual_seed(0)
@@ -39,7 +40,7 @@ def randomised(config: object) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def convolution_gflop(network: nn.Module) -> float:
+def convolution_gflop(network: Any) -> float:
     """Floating-point operations of the convolutions of one image, in 10^9: two for each multiplication."""
     total = 0
     layers = zip(network.config.layers(), network.config.costs(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,7 @@ def synthesis(effort: Effort) -> Iterator[Row]:
             {
                 "product": lambda: left @ right,
                 "convolution": lambda: F.conv2d(features, kernel, padding=1),
-                "synthesis": lambda ws=ws: network.synthesis(ws),
+                "synthesis": partial(network.synthesis, ws),
             },
             effort.repeats,
         )

@@ -8,6 +8,7 @@ import traceback
 import click
 
 from orojar_cli import __version__
+from orojar_cli.cli.bench import bench
 from orojar_cli.cli.compare import compare
 from orojar_cli.cli.convert import convert
 from orojar_cli.cli.discover import discover, sefa
@@ -37,7 +38,7 @@ def orojar(debug: bool) -> None:
     """
 
 
-for command in (inspect, sample, sefa, discover, finetune, traverse, explore, compare, metrics, project, label, convert):
+for command in (inspect, sample, sefa, discover, finetune, traverse, explore, compare, metrics, project, label, convert, bench):
     orojar.add_command(command)
 
 

@@ -74,8 +74,9 @@ class SynthesisLayer(nn.Module):
 
     def _arrange(self) -> None:
         """Lay the weight out in memory as its convolution reads it, so that only the first image pays for copying it."""
-        # Not at loading, where it would be a quarter of the time; not what torch.func puts in place of a parameter.
-        if isinstance(self.weight, nn.Parameter):
+        # Not at loading, where it would be a quarter of the time.  Inside jvp or vmap every result belongs to the transform and must
+        # not outlive it; torch has no public word for "inside".
+        if isinstance(self.weight, nn.Parameter) and torch._C._functorch.peek_interpreter_stack() is None:
             swap = self.up == 2
             weight = self.weight.data.transpose(0, 1) if swap else self.weight.data
             arranged = fast_layout(weight)

@@ -53,7 +53,7 @@ def context(comparison: Comparison, pictures: Pictures, making: Making) -> dict[
             for metric, found in comparison.measurements.items()
             if found[0].better is not None and any(measurement.per_latent is None for measurement in found)
         ],
-        "notes": [f"Not measured: {name} ({reason})." for name, reason in comparison.skipped.items()],
+        "notes": [*_short_of_the_step(comparison), *(f"Not measured: {name} ({reason})." for name, reason in comparison.skipped.items())],
         "whiskers": [
             _whiskers(found, comparison.winners.get(found[0].metric)) for _, group in grouped(comparison.measurements) for found in group
         ],
@@ -61,7 +61,7 @@ def context(comparison: Comparison, pictures: Pictures, making: Making) -> dict[
         "grid_text": (
             "The same images, moved along each set's dimensions by the same amount: a calibrated step changes the image equally for every "
             f"dimension of every set, by {number(comparison.calibrations[0].target)} (root mean square over the pixels, whose values run "
-            "from −1 to 1). So what differs between the columns is what changes, not how much."
+            f"from −1 to 1), up to a limit of {number(LIMIT, 2)} sigmas. So what differs between the columns is what changes, not how much."
         ),
         "pixels": pictures.resolution <= 64,
         "step_text": ", ".join(steps),
@@ -100,6 +100,21 @@ def _lede(comparison: Comparison) -> str:
     open_ones = len(tested) - sum(won.values())
     rest = f"; on {open_ones} no set stands out" if open_ones else ""
     return f"{count} direction sets, {len(tested)} metrics with a better side: {', '.join(parts)}{rest}."
+
+
+def _short_of_the_step(comparison: Comparison) -> list[str]:
+    """What a reader must know before believing a low loss: which sets hold dimensions that do little."""
+    short = [
+        f"{sum(calibration.capped)} of the {len(calibration.capped)} dimensions of {subject.name}"
+        for subject, calibration in zip(comparison.subjects, comparison.calibrations, strict=True)
+        if any(calibration.capped)
+    ]
+    if not short:
+        return []
+    return [
+        f"Short of the calibrated step even at {number(LIMIT, 2)} sigmas: {', '.join(short)}. Losses and penalties are smaller where less "
+        "happens, so read them beside the activeness."
+    ]
 
 
 def _setup(comparison: Comparison, pictures: Pictures) -> str:

@@ -137,6 +137,7 @@ def test_the_page_can_be_read_by_everybody(report) -> None:
     for query in ("prefers-color-scheme: dark", "prefers-reduced-motion: no-preference", "@media print"):
         assert query in text
     shown = "".join(page.text)
+    assert "1 of the 4 dimensions of worse" in shown
     assert "at its limit" in shown and "no images & no time" in shown and "A new metric" in shown
 
 
