@@ -16,7 +16,7 @@ from torch.func import jvp, vmap
 
 from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError, OptionError
-from orojar_cli.generators.protocol import Generator
+from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.outputs import Output
 from orojar_cli.partial import Section
 from orojar_cli.spaces import Latents, all_layers, displaced_from, displaced_ws, style_offsets
@@ -46,6 +46,7 @@ class Response:
     def __post_init__(self) -> None:
         if not self.layers:
             object.__setattr__(self, "layers", all_layers(self.generator))
+        arrange(self.generator)
 
     def __call__(self, at: Latents, displacement: Tensor) -> tuple[Tensor, ...]:
         """The outputs at the points `at` displaced by [N, D], or by [R * N, D]: all points by the first N, by the next N and so on."""

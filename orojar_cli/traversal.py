@@ -12,7 +12,7 @@ from torch import Tensor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import OptionError
-from orojar_cli.generators.protocol import Generator
+from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.jacobian import DEFAULT_BUDGET
 from orojar_cli.media.pixels import to_uint8
 from orojar_cli.projected import ProjectedLatents
@@ -67,6 +67,7 @@ class Renderer:
 
     def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET, noise_seed: int = 0) -> None:
         self.generator, self.noise_mode, self.noise_seed = generator, noise_mode, noise_seed
+        arrange(generator)
         self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ import torch
 
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.networks import empty_network
+from orojar_cli.generators.protocol import arrange
 from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
 
@@ -37,7 +38,9 @@ def randomised(config: object) -> Any:
                 tensor.fill_(1 / tensor.numel())
             else:
                 tensor.copy_(0.1 * torch.randn(tensor.shape, generator=rng))
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    arrange(network)
+    return network
 
 
 def convolution_gflop(network: Any) -> float:

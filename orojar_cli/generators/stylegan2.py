@@ -59,7 +59,6 @@ class SynthesisLayer(nn.Module):
         style_offset: Tensor | float = 0.0,
     ) -> Tensor:
         config = self.config
-        self._arrange()
         clamp = None if config.conv_clamp is None else config.conv_clamp * gain
         gain = activation_gain(config.activation) * gain
         inner = inner_gain(config.activation, gain)
@@ -72,16 +71,13 @@ class SynthesisLayer(nn.Module):
             x += noise * (self.noise_strength * inner)
         return act_in_place(x, config.activation, gain / inner, clamp)
 
-    def _arrange(self) -> None:
-        """Lay the weight out in memory as its convolution reads it, so that only the first image pays for copying it."""
-        # Not at loading, where it would be a quarter of the time.  Inside jvp or vmap every result belongs to the transform and must
-        # not outlive it; torch has no public word for "inside".
-        if isinstance(self.weight, nn.Parameter) and torch._C._functorch.peek_interpreter_stack() is None:
-            swap = self.up == 2
-            weight = self.weight.data.transpose(0, 1) if swap else self.weight.data
-            arranged = fast_layout(weight)
-            if arranged is not weight:
-                self.weight.data = arranged.transpose(0, 1) if swap else arranged
+    def arrange(self) -> None:
+        """Lay the weight out in memory as its convolution reads it, so that images need not copy it; the numbers stay."""
+        swap = self.up == 2
+        weight = self.weight.data.transpose(0, 1) if swap else self.weight.data
+        arranged = fast_layout(weight)
+        if arranged is not weight:
+            self.weight.data = arranged.transpose(0, 1) if swap else arranged
 
 
 class ToRGB(nn.Module):
@@ -203,6 +199,13 @@ class Synthesis(nn.Module):
                 break
         assert x is not None
         return x, image
+
+    def arrange(self) -> None:
+        """Lay the weights out in memory for speed.  Not at loading, where it would be a quarter of the time; numbers stay the same, but
+        images may differ in their last bits from those drawn before."""
+        for module in self.modules():
+            if isinstance(module, SynthesisLayer):
+                module.arrange()
 
     def forward(
         self,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import NumericalError, OptionError
-from orojar_cli.generators.protocol import Generator
+from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.jacobian import DEFAULT_BUDGET
 from orojar_cli.progress import Progress
 from orojar_cli.projection.distance import PictureDistance
@@ -115,6 +115,7 @@ def project(
 class _Projector:
     def __init__(self, generator: Generator, distance: PictureDistance, settings: ProjectionSettings, progress: Progress) -> None:
         self.generator, self.distance, self.settings, self.progress = generator, distance, settings, progress
+        arrange(generator)
         self.device = next(iter(generator.parameters())).device
         # Drawn on the CPU, so that a seed means the same on every device.
         self.rng = torch.Generator().manual_seed(settings.seed)
