@@ -28,7 +28,7 @@ def stylegan3(resolution: int, channel_base: int = 16384) -> Any:
 
 def randomised(config: object) -> Any:
     """The network of a configuration with the same random numbers every time, frozen."""
-    network = empty_network(config).to_empty(device="cpu")
+    network: Any = empty_network(config).to_empty(device="cpu")
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, tensor in network.state_dict().items():

@@ -45,6 +45,8 @@ def process_group() -> Iterator[int]:
     dist.init_process_group("gloo")
     try:
         yield dist.get_rank()
+        # A process that leaves while another still receives from it takes both down.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 

@@ -15,12 +15,12 @@ Made by `python -m orojar_cli.cli.reference` from the program's own help; a test
 
 def command_reference(group: click.Group) -> str:
     """Markdown with a section for each command of `group`, in the order of its own list."""
-    context = click.Context(group, info_name="orojar")
+    context = click.Context(group, info_name="orojar", **group.context_settings)
     sections = [_INTRODUCTION]
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        sections.append(_section(command, click.Context(command, info_name=f"orojar {name}")))
+        sections.append(_section(command, click.Context(command, parent=context, info_name=name)))
     return "\n".join(sections)
 
 

@@ -46,7 +46,7 @@ def traverse(capsys: pytest.CaptureFixture[str]):
 def labelled(somewhere: Path, shapes_path: Path) -> Path:
     """A network and a direction set with labels in this folder."""
     shutil.copy(shapes_path, "net.pkl")
-    directions = load_directions(DEMONSTRATION).labelled(1, "x position").labelled(2, "ratio 1:2")
+    directions = load_directions(DEMONSTRATION).labelled(1, "x position").labelled(2, "ratio 1:2").labelled(3, "")
     save_directions(directions, "set.safetensors")
     return Path("set.safetensors")
 

@@ -19,6 +19,7 @@ from orojar_cli.finetune.rotation import (
     latents_after,
     rotation_as_directions,
 )
+from orojar_cli.generators.protocol import arrange
 from orojar_cli.outputs import Output
 from orojar_cli.spaces import Latents
 from orojar_cli.traversal import walk_ws
@@ -78,6 +79,7 @@ def test_a_small_run_on_a_real_network_lowers_the_held_out_loss(shapes, tmp_path
     fold_rotation(shapes.generator, rotation.matrix)
     assert save_checkpoint(shapes, tmp_path / "tuned.pkl") == ["mapping.fc0.weight"]
     again = load_checkpoint(tmp_path / "tuned.pkl")
+    arrange(again.generator)  # as measuring left the other: layouts differ in the last bits
     z = torch.randn(3, 64, generator=torch.Generator().manual_seed(4))
     assert torch.equal(again.generator(z), shapes.generator(z))
 
