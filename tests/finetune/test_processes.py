@@ -71,6 +71,7 @@ def work(rank: int, folder: str) -> None:
     mapping, history = trained(Path(folder) / "pictures", state)
     found = {"mapping": mapping.state_dict(), "history": history, "gradient": gradient_of_a_whole_loss()}
     torch.save(found | {"first": int(as_first(torch.tensor(rank)))}, f"{folder}/{rank}.pt")
+    dist.barrier()  # one that leaves while the other still receives from it takes both down
     dist.destroy_process_group()
 
 
