@@ -34,19 +34,19 @@ def growing(effort: Effort) -> Iterator[Row]:
 
     response = Response(networks[resolutions[0]], "w", outputs=(Output(),))
     rng = torch.Generator().manual_seed(4)
-    points = Latents(torch.randn(64, 512, generator=rng))
+    points = Latents(torch.randn(512, 512, generator=rng))
 
-    counts = [2, 4] if effort.quick else [8, 16, 32, 64]
+    counts = [2, 4] if effort.quick else [8, 16, 32, 64] + [128, 256, 512] * effort.full
     sides = {str(count): partial(gram_matrices, response, points[:1], torch.eye(512)[:count]) for count in counts}
     yield from _rows("a Gram matrix against its directions", counts, interleaved(sides, 1), "s")
-    samples = [1, 2] if effort.quick else [2, 4, 8, 16]
+    samples = [1, 2] if effort.quick else [8, 16, 32, 64] + [128, 256, 512] * effort.full
     sides = {str(count): partial(gram_matrices, response, points[:count], torch.eye(512)[:4]) for count in samples}
     yield from _rows("Gram matrices of 4 directions against samples", samples, interleaved(sides, 1), "s")
 
-    dims = [8, 16] if effort.quick else [16, 32, 64, 128]
+    dims = [8, 16] if effort.quick else [8, 16, 32, 64, 128] + [256, 512] * effort.full
     sides = {str(dim): partial(joint_diagonalise, synthetic_grams(dim, 64)) for dim in dims}
     yield from _rows("joint diagonaliser of 64 matrices against directions", dims, interleaved(sides, 1), "s")
-    samples = [8, 16] if effort.quick else [32, 64, 128, 256]
+    samples = [8, 16] if effort.quick else [8, 16, 32, 64, 128, 256] + [512] * effort.full
     sides = {str(count): partial(joint_diagonalise, synthetic_grams(32, count)) for count in samples}
     yield from _rows("joint diagonaliser of 32 directions against samples", samples, interleaved(sides, 3), "s")
 

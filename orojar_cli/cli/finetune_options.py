@@ -55,8 +55,8 @@ _OPTIONS = (
         show_default=True,
         help="Mapping: fit to the OroJaR frame of w, exact rotation of z, as it is; auto: frame, but rotation where z is smaller than w.",
     ),
-    click.option("--steps", type=click.IntRange(1), default=1500, show_default=True, help="Mapping: training steps after the warm start."),
-    click.option("--images", type=click.IntRange(2000), default=24_000, show_default=True, help="Mapping: images drawn to learn from."),
+    click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Mapping: training steps after the warm start."),
+    click.option("--images", type=click.IntRange(2000), default=40_000, show_default=True, help="Mapping: images drawn to learn from."),
     click.option(
         "--refine-steps",
         type=click.IntRange(0),

@@ -50,17 +50,17 @@ class MappingOptions:
     `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.
     """
 
-    steps: int = 1500
-    regression_steps: int = 2500
-    surrogate_steps: int = 4000
-    images: int = 24_000
-    frame_samples: int = 96
+    steps: int = 2000
+    regression_steps: int = 6000
+    surrogate_steps: int = 6000
+    images: int = 40_000
+    frame_samples: int = 384
     batch: int = 48
     anchor_batch: int = 1536
     learning_rate: float = 0.05
     orojar_weight: float = 1.0
-    contrast_weight: float = 0.1
-    contrast_dims: int = 8
+    contrast_weight: float = 0.15
+    contrast_dims: int = 10
     image_weight: float = 4.0
     latent_weight: float = 1.0
     penalty: str = "orojar"
