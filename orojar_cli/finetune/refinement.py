@@ -12,12 +12,13 @@ from orojar_cli.distributed import joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.finetune.adversary import Adversary
 from orojar_cli.finetune.anchor import Anchor
-from orojar_cli.finetune.estimators import axis_grams, hessian_of_axes
+from orojar_cli.finetune.estimators import HESSIAN_DRAWS, axis_grams, hessian_of_axes
 from orojar_cli.finetune.mapping import MappingOptions, anchor_losses, off_diagonal_share
 from orojar_cli.finetune.surrogate import Surrogate
 from orojar_cli.finetune.training import Stage, ramp
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.outputs import Output, default_output
+from orojar_cli.recomputation import pieces, recomputed
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def refinement(
     adversary: Adversary | None = None,
 ) -> Stage:
     """A stage for `tune_mapping`: the penalty of `training` on the generator's own outputs, the same anchors, and the critic's part
-    where there is an `adversary`."""
+    where there is an `adversary`.  Where the memory for it all would be much, responses are recomputed for their gradient."""
     outputs = options.outputs or (default_output(generator),)
     dims = min(options.dims, generator.z_dim)
 
@@ -55,9 +56,10 @@ def refinement(
             return tuple(output(generator, ws) for output in outputs)
 
         if training.penalty == "hessian":
-            penalty = hessian_of_axes(draw, z, label, dims, rng)
+            few = pieces(generator, outputs, HESSIAN_DRAWS * len(own(z)))
+            penalty = hessian_of_axes(recomputed(draw, few and few[0]), z, label, dims, rng)
         else:
-            grams = axis_grams(draw, own(z), own(label), dims)
+            grams = axis_grams(draw, own(z), own(label), dims, at_once=pieces(generator, outputs, len(own(z)), dims))
             penalty = torch.stack([off_diagonal_share(joined(part, len(z))) for part in grams]).mean()
         held = anchor_losses(mapping, anchor, surrogate, training, rng)
         total = training.orojar_weight * ramp(step, training.ramp) * penalty

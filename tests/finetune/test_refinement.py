@@ -96,6 +96,22 @@ def test_the_critic_learns_to_tell_pictures_from_images(prepared, shapes, pictur
     assert all(parameter.grad is None or not parameter.requires_grad for parameter in adversary.critic.parameters())
 
 
+def test_a_critic_in_pieces_learns_the_same(prepared, shapes, pictures) -> None:
+    """One group at a time, with R1 at the first step: the same logits, the same critic, the same gradient for the mapping."""
+    generator = prepared[0]
+    mapping = copy.deepcopy(generator.mapping).requires_grad_(True)
+    found = []
+    for at_once in (None, 1):
+        adversary = Adversary(generator, shapes.critic, pictures, batch=8)
+        adversary.images_at_once = at_once
+        logits = [adversary.step(mapping, step, torch.Generator().manual_seed(step)) for step in range(2)]
+        slopes = torch.autograd.grad(adversary.loss(mapping, torch.Generator().manual_seed(2)), list(mapping.parameters()))
+        found.append((logits, torch.cat([slope.flatten() for slope in slopes])))
+    (whole, slope), (pieced, again) = found
+    assert whole == [pytest.approx(logits, rel=1e-3) for logits in pieced]
+    assert torch.allclose(slope, again, atol=1e-3 * float(slope.abs().max()))
+
+
 def test_data_is_refused_where_it_cannot_be_used(conditional, shapes, pictures) -> None:
     with pytest.raises(OptionError, match="has none"):
         Adversary(shapes.generator, None, pictures)
