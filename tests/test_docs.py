@@ -7,7 +7,9 @@ import shlex
 import shutil
 from pathlib import Path
 
+import click
 import pytest
+from PIL import Image
 
 from orojar_cli.cli import main, orojar
 from orojar_cli.cli.reference import command_reference
@@ -18,6 +20,15 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(path for path in 
 LONG = ("finetune", "compare", "explore", "project")
 
 
+# Networks that pages speak of beside ckpt.pkl: our references, one of each kind.
+NETWORKS = {
+    "classes.pkl": "sg2_cond_fp16_64.pkl",
+    "grey.pkl": "sg2_resnet_gray_16.pkl",
+    "stylegan3.pkl": "sg3_t_32.pkl",
+    "tensorflow.pkl": "sg2_tensorflow_32.pkl",
+}
+
+
 def commands(page: Path) -> list[str]:
     """Lines of the page's indented blocks that call orojar, without comments."""
     lines = re.findall(r"^    (orojar .*)$", page.read_text(), re.MULTILINE)
@@ -25,7 +36,12 @@ def commands(page: Path) -> list[str]:
 
 
 def is_long(command: str) -> bool:
-    return shlex.split(command)[1] in LONG
+    """Long work, and what takes up its results."""
+    return shlex.split(command)[1] in LONG or "RUN/" in command
+
+
+def options(command: click.Command) -> set[str]:
+    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
 
 
 @pytest.fixture
@@ -35,12 +51,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "checkpoints", tmp_path / "checkpoints")
     shutil.copy(ROOT / "checkpoints" / "shapes32.pkl", tmp_path / "ckpt.pkl")
     shutil.copy(ROOT / "examples" / "own_generator.py", tmp_path)
+    for name, reference in NETWORKS.items():
+        shutil.copy(ROOT / "tests" / "references" / reference, tmp_path / name)
+    Image.radial_gradient("L").convert("RGB").resize((60, 40)).save(tmp_path / "photo.png")
     return tmp_path
 
 
 def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = sorted((folder / "orojar-runs").glob("0*")) if (folder / "orojar-runs").exists() else []
-    arguments = [str(runs[-1]) if word == "RUN" else word for word in shlex.split(command)[1:]]
+    arguments = [re.sub(r"^RUN(?=/|$)", lambda _: str(runs[-1]), word) for word in shlex.split(command)[1:]]
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert not caught.value.code, f"{command}\n{capsys.readouterr().err}"
@@ -63,6 +82,22 @@ def test_all_commands_of_a_page_run(page: Path, workplace: Path, capsys: pytest.
 
 def test_the_command_reference_is_what_the_program_says() -> None:
     assert (ROOT / "docs" / "commands.md").read_text() == command_reference(orojar)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_named_in_sentences_exist(page: Path) -> None:
+    every = set().union(*map(options, orojar.commands.values())) | options(orojar) | {"--debug"}
+    for code in re.findall(r"`([^`]+)`", page.read_text()):
+        words = code.split()
+        known = every
+        if words[0] == "orojar" and len(words) > 1 and not words[1].startswith("-"):
+            assert words[1] in {*orojar.commands, "COMMAND"}, code
+            known = options(orojar.commands[words[1]]) if words[1] in orojar.commands else every
+        elif not words[0].startswith("--"):
+            continue
+        for word in words:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in known, code
 
 
 def test_pages_link_to_files_that_exist() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from cost import Cost, measured
+from rendering import Column
 from torch import Tensor
 
 from orojar_cli.directions import METHODS, DirectionSet, Settings
@@ -21,37 +21,49 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "shapes"))
 from disentanglement import measure_factors, response_matrix, scores
 
 COUNT = 10
-_LATENTS_STREAM, _REFERENCE_STREAM, _REFERENCE = 50, 51, 1024
+_LATENTS_STREAM, _REFERENCE_STREAM = 50, 51
+
+COLUMNS = (
+    Column("disentanglement", "disentanglement", 3, best=max),
+    Column("completeness", "completeness", 3, best=max),
+    Column("best purity", "best", 3, best=max),
+    Column("seconds", "seconds", 1, spread=False),
+    Column("evaluations", "evaluations", 0, spread=False),
+)
+TITLE = "directions"
+# Latents at which the responses are measured, and those that give the factors' standard deviations.
+YARDSTICK = {"latents": 256, "reference": 1024}
+QUICK_YARDSTICK = {"latents": 8, "reference": 256}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a method and its settings."""
+    """One line of the table: a method and its settings; `num` directions are found, of which ten are compared (None: all)."""
 
     name: str
     method: str
     space: str = "w"
-    whiten: bool = True
-    subspace: int | None = COUNT
+    whiten: bool = False
+    num: int | None = None
+    samples: int = 128
     options: dict[str, Any] = field(default_factory=dict)
+
+    def quick(self) -> Row:
+        """The same with next to nothing to do: 8 samples, two steps, ten directions to choose from."""
+        return replace(self, num=COUNT, samples=8, options=self.options | ({"steps": 2} if "steps" in self.options else {}))
 
 
 ROWS = (
     Row("z axes, as trained", "axes", "z"),
-    Row("w, random", "random", whiten=False),
-    Row("w, SeFa", "sefa", whiten=False),
-    Row("w, GANSpace", "ganspace", whiten=False),
-    Row("w, jacobian-pca", "jacobian-pca", whiten=False),
-    Row("w, hessian", "hessian", whiten=False, options={"steps": 300}),
-    Row("w, orojar-sgd", "orojar-sgd", whiten=False, options={"steps": 300}),
-    Row("w, orojar, subspace 10", "orojar", whiten=False),
-    Row("w, orojar, subspace auto", "orojar", whiten=False, subspace=None),
-    Row("whitened w, random", "random"),
-    Row("whitened w, jacobian-pca", "jacobian-pca"),
-    Row("whitened w, hessian", "hessian", options={"steps": 300}),
-    Row("whitened w, orojar-sgd", "orojar-sgd", options={"steps": 300}),
-    Row("whitened w, orojar, subspace 10", "orojar"),
-    Row("whitened w, orojar, subspace auto", "orojar", subspace=None),
+    Row("w, random", "random"),
+    Row("w, SeFa", "sefa"),
+    Row("w, GANSpace", "ganspace"),
+    Row("w, eigenvectors of the mean Gram matrix", "jacobian-pca"),
+    Row("w, Hessian Penalty, 300 steps", "hessian", options={"steps": 300}),
+    Row("w, the paper's OroJaR optimisation, 300 steps", "orojar-sgd", options={"steps": 300}),
+    Row("w, orojar", "orojar"),
+    Row("whitened w, random", "random", whiten=True),
+    Row("whitened w, orojar", "orojar", whiten=True),
 )
 
 
@@ -72,7 +84,7 @@ def directions_of(generator: Any, row: Row, settings: Settings) -> tuple[Directi
 
 
 @torch.no_grad()
-def separation(generator: Any, found: DirectionSet, seed: int, latents: int) -> dict[str, float]:
+def separation(generator: Any, found: DirectionSet, seed: int, yardstick: dict[str, int]) -> dict[str, float]:
     """Disentanglement, completeness and best purity of directions in z or w.
 
     Steps are one sigma, in plain w two mean standard deviations of w's coordinates.
@@ -82,31 +94,22 @@ def separation(generator: Any, found: DirectionSet, seed: int, latents: int) -> 
         return generator(points) if found.space == "z" else generator.synthesis(points.unsqueeze(1).expand(-1, generator.num_ws, -1))
 
     draw = Settings(seed=seed)
-    points = latent_samples(generator, draw.latents(generator, latents, _LATENTS_STREAM), found.space)
-    reference = latent_samples(generator, draw.latents(generator, _REFERENCE, _REFERENCE_STREAM), found.space)
+    points = latent_samples(generator, draw.latents(generator, yardstick["latents"], _LATENTS_STREAM), found.space)
+    reference = latent_samples(generator, draw.latents(generator, yardstick["reference"], _REFERENCE_STREAM), found.space)
     deviation = torch.cat([measure_factors(render(part)) for part in reference.split(256)]).std(0)
     plain = found.space == "w" and not found.options["whiten"]
     step = 2 * reference.std(0).mean() if plain else found.sigma
     return scores(response_matrix(render, points, found.directions, step, deviation))
 
 
-def measure(
-    generator: Any, rows: tuple[Row, ...], seeds: range, *, quick: bool = False, report: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """For every row its name and, per seed, the three scores, seconds and evaluations.
+def measure(generator: Any, row: Row, seed: int, yardstick: dict[str, int]) -> dict[str, float]:
+    """The three scores, seconds and evaluations of one row; the seed draws what the method and the scores are measured at."""
+    outputs = (default_output(generator),)
+    settings = Settings(row.space, row.whiten, None, row.num, row.samples, seed, COUNT, outputs, options=row.options)
+    found, cost = directions_of(generator, row, settings)
+    return separation(generator, found, seed, yardstick) | {"seconds": cost.seconds, "evaluations": cost.evaluations}
 
-    `quick` measures next to nothing, to see that everything runs: 8 latents, 8 samples, two steps, ten directions to choose from.
-    """
-    num, latents, samples = (COUNT, 8, 8) if quick else (None, 256, 128)
-    results = []
-    for row in rows:
-        options = row.options | ({"steps": 2} if quick and "steps" in row.options else {})
-        runs = []
-        for seed in seeds:
-            outputs = (default_output(generator),)
-            settings = Settings(row.space, row.whiten, None, num, samples, seed, row.subspace, outputs, options=options)
-            found, cost = directions_of(generator, row, settings)
-            runs.append(separation(generator, found, seed, latents) | {"seconds": cost.seconds, "evaluations": cost.evaluations})
-        results.append({"name": row.name, "runs": runs})
-        report(f"{row.name}: {runs}")
-    return results
+
+def caption(yardstick: dict[str, int]) -> str:
+    """What the table's figures are."""
+    return f"Scores at {yardstick['latents']} latents; the cost includes measuring how active the directions found are."

@@ -18,6 +18,17 @@ from orojar_cli.spaces import Latents
 
 _IMAGE = "import sys, torch; from orojar_cli.bench.networks import stylegan2; network = stylegan2(int(sys.argv[1])); "
 _DRAWN = "torch.set_grad_enabled(False); network.synthesis(torch.zeros(1, network.num_ws, 512))"
+_GRAMS = """
+import sys, torch
+from orojar_cli.bench.networks import stylegan2
+from orojar_cli.jacobian import Response, gram_matrices
+from orojar_cli.outputs import Output
+from orojar_cli.spaces import Latents
+size, points, count = map(int, sys.argv[1:])
+response = Response(stylegan2(size), "w", outputs=(Output(),))
+gram_matrices(response, Latents(torch.zeros(points, 512)), torch.eye(512)[:count])
+"""
+_DOUBLING = [8, 16, 32, 64, 128, 256, 512]
 
 
 @torch.no_grad()
@@ -33,20 +44,24 @@ def growing(effort: Effort) -> Iterator[Row]:
     yield from _rows("memory of an image against its resolution", resolutions, drawn, "MiB")
 
     response = Response(networks[resolutions[0]], "w", outputs=(Output(),))
-    rng = torch.Generator().manual_seed(4)
-    points = Latents(torch.randn(512, 512, generator=rng))
-
-    counts = [2, 4] if effort.quick else [8, 16, 32, 64] + [128, 256, 512] * effort.full
+    points = Latents(torch.randn(512, 512, generator=torch.Generator().manual_seed(4)))
+    gram_matrices(response, points[:1], torch.eye(512)[:2])
+    counts = [2, 4] if effort.quick else _DOUBLING[: 7 if effort.full else 4]
     sides = {str(count): partial(gram_matrices, response, points[:1], torch.eye(512)[:count]) for count in counts}
-    yield from _rows("a Gram matrix against its directions", counts, interleaved(sides, 1), "s")
-    samples = [1, 2] if effort.quick else [8, 16, 32, 64] + [128, 256, 512] * effort.full
-    sides = {str(count): partial(gram_matrices, response, points[:count], torch.eye(512)[:4]) for count in samples}
-    yield from _rows("Gram matrices of 4 directions against samples", samples, interleaved(sides, 1), "s")
+    yield from _rows("a Gram matrix against its directions", counts, interleaved(sides, 1, warm_up=False), "s")
+    sides = {str(count): partial(gram_matrices, response, points[:count], torch.eye(512)[:2]) for count in counts}
+    yield from _rows("Gram matrices of 2 directions against samples", counts, interleaved(sides, 1, warm_up=False), "s")
 
-    dims = [8, 16] if effort.quick else [8, 16, 32, 64, 128] + [256, 512] * effort.full
+    size = str(resolutions[0])
+    memory = {str(count): program_cost(_GRAMS, size, "1", str(count)).peak_mib for count in counts}
+    yield from _rows("memory of a Gram matrix, whole process, against its directions", counts, memory, "MiB")
+    memory = {str(count): program_cost(_GRAMS, size, str(count), "2").peak_mib for count in counts}
+    yield from _rows("memory of Gram matrices of 2 directions, whole process, against samples", counts, memory, "MiB")
+
+    dims = [8, 16] if effort.quick else _DOUBLING[: 7 if effort.full else 5]
     sides = {str(dim): partial(joint_diagonalise, synthetic_grams(dim, 64)) for dim in dims}
     yield from _rows("joint diagonaliser of 64 matrices against directions", dims, interleaved(sides, 1), "s")
-    samples = [8, 16] if effort.quick else [8, 16, 32, 64, 128, 256] + [512] * effort.full
+    samples = [8, 16] if effort.quick else _DOUBLING[: 7 if effort.full else 6]
     sides = {str(count): partial(joint_diagonalise, synthetic_grams(32, count)) for count in samples}
     yield from _rows("joint diagonaliser of 32 directions against samples", samples, interleaved(sides, 3), "s")
 

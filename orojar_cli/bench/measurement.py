@@ -57,18 +57,18 @@ class Row:
         return asdict(self) | {"met": self.met}
 
 
-def interleaved(sides: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each side after one run to warm up, the sides taking turns so that a busy moment meets them all.
+def interleaved(sides: Mapping[str, Callable[[], object]], repeats: int, warm_up: bool = True) -> dict[str, float]:
+    """Median seconds of each side after one run to `warm_up`, the sides taking turns so that a busy moment meets them all.
 
     Processor time on one thread, which other programs do not lengthen; the wall clock's where there are more.
     """
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for repeat in range(repeats + 1):
+    for repeat in range(-warm_up, repeats):
         for name, side in sides.items():
             began = clock()
             side()
-            if repeat:
+            if repeat >= 0:
                 seconds[name].append(clock() - began)
     return {name: statistics.median(values) for name, values in seconds.items()}
 

@@ -108,12 +108,15 @@ def run_method(
     from orojar_cli.cli.pictures import direction_grid
     from orojar_cli.cli.resuming import resumable
     from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
-    from orojar_cli.directions import METHODS, Settings, save_directions
+    from orojar_cli.directions import METHOD_OPTIONS, METHODS, Settings, save_directions
     from orojar_cli.distributed import is_shared
     from orojar_cli.outputs import Output, default_output
     from orojar_cli.runs import DIRECTIONS, RunWriter
     from orojar_cli.traversal import Renderer, seed_latents
 
+    known = METHOD_OPTIONS.get(method, ())
+    if unknown := sorted(set(method_options) - set(known)):
+        raise click.BadParameter(f"{method} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}", param_hint="--set")
     loaded = load_network(checkpoint, own, torch_device(device))
     generator = loaded.generator
     if not subspace.isdigit() and subspace != "auto":

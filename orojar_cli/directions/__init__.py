@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orojar_cli.directions.direction_set import DirectionSet, load_directions, save_directions
 from orojar_cli.directions.ganspace import ganspace
-from orojar_cli.directions.optimised import hessian, orojar_sgd
+from orojar_cli.directions.optimised import DEFAULTS, hessian, orojar_sgd
 from orojar_cli.directions.orojar import jacobian_pca, orojar
 from orojar_cli.directions.random_directions import random_directions
 from orojar_cli.directions.sefa import sefa
@@ -20,4 +20,13 @@ METHODS: dict[str, Method] = {
     "random": random_directions,
 }
 
-__all__ = ["METHODS", "DirectionSet", "Method", "Settings", "load_directions", "save_directions"]
+# What `Settings.options` may hold; methods that are not here have no options of their own.
+METHOD_OPTIONS: dict[str, tuple[str, ...]] = {
+    "orojar": ("criterion",),
+    "orojar-sgd": tuple(DEFAULTS),
+    "hessian": tuple(DEFAULTS),
+    "sefa": ("normalize", "first_layer", "activeness"),
+    "ganspace": ("activation", "num_samples"),
+}
+
+__all__ = ["METHODS", "METHOD_OPTIONS", "DirectionSet", "Method", "Settings", "load_directions", "save_directions"]

@@ -169,10 +169,6 @@ def _axis(marks: Sequence[float], x: Callable[[float], float], top: float, botto
     return Markup("").join(parts)
 
 
-def _left_tick(mark: float, x: float, y: float) -> Markup:
-    return Markup('<text class="faint end" x="{}" y="{:.1f}">{}</text>').format(x, y + 4, tick_text(mark))
-
-
 def _label_width(names: Sequence[str]) -> int:
     return round(max((min(len(name), _LONGEST_LABEL) for name in names), default=0) * _CHARACTER) + 12
 

@@ -132,6 +132,9 @@ def test_method_options_are_passed_on(orojar, shapes_path: Path) -> None:
     )
     assert told["options"]["steps"] == 2 and told["space"] == "z"
     assert orojar("discover", shapes_path, "--set", "steps")[0] == 2
+    code, _, err = orojar("discover", shapes_path, "--set", "critereon=loglik")
+    assert code == 2 and "orojar has no option 'critereon'; it has criterion" in err
+    assert "it has none" in orojar("discover", shapes_path, "--method", "random", "--set", "steps=2")[2]
 
 
 def test_sample_draws_seeds(orojar, shapes_path: Path) -> None:
