@@ -25,6 +25,19 @@ def shapes(shapes_path: Path):
     return load_checkpoint(shapes_path)
 
 
+@pytest.fixture(scope="session")
+def yardstick_path() -> Path:
+    """An earlier network of the shapes world, with G beside D and G_ema: what bounds on results were measured on."""
+    return REFERENCES / "shapes32_first.pkl"
+
+
+@pytest.fixture
+def yardstick(yardstick_path: Path):
+    from orojar_cli import load_checkpoint
+
+    return load_checkpoint(yardstick_path)
+
+
 @pytest.fixture
 def conditional():
     from orojar_cli import load_checkpoint

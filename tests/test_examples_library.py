@@ -76,14 +76,18 @@ def test_training_resumes_where_it_stopped(example, tmp_path: Path, monkeypatch:
     train = example("train")
     small = ["--batch", "8", "--resolution", "8", "--width", "4", "--latent", "8", "--snapshot", "0.016"]
 
-    def run(name: str, kimg: str) -> str:
-        monkeypatch.setattr("sys.argv", ["train.py", "--out", str(tmp_path / name), "--kimg", kimg, *small])
-        monkeypatch.setattr(train, "report", lambda average, device: "")
+    def run(name: str, report) -> str:
+        monkeypatch.setattr("sys.argv", ["train.py", "--out", str(tmp_path / name), "--kimg", "0.064", *small])
+        monkeypatch.setattr(train, "report", report)
         train.main()
         return capsys.readouterr().out
 
-    run("whole.pkl", "0.064")
-    run("parts.pkl", "0.032")
-    assert "continuing at 0 kimg" in run("parts.pkl", "0.064")
+    def interrupt(average, device: str) -> str:
+        raise KeyboardInterrupt
+
+    run("whole.pkl", lambda average, device: "")
+    with pytest.raises(KeyboardInterrupt):
+        run("parts.pkl", interrupt)
+    assert "continuing at 0 kimg" in run("parts.pkl", lambda average, device: "")
     whole, parts = (load_checkpoint(tmp_path / name).generator.state_dict() for name in ("whole.pkl", "parts.pkl"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)

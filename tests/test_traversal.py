@@ -117,3 +117,11 @@ def test_layers_the_network_does_not_have_are_refused(shapes) -> None:
     at = seed_latents(shapes.generator, [1])
     with pytest.raises(OptionError, match="layers 0-7"):
         walk_ws(shapes.generator, at, axes(shapes), 1, [1.0], layers=(8,))
+
+
+@pytest.mark.parametrize(("psi", "cutoff"), [(1.0, None), (0.7, None), (0.7, 8)])
+def test_an_entry_of_ws_can_be_edited_alone(shapes, psi: float, cutoff: int | None) -> None:
+    ws = shapes.generator.mapping(torch.ones(2, 64), psi=psi, cutoff=cutoff).detach()
+    before = ws.clone()
+    ws[:, 3] += 1
+    assert torch.equal(ws[:, :3], before[:, :3]) and torch.equal(ws[:, 4:], before[:, 4:])

@@ -1,9 +1,10 @@
 """Train a StyleGAN2 on the shapes world, on our own networks: non-saturating loss, lazy R1, EMA of the weights.
 
-    python examples/shapes/train.py --kimg 1500 --out shapes32.pkl
+    python examples/shapes/train.py --out shapes32.pkl
 
-Interrupted, the same command continues where the state file beside the output was written last (every `--snapshot` kimg).  The recipe is
-that of Karras et al. 2020 (arXiv 1912.04958) without path-length regularisation and style mixing: Adam (0, 0.99), R1 every 16 steps.
+The defaults made the bundled checkpoint, in 51 minutes on one thread.  Interrupted, the same command continues where the state file
+beside the output was written last (every `--snapshot` kimg).  The recipe is that of Karras et al. 2020 (arXiv 1912.04958) without
+path-length regularisation and style mixing: Adam (0, 0.99), R1 every 16 steps.
 """
 
 from __future__ import annotations
@@ -87,14 +88,16 @@ def report(average: StyleGAN2, device: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("shapes32.pkl"), help="the checkpoint to write")
-    parser.add_argument("--kimg", type=float, default=1500, help="thousands of pictures to train on")
+    parser.add_argument("--kimg", type=float, default=700, help="thousands of pictures to train on")
     parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--width", type=int, default=32, help="channels of every layer")
     parser.add_argument("--latent", type=int, default=64, help="z and w dimensions")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=0.002)
-    parser.add_argument("--lr-end", type=float, help="the rate falls to this by a cosine over the run [default: constant]")
-    parser.add_argument("--gamma", type=float, default=0.1, help="weight of R1")
+    parser.add_argument("--lr", type=float, default=0.0025)
+    parser.add_argument("--lr-end", type=float, default=0.0002, help="the rate falls to this by a cosine over the run")
+    parser.add_argument(
+        "--gamma", type=float, default=1.0, help="weight of R1; at 0.1 a third of the samples is clean where at 1 nine tenths are"
+    )
     parser.add_argument("--ema-kimg", type=float, default=10, help="half-life of the weight average")
     parser.add_argument("--snapshot", type=float, default=20, help="write state and checkpoint every so many kimg")
     parser.add_argument("--seed", type=int, default=0)
@@ -119,10 +122,9 @@ def main() -> None:
     while step < steps:
         rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
         torch.manual_seed(options.seed * 1_000_003 + step)  # the noise inputs
-        if options.lr_end is not None:
-            share = (1 + torch.cos(torch.tensor(torch.pi * step / steps)).item()) / 2
-            rate = options.lr_end + (options.lr - options.lr_end) * share
-            adam_g.param_groups[0]["lr"], adam_d.param_groups[0]["lr"] = rate, rate * ratio
+        share = (1 + torch.cos(torch.tensor(torch.pi * step / steps)).item()) / 2
+        rate = options.lr_end + (options.lr - options.lr_end) * share
+        adam_g.param_groups[0]["lr"], adam_d.param_groups[0]["lr"] = rate, rate * ratio
         real = render(Scenes.sample(options.batch, rng), options.resolution).to(options.device)
         z = torch.randn(2, options.batch, options.latent, generator=rng).to(options.device)
 

@@ -54,9 +54,9 @@ def growing(effort: Effort) -> Iterator[Row]:
 
     size = str(resolutions[0])
     memory = {str(count): program_cost(_GRAMS, size, "1", str(count)).peak_mib for count in counts}
-    yield from _rows("memory of a Gram matrix, whole process, against its directions", counts, memory, "MiB")
+    yield from _rows("memory of a Gram matrix against its directions", counts, memory, "MiB")
     memory = {str(count): program_cost(_GRAMS, size, str(count), "2").peak_mib for count in counts}
-    yield from _rows("memory of Gram matrices of 2 directions, whole process, against samples", counts, memory, "MiB")
+    yield from _rows("memory of Gram matrices against samples", counts, memory, "MiB")
 
     dims = [8, 16] if effort.quick else _DOUBLING[: 7 if effort.full else 5]
     sides = {str(dim): partial(joint_diagonalise, synthetic_grams(dim, 64)) for dim in dims}

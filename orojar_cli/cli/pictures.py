@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from orojar_cli.activeness import activeness
+from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.finetune.rotation import default_outputs
 from orojar_cli.jacobian import Response
 from orojar_cli.layouts import cell_size, row_labels
 from orojar_cli.media import labelled_grid, resize, save_image
@@ -83,10 +84,10 @@ def before_after_grid(
 
 def original_axes(before: Renderer, at: Latents, axes: DirectionSet) -> DirectionSet:
     """The untuned network's z axes, most active first."""
-    response = Response(before.generator, "z")
-    rng = torch.Generator().manual_seed(0)
-    points = torch.randn(16, before.generator.z_dim, generator=rng).to(at.z)
-    label = None if at.label is None else at.label[:1].expand(16, -1)
+    response = Response(before.generator, "z", outputs=default_outputs(before.generator))
+    count = affordable_samples(response, len(axes), 16)
+    points = torch.randn(count, before.generator.z_dim, generator=torch.Generator().manual_seed(0)).to(at.z)
+    label = None if at.label is None else at.label[:1].expand(count, -1)
     active = activeness(response, Latents(points, label), torch.eye(len(axes)).to(at.z))
     order = active.argsort(descending=True, stable=True)
     return dataclasses.replace(axes, directions=torch.eye(len(axes))[order], activeness=active[order])

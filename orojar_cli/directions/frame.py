@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orojar_cli.activeness import activeness
+from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
@@ -108,7 +108,7 @@ def finished(
     largest = units.gather(1, units.abs().argmax(1, keepdim=True))
     units = units * torch.where(largest < 0, -1.0, 1.0)
     response = Response(generator, settings.space, settings.layers_of(generator))
-    at = settings.latents(generator, _ACTIVENESS_SAMPLES, _ACTIVENESS_STREAM)
+    at = settings.latents(generator, affordable_samples(response, len(units), _ACTIVENESS_SAMPLES), _ACTIVENESS_STREAM)
     callback = None if progress is None else lambda done: progress("activeness", done, len(units))
     kept = settings.partial.section("activeness")
     steps = units * sigma.unsqueeze(1)

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orojar_cli.activeness import activeness
 from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions.settings import Settings
 from orojar_cli.finetune.adversary import mean_score
 from orojar_cli.finetune.anchor import energy_distance
+from orojar_cli.finetune.rotation import axis_activeness
 from orojar_cli.finetune.surrogate import coarse_images
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.jacobian import Response, gram_matrices
@@ -46,8 +46,7 @@ def measure(
     at = settings.latents(generator, samples, _STREAM)
     callback = None if progress is None else lambda done: progress(f"{name}: loss", done, samples)
     grams = gram_matrices(Response(generator, "z", outputs=settings.outputs), at, axes, callback=callback)
-    report = None if progress is None else lambda done: progress(f"{name}: activeness", done, len(axes))
-    active = activeness(Response(generator, "z"), settings.latents(generator, 24, _STREAM + 1), axes, callback=report)
+    active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness")
     stream = _STREAM + (2 if name == "before" else 3)
     cloud = settings.latents(generator, _IMAGES, stream)
     w = generator.mapping.w(cloud.z, cloud.label)

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacfwd, vmap
 
-from orojar_cli.activeness import activeness
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.orojar import orojar
 from orojar_cli.directions.settings import Settings
@@ -27,18 +26,16 @@ from orojar_cli.errors import OptionError
 from orojar_cli.finetune.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
 from orojar_cli.finetune.estimators import hessian_of_axes
 from orojar_cli.finetune.labels import AllClasses
-from orojar_cli.finetune.rotation import fold_rotation, z_directions
+from orojar_cli.finetune.rotation import axis_activeness, fold_rotation, z_directions
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.surrogate import Surrogate, coarse_images, train_surrogate
 from orojar_cli.finetune.training import Stage, ramp, run_stages
 from orojar_cli.finetune.watch import Watch
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
 from orojar_cli.outputs import Output, default_output
 from orojar_cli.progress import Progress
 
-_DATA_STREAM, _ORDER_STREAM = 50, 70
-_ORDER_SAMPLES, _AVERAGE_SAMPLES = 24, 50_000
+_DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
 _REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
 
@@ -189,9 +186,9 @@ def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings
     """Put a tuned mapping into the generator in place: most active axis first, `w_avg` the mean of its own w."""
     generator.mapping.load_state_dict(mapping.state_dict())
     axes = torch.eye(generator.z_dim).to(generator.mapping.w_avg)
-    active = activeness(Response(generator, "z"), settings.latents(generator, _ORDER_SAMPLES, _ORDER_STREAM), axes)
+    active = axis_activeness(generator, settings, axes)
     fold_rotation(generator, axes[active.argsort(descending=True, stable=True)])
-    at = AllClasses.of(settings).latents(generator, _AVERAGE_SAMPLES, _ORDER_STREAM + 1)
+    at = AllClasses.of(settings).latents(generator, _AVERAGE_SAMPLES, _AVERAGE_STREAM)
     generator.mapping.w_avg.copy_(generator.mapping.w(at.z, at.label).mean(0))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orojar_cli.activeness import activeness
+from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.diagonaliser import joint_diagonalise, normalise_by_trace, orojar_loss
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import Settings
@@ -99,10 +99,7 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
         fit, held_out=stop, callback=None if progress is None else lambda done, *_: progress("diagonalising", min(done, 199), 200)
     )
     held_out = grams("held-out loss", held_out_count, _HELD_OUT_STREAM, "exact")
-    image = Response(generator, "z")
-    at = settings.latents(generator, _ACTIVENESS_SAMPLES, _ACTIVENESS_STREAM)
-    rows = result.rotation.to(axes)
-    active = activeness(image, at, rows, callback=None if progress is None else lambda done: progress("activeness", done, len(rows)))
+    active = axis_activeness(generator, settings, result.rotation.to(axes), progress)
     order = active.argsort(descending=True, stable=True)
     shares = normalise_by_trace(held_out)
     return Rotation(
@@ -117,6 +114,15 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
         iterations=result.iterations,
         outputs=tuple(map(str, settings.outputs)),
     )
+
+
+def axis_activeness(
+    generator: Generator, settings: Settings, rows: Tensor, progress: Progress | None = None, stage: str = "activeness"
+) -> Tensor:
+    """Activeness [K] of unit directions `rows` [K, z_dim] of z, on the default output: what moves z moves the coarse image too."""
+    response = Response(generator, "z", outputs=default_outputs(generator))
+    at = settings.latents(generator, affordable_samples(response, len(rows), _ACTIVENESS_SAMPLES), _ACTIVENESS_STREAM)
+    return activeness(response, at, rows, callback=None if progress is None else lambda done: progress(stage, done, len(rows)))
 
 
 def _tempered(grams: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class CustomMapping(nn.Module):
 
     def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
         """ws [N, num_ws, w_dim]: w pulled towards its mean by psi at the first `cutoff` entries; a label in it stays."""
-        ws = w.unsqueeze(1).expand(-1, self.num_ws, -1)
+        ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)
         if psi == 1:
             return ws
         pulled = self.w_avg.lerp(w, psi)

@@ -50,12 +50,14 @@ class Mapping(nn.Module):
         return x
 
     def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, num_ws, w_dim]: w per layer, in the first `cutoff` entries (all by default) w_avg + psi (w - w_avg)."""
+        """ws [N, num_ws, w_dim]: w per layer, in the first `cutoff` entries (all by default) w_avg + psi (w - w_avg).
+
+        Every entry has memory of its own, so that one may be edited in place."""
         num_ws = self.config.num_ws
         assert num_ws is not None
         cutoff = num_ws if cutoff is None else max(0, min(cutoff, num_ws))
         if psi == 1 or cutoff == 0:
-            return w.unsqueeze(1).expand(-1, num_ws, -1)
+            return w.unsqueeze(1).repeat(1, num_ws, 1)
         truncated = self.w_avg + psi * (w - self.w_avg)
         return torch.cat([truncated.unsqueeze(1).expand(-1, cutoff, -1), w.unsqueeze(1).expand(-1, num_ws - cutoff, -1)], 1)
 

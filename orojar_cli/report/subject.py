@@ -10,16 +10,13 @@ from typing import Any
 
 import torch
 
-from orojar_cli.activeness import activeness
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import METHODS, DirectionSet, Settings
 from orojar_cli.errors import OptionError
-from orojar_cli.finetune.rotation import z_directions
-from orojar_cli.jacobian import Response
+from orojar_cli.finetune.rotation import axis_activeness, z_directions
 from orojar_cli.progress import Progress
 
 Z_AXES = "z-axes"
-_ACTIVENESS_STREAM, _ACTIVENESS_SAMPLES = 40, 24
 
 
 @dataclass(frozen=True)
@@ -86,10 +83,9 @@ def z_axes(checkpoint: Checkpoint, settings: Settings, progress: Progress | None
     """The axes of z as they are, most active first."""
     generator = checkpoint.generator
     started = time.perf_counter()
-    at = settings.latents(generator, _ACTIVENESS_SAMPLES, _ACTIVENESS_STREAM)
     axes = torch.eye(generator.z_dim)
-    callback = None if progress is None else lambda done: progress("activeness of z", done, len(axes))
-    active = activeness(Response(generator, "z"), at, axes.to(at.z), callback=callback)
+    device = next(iter(generator.parameters())).device
+    active = axis_activeness(generator, settings, axes.to(device), progress, "activeness of z")
     order = active.argsort(descending=True, stable=True)
     found = z_directions(axes[order], active[order], Z_AXES, checkpoint.sha256, generator.num_ws, {"axes": order.tolist()})
     found = dataclasses.replace(found, labels=tuple(f"z axis {axis}" for axis in order.tolist()))

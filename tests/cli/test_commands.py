@@ -74,14 +74,14 @@ def test_traverse_without_a_run_shows_the_demonstration(orojar) -> None:
         assert picture.width > 150 and picture.height > 640
 
 
-def test_finetune_writes_a_network_that_draws_its_grid(orojar, shapes_path: Path) -> None:
-    told = document(orojar("finetune", shapes_path, "--samples", 8, "--seeds", 3, "--also-g", "--safetensors", "--json"))
+def test_finetune_writes_a_network_that_draws_its_grid(orojar, yardstick_path: Path) -> None:
+    told = document(orojar("finetune", yardstick_path, "--samples", 8, "--seeds", 3, "--also-g", "--safetensors", "--json"))
     run = Path(told["run"])
     assert told["changed_tensors"] == ["mapping.fc0.weight"]
     tuned, axes = load_checkpoint(run / "tuned.pkl"), load_directions(run / "directions.safetensors")
     axes.check_fits(tuned.generator, tuned.sha256)
     assert torch.equal(axes.directions, torch.eye(64))
-    original = load_checkpoint(shapes_path)
+    original = load_checkpoint(yardstick_path)
     load_directions(run / "rotation.safetensors").check_fits(original.generator, original.sha256)
     again = load_checkpoint(run / "tuned.safetensors")
     z = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))

@@ -85,8 +85,8 @@ def test_a_small_run_on_a_real_network_lowers_the_held_out_loss(shapes, tmp_path
 
 
 @pytest.mark.slow
-def test_the_default_run_removes_a_quarter_of_the_held_out_loss(shapes) -> None:
-    generator = shapes.generator
+def test_the_default_run_removes_a_quarter_of_the_held_out_loss(yardstick) -> None:
+    generator = yardstick.generator
     outputs = default_outputs(generator)
     settings = Settings(space="z", samples=default_samples(generator, outputs), outputs=outputs)
     assert find_rotation(generator, settings).reduction >= 0.25
