@@ -25,7 +25,7 @@ def test_curves_table_and_plot(tmp_path: Path) -> None:
     assert square.slope == pytest.approx(2) and line.slope == pytest.approx(1) and line.points[-1] == (64, 4096)
     results, page = tmp_path / "growth.json", tmp_path / "page.md"
     results.write_text(json.dumps(document))
-    page.write_text(f"above\n{growth.BEGIN}\nold\n{growth.END}\nbelow\n")
+    page.write_text("above\n<!-- benchmark: growth -->\nold\n<!-- /benchmark -->\nbelow\n")
     growth.main([str(results), "--page", str(page), "--plot", str(tmp_path / "plot.svg")])
     text = page.read_text()
     assert "| square | 2 to 8 | 4 ms | 64 ms | 2.00 | 2.00 |" in text and "| line | 8 to 64 | 512 MiB | 4 GiB | 1.00 | 1.00 |" in text

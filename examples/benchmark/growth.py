@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rendering import replaced
+
 from orojar_cli.bench.growing import exponent
 from orojar_cli.files import write_bytes
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = Path(__file__).parent / "results" / "growth.json"
-BEGIN, END = "<!-- benchmark: growth -->", "<!-- /benchmark -->"
 _PANEL, _PLOT, _COLUMNS = (320, 190), (64, 30, 236, 120), 3
 
 
@@ -112,10 +113,8 @@ def _panel(curve: Curve) -> str:
 
 
 def written(page: str, drawn: list[Curve]) -> str:
-    """The page with the table between its markers replaced."""
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{table(drawn)}\n{END}{after}"
+    """The page with the table in its place."""
+    return replaced(page, "growth", f"{table(drawn)}\n")
 
 
 def main(argv: list[str] | None = None) -> None:

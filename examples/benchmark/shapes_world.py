@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import tuning
 from cost import Cost, measured
 from rendering import Column
 from torch import Tensor
@@ -38,19 +40,25 @@ QUICK_YARDSTICK = {"latents": 8, "reference": 256}
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a method and its settings; `num` directions are found, of which ten are compared (None: all)."""
+    """One line of the table: a method and its settings; `num` directions are found, of which ten are compared (None: all).
+
+    Methods "rotation" and "mapping" tune the network (samples None: as many as the command takes); its z axes are compared.
+    """
 
     name: str
     method: str
     space: str = "w"
     whiten: bool = False
     num: int | None = None
-    samples: int = 128
+    samples: int | None = 128
     options: dict[str, Any] = field(default_factory=dict)
 
     def quick(self) -> Row:
         """The same with next to nothing to do: 8 samples, two steps, ten directions to choose from."""
-        return replace(self, num=COUNT, samples=8, options=self.options | ({"steps": 2} if "steps" in self.options else {}))
+        options = self.options | ({"steps": 2} if "steps" in self.options else {})
+        if self.method == "mapping":
+            options = {"steps": 2, "regression_steps": 2, "surrogate_steps": 2, "images": 1200, "frame_samples": 8}
+        return replace(self, num=COUNT, samples=8, options=options)
 
 
 ROWS = (
@@ -64,20 +72,26 @@ ROWS = (
     Row("w, orojar", "orojar"),
     Row("whitened w, random", "random", whiten=True),
     Row("whitened w, orojar", "orojar", whiten=True),
+    Row("z axes after `orojar finetune`", "rotation", "z", samples=None),
+    Row("z axes after `orojar finetune --mode mapping`", "mapping", "z", samples=None),
 )
+
+
+def axes(generator: Any, settings: Settings) -> DirectionSet:
+    """The axes of z, with their activeness."""
+    frame = Frame.of(generator, settings)
+    return finished(generator, settings, frame, torch.eye(len(frame.steps)), "axes", by_activeness=False)
 
 
 def directions_of(generator: Any, row: Row, settings: Settings) -> tuple[DirectionSet, Cost]:
     """The method's ten most active directions (SeFa: its first ten, as everybody uses it), and what finding them cost.
 
-    Measuring the activeness of all the directions found is part of the cost: 144 evaluations each.
+    Measuring the activeness of all the directions found is part of the cost: 144 evaluations each.  A generator to be tuned is.
     """
     with measured(generator) as cost:
-        if row.method == "axes":
-            frame = Frame.of(generator, settings)
-            found = finished(generator, settings, frame, torch.eye(len(frame.steps)), "axes", by_activeness=False)
-        else:
-            found = METHODS[row.method](generator, settings)
+        if row.method in tuning.METHODS:
+            tuning.tune(generator, row.method, settings.seed, row.samples, row.options)
+        found = METHODS[row.method](generator, settings) if row.method in METHODS else axes(generator, settings)
     if row.method != "sefa":
         found = found.select(found.activeness.argsort(descending=True, stable=True))
     return found.select(range(min(COUNT, len(found)))), cost
@@ -105,7 +119,9 @@ def separation(generator: Any, found: DirectionSet, seed: int, yardstick: dict[s
 def measure(generator: Any, row: Row, seed: int, yardstick: dict[str, int]) -> dict[str, float]:
     """The three scores, seconds and evaluations of one row; the seed draws what the method and the scores are measured at."""
     outputs = (default_output(generator),)
-    settings = Settings(row.space, row.whiten, None, row.num, row.samples, seed, COUNT, outputs, options=row.options)
+    settings = Settings(row.space, row.whiten, None, row.num, row.samples or 128, seed, COUNT, outputs, options=row.options)
+    if row.method in tuning.METHODS:
+        generator = copy.deepcopy(generator)
     found, cost = directions_of(generator, row, settings)
     return separation(generator, found, seed, yardstick) | {"seconds": cost.seconds, "evaluations": cost.evaluations}
 

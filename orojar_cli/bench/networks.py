@@ -17,13 +17,13 @@ def stylegan2(resolution: int, channel_base: int = 16384) -> Any:
     """A StyleGAN2 of the published proportions; 16384 are those of the smaller 256x256 networks."""
     entries = 2 * (resolution.bit_length() - 2)
     synthesis = SynthesisConfig(512, resolution, 3, channel_base)
-    return randomised(StyleGAN2Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=entries), synthesis))
+    return arranged(randomised(StyleGAN2Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=entries), synthesis)))
 
 
 def stylegan3(resolution: int, channel_base: int = 16384) -> Any:
     """A StyleGAN3 of configuration T."""
     synthesis = AliasFreeConfig(512, resolution, 3, channel_base=channel_base)
-    return randomised(StyleGAN3Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=16), synthesis))
+    return arranged(randomised(StyleGAN3Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=16), synthesis)))
 
 
 def randomised(config: object) -> Any:
@@ -38,9 +38,13 @@ def randomised(config: object) -> Any:
                 tensor.fill_(1 / tensor.numel())
             else:
                 tensor.copy_(0.1 * torch.randn(tensor.shape, generator=rng))
-    network.eval().requires_grad_(False)
-    arrange(network)
-    return network
+    return network.eval().requires_grad_(False)
+
+
+def arranged(generator: Any) -> Any:
+    """The generator itself, laid out for speed as commands do."""
+    arrange(generator)
+    return generator
 
 
 def convolution_gflop(network: Any) -> float:

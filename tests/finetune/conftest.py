@@ -14,7 +14,7 @@ QUICK = MappingOptions(steps=12, regression_steps=20, surrogate_steps=60, images
 def rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few latents: activeness, which only orders and weighs the axes of a frame, and the distance of images."""
     monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.finetune.mapping._ORDER_SAMPLES", 4)
+    monkeypatch.setattr("orojar_cli.finetune.rotation._ACTIVENESS_SAMPLES", 4)
     monkeypatch.setattr("orojar_cli.finetune.guard._IMAGES", 1000)
 
 
