@@ -17,7 +17,7 @@ from orojar_cli.cli.reference import command_reference
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "commands.md")]
 # Minutes of work, or a page that stays open.
-LONG = ("finetune", "compare", "explore", "project")
+LONG = ("finetune", "compare", "explore", "project", "metrics")
 
 
 # Networks that pages speak of beside ckpt.pkl: our references, one of each kind.
@@ -30,8 +30,8 @@ NETWORKS = {
 
 
 def commands(page: Path) -> list[str]:
-    """Lines of the page's indented blocks that call orojar, without comments."""
-    lines = re.findall(r"^    (orojar .*)$", page.read_text(), re.MULTILINE)
+    """What calls orojar in the page's indented blocks, without comments, and at the beginning of its tables' lines."""
+    lines = [block or cell for block, cell in re.findall(r"^(?:    (orojar .*)$|\| `(orojar [^`]*)`)", page.read_text(), re.MULTILINE)]
     return [line.partition("   #")[0].strip() for line in lines if "…" not in line and "://" not in line]
 
 
@@ -57,9 +57,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def newest(folder: Path, word: str) -> str:
+    """RUN: the newest run with directions; RUN/FILE: that file of the newest run that has it."""
+    file = word.partition("/")[2]
+    run = max(path.parent for path in (folder / "orojar-runs").glob(f"0*/{file or 'directions.safetensors'}"))
+    return str(run / file)
+
+
 def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = sorted((folder / "orojar-runs").glob("0*")) if (folder / "orojar-runs").exists() else []
-    arguments = [re.sub(r"^RUN(?=/|$)", lambda _: str(runs[-1]), word) for word in shlex.split(command)[1:]]
+    arguments = [newest(folder, word) if re.match("RUN(/|$)", word) else word for word in shlex.split(command)[1:]]
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert not caught.value.code, f"{command}\n{capsys.readouterr().err}"
