@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from interrupts import hear_interrupts
+
 from orojar_cli import load_directions
 from orojar_cli.cli.resuming import PARTIAL
 from orojar_cli.directions import METHODS, Settings
@@ -32,9 +34,9 @@ SETTINGS = [
 
 def discover(checkpoint: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "orojar_cli", "discover", str(checkpoint), *SETTINGS, "--outdir", str(folder), *more]
-    return subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, env=environment, preexec_fn=hear_interrupts, **pipes)
 
 
 def finished(process: subprocess.Popen[str], code: int = 0) -> str:

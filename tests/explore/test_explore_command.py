@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from explorer_client import ExplorerClient
+from interrupts import hear_interrupts
 
 from orojar_cli.cli import main
 from orojar_cli.errors import OptionError
@@ -54,7 +55,8 @@ def test_a_port_that_is_taken_is_told() -> None:
 def test_ctrl_c_stops_it_at_once_also_while_it_draws(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "orojar_cli", "explore", "--json"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    program = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    program = subprocess.Popen(command, cwd=tmp_path, text=True, env=environment, preexec_fn=hear_interrupts, **pipes)
     try:
         assert program.stdout is not None
         told = json.loads("".join(iter(program.stdout.readline, "}\n")) + "}")
