@@ -83,8 +83,8 @@ class PaletteSurvey:
 def _evened(sample: np.ndarray) -> np.ndarray:
     """As many colours, each region of colour space drawn in proportion to the square root of its share.
 
-    Large plain grounds would take most of the palette, and a small bright thing would be left a few wrong colours: in walks of the
-    demonstration network this halves the error of the worst hundredth of all 8 x 8 blocks (8.5 to 9.9 levels before, 4.6 after).
+    Large plain grounds would take most of the palette, and a small bright thing would be left a few wrong colours: in walks of a
+    network of the shapes world this halves the error of the worst hundredth of all 8 x 8 blocks (8.5 to 9.9 levels before, 4.6 after).
     """
     regions = _packed(sample, 5)
     weight = 1 / np.sqrt(np.bincount(regions.ravel())[regions])
