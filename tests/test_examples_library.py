@@ -91,3 +91,17 @@ def test_training_resumes_where_it_stopped(example, tmp_path: Path, monkeypatch:
     assert "continuing at 0 kimg" in run("parts.pkl", lambda average, device: "")
     whole, parts = (load_checkpoint(tmp_path / name).generator.state_dict() for name in ("whole.pkl", "parts.pkl"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_the_bundled_network_draws_its_world(example, shapes_path: Path) -> None:
+    """At least 97 % of 1,000 samples are one clean object, and every continuous factor varies as the data's does, within 10 %."""
+    from orojar_cli import load_checkpoint
+
+    world, cleanness, generator = example("world"), example("cleanness"), load_checkpoint(shapes_path).generator
+    rng = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        images = torch.cat([generator(torch.randn(250, 64, generator=rng)) for _ in range(4)])
+    assert cleanness.clean(images).mean() >= 0.97
+    data = cleanness.measure_factors(world.render(world.Scenes.sample(4000, rng), 32)).std(0)
+    assert torch.allclose(cleanness.measure_factors(images).std(0) / data, torch.ones(5), atol=0.1)
+    assert shapes_path.stat().st_size < 4e6
