@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 METHOD_NAMES = ("orojar", "orojar-sgd", "hessian", "sefa", "ganspace", "jacobian-pca", "random")
 GRID_ROWS = 10
+_resume = click.option(
+    "--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder; repeat its other options."
+)
 
 
 @click.command()
@@ -29,6 +33,7 @@ GRID_ROWS = 10
     "--normalize/--no-normalize", default=True, show_default=True, help="Give the weights' rows unit length first (as the authors do)."
 )
 @click.option("--first-layer", is_flag=True, help="Factorise the first chosen layer alone (the OroJaR authors' baseline).")
+@_resume
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of measuring sigma and activeness.")
 @run_options
@@ -50,7 +55,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method itself, e.g. steps=1000 for orojar-sgd."
 )
-@click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder; repeat its other options.")
+@_resume
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
 @run_options
@@ -105,7 +110,7 @@ def run_method(
 ) -> None:
     """Load, run one method, write the run directory, print the table.  Under torchrun the processes share the measuring, the first
     writes and prints."""
-    from orojar_cli.cli.pictures import direction_grid
+    from orojar_cli.cli.pictures import affordable_seeds, direction_grid
     from orojar_cli.cli.resuming import resumable
     from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
     from orojar_cli.directions import METHOD_OPTIONS, METHODS, Settings, save_directions
@@ -135,6 +140,11 @@ def run_method(
         class_index=class_index,
         options=method_options,
     )
+    if loaded.device.type == "cpu" and click.get_current_context().get_parameter_source("seeds") is ParameterSource.DEFAULT:
+        affordable = affordable_seeds(generator, min(num, GRID_ROWS))
+        if affordable < len(seeds):
+            say(f"large images: the grid will show {affordable} of the seeds 0 to {seeds[-1]}; --seeds says otherwise")
+        seeds = seeds[:affordable]
     at = seed_latents(generator, seeds, class_index, psi, cutoff)
     with process_group() as rank, progress_bar(shown=rank == 0) as progress:
         if resume is not None and is_shared():
@@ -151,7 +161,9 @@ def run_method(
         run.metric(**dimension_record(found, index))
     rows = range(min(len(found), GRID_ROWS))
     title = f"{method}: {loaded.name}"
-    direction_grid(Renderer(generator, noise_mode), at, found, rows, run.path / "grid.png", seeds=seeds, title=title)
+    with progress_bar() as progress:
+        renderer = Renderer(generator, noise_mode)
+        direction_grid(renderer, at, found, rows, run.path / "grid.png", seeds=seeds, title=title, progress=progress)
     finished = run.finish(
         argv=shown_arguments(sys.argv[1:]),
         command=command,

@@ -12,12 +12,22 @@ import torch
 from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.finetune.rotation import default_outputs
+from orojar_cli.generators.protocol import Generator
 from orojar_cli.jacobian import Response
 from orojar_cli.layouts import cell_size, row_labels
 from orojar_cli.media import labelled_grid, resize, save_image
+from orojar_cli.progress import Progress
 from orojar_cli.scene import strength_text
 from orojar_cli.spaces import Latents
 from orojar_cli.traversal import Renderer, dimension_rows, strengths
+
+_GRID_MULTIPLICATIONS = 6e12
+
+
+def affordable_seeds(generator: Generator, rows: int, steps: int = 5) -> int:
+    """For how many seeds a grid is drawn on a processor where nobody asked for some: about a minute's work, at least one."""
+    per_image = sum(cost.multiplications for cost in generator.config.costs())
+    return max(1, int(_GRID_MULTIPLICATIONS / max(1, rows * steps * per_image)))
 
 
 def direction_grid(
@@ -31,11 +41,17 @@ def direction_grid(
     steps: int = 5,
     seeds: Sequence[int],
     title: str,
+    progress: Progress | None = None,
 ) -> None:
     """Write a grid: one row per dimension, for every seed `steps` pictures from -extent to +extent sigmas."""
     values = strengths(extent, steps)
     size = cell_size(renderer.generator.img_resolution)
-    cells = np.stack([resize(row, size) for row in dimension_rows(renderer, at, directions, dimensions, values)])
+    rows = []
+    for row in dimension_rows(renderer, at, directions, dimensions, values):
+        rows.append(resize(row, size))
+        if progress is not None:
+            progress("drawing", len(rows), len(dimensions))
+    cells = np.stack(rows)
     picture = labelled_grid(
         cells,
         row_labels=row_labels(directions, dimensions),

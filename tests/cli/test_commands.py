@@ -105,6 +105,16 @@ def test_finetune_writes_a_network_that_draws_its_grid(orojar, yardstick_path: P
     assert code == 0, err
 
 
+def test_grids_of_large_images_show_fewer_seeds_unless_asked(orojar, shapes_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seeds(*more: object) -> list[int]:
+        told = document(orojar("sefa", shapes_path, "--num", 2, "--device", "cpu", "--json", *more))
+        return json.loads((Path(told["run"]) / "run.json").read_text())["options"]["seeds"]
+
+    assert seeds() == [0, 1, 2, 3, 4]
+    monkeypatch.setattr("orojar_cli.cli.pictures._GRID_MULTIPLICATIONS", 1.0)
+    assert seeds() == [0] and seeds("--seeds", "0-1") == [0, 1]
+
+
 def test_labels_are_set_shown_and_used(orojar, shapes_path: Path) -> None:
     run = document(orojar("sefa", shapes_path, "--num", 3, "--seeds", 0, "--json"))["run"]
     assert orojar("label", run, "--dim", 1, "x position")[0] == 0

@@ -73,3 +73,20 @@ def test_an_interrupted_discover_goes_on_to_the_same_directions(shapes, shapes_p
 def test_a_refused_command_leaves_no_folder(shapes_path: Path, tmp_path: Path) -> None:
     assert "no layer 40" in finished(discover(shapes_path, tmp_path, "--layers", "40"), code=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_sefa_continues_too(shapes_path: Path, tmp_path: Path) -> None:
+    """It measures sigma and activeness, says how to continue, and takes the option that it names."""
+    command = [sys.executable, "-m", "orojar_cli", "sefa", str(shapes_path), "--num", "40", "--device", "cpu", "--outdir", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts) as broken:
+        assert broken.stderr is not None
+        for line in broken.stderr:
+            if line.startswith("activeness"):
+                break
+        broken.send_signal(signal.SIGINT)
+        told = broken.stderr.read()
+    assert broken.returncode == 130
+    (run,) = tmp_path.iterdir()
+    assert f"--resume {run}" in told
+    done = subprocess.run([*command, "--resume", str(run)], capture_output=True, text=True)
+    assert done.returncode == 0 and (run / "directions.safetensors").exists(), done.stderr
