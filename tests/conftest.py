@@ -13,6 +13,27 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def orojar(somewhere: Path, capsys: pytest.CaptureFixture[str]):
+    """Run the program in this process, in an empty folder: (exit code, stdout, stderr)."""
+    from orojar_cli.cli import main
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def shapes_path() -> Path:
     return ROOT / "checkpoints" / "shapes32.pkl"

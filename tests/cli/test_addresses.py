@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from file_server import FileServer, file_server
 from paths import REFERENCES
+from program import document
 
-from orojar_cli.cli import main
 from orojar_cli.cli.downloads import cache_folder, is_address, shown_arguments
 
 PATH = REFERENCES / "sg2_from_sg3_repo_16.pkl"
@@ -29,25 +29,6 @@ def server() -> Iterator[FileServer]:
     with file_server() as running:
         running.serve("/net.pkl", PATH.read_bytes())
         yield running
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str]):
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-def document(outcome: tuple[int, str, str]) -> dict:
-    code, out, err = outcome
-    assert code == 0, err
-    return json.loads(out)
 
 
 def test_a_run_by_address_is_looked_at_offline(orojar, server: FileServer, somewhere: Path) -> None:

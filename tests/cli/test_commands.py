@@ -12,34 +12,9 @@ import pytest
 import torch
 from paths import REFERENCES
 from PIL import Image
+from program import document
 
 from orojar_cli import load_checkpoint, load_directions
-from orojar_cli.cli import main
-
-
-@pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str]):
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-def document(outcome: tuple[int, str, str]) -> dict:
-    code, out, err = outcome
-    assert code == 0, err
-    return json.loads(out)
 
 
 def test_inspect_tells_everything(orojar, shapes_path: Path) -> None:

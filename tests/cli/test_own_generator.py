@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from program import document
 
 from orojar_cli import load_directions
-from orojar_cli.cli import main
 
 CODE = '''
 import torch
@@ -67,25 +67,6 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delitem(sys.modules, module, raising=False)
     Path("mygan.py").write_text(CODE)
     return tmp_path
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str]):
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-def document(outcome: tuple[int, str, str]) -> dict:
-    code, out, err = outcome
-    assert code == 0, err
-    return json.loads(out)  # exactly one document, whatever the user's code prints
 
 
 DISCOVER = ("discover", "--space", "z", "--method", "jacobian-pca", "--samples", 8, "--num", 5, "--seeds", 0, "--json")

@@ -10,28 +10,8 @@ from paths import REFERENCES
 from PIL import Image
 
 from orojar_cli import load_checkpoint
-from orojar_cli.cli import main
 from orojar_cli.media import to_uint8
 from orojar_cli.projected import load_projected
-
-
-@pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str]):
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

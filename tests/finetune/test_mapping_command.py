@@ -14,7 +14,6 @@ from paths import REFERENCES
 from PIL import Image
 
 from orojar_cli import load_checkpoint
-from orojar_cli.cli import main
 from orojar_cli.finetune.mapping import MappingOptions
 from orojar_cli.finetune.state import TrainingState
 
@@ -33,19 +32,6 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
 
     monkeypatch.setattr("orojar_cli.cli.mapping_run.measure", functools.partial(guard.measure, samples=2))
     monkeypatch.setattr(guard, "_IMAGES", 200)
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str]):
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def pictures(folder: Path) -> Path:

@@ -9,25 +9,9 @@ import torch
 from paths import REFERENCES
 
 from orojar_cli import load_checkpoint, save_checkpoint, save_directions
-from orojar_cli.cli import main
 from orojar_cli.cli.metrics import NAMES
 from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS
 from orojar_cli.runs import RunWriter, latest_run
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Run the program in this process, in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
-
 
 SMALL = ("--samples", 8, "--images", 16, "--num", 4)
 

@@ -10,7 +10,6 @@ import torch
 from paths import REFERENCES
 
 from orojar_cli import load_checkpoint, load_directions
-from orojar_cli.cli import main
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.report.numbers import number
@@ -19,23 +18,6 @@ from orojar_cli.report.subject import Subject, distinct
 from orojar_cli.runs import Run
 
 SMALL = ("--num", 3, "--samples", 8, "--quick", "--metrics", "orthogonality,agreement", "--seeds", "0-1")
-
-
-@pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def orojar(capsys: pytest.CaptureFixture[str]):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def test_a_checkpoint_alone_is_for_the_methods(orojar, shapes_path: Path) -> None:
