@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Parameter numbers of glibc's mallopt.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 
 
 def keep_freed_memory() -> None:
@@ -17,6 +17,7 @@ def keep_freed_memory() -> None:
 
     A generator's activations are allocated and freed by the hundred; fetching zeroed pages anew for each took as long as the
     arithmetic (Gram matrices of the demonstration network: 69 ms a sample before, 39 ms after).
+    Threads share one pool, for their own ones hold no large buffers (a film rendered in a second thread: 19.2 s before, 15.7 s after).
     Does nothing where the C library is not glibc.
     """
     if not sys.platform.startswith("linux"):
@@ -25,7 +26,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return
-    for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26)):
+    for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26), (_M_ARENA_MAX, 1)):
         mallopt(parameter, value)
 
 
