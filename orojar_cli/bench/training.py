@@ -38,7 +38,7 @@ loss.backward()
 def training(effort: Effort) -> Iterator[Row]:
     """Single steps of the paper's loss with a gradient for the mapping, each a process of its own: the most memory it ever had.
 
-    `full` also takes a step on ten exact columns, which is minutes of work.
+    `full` also takes a step on ten exact columns, which is more than ten minutes of work.
     """
     large, middle, threads = effort.pick(32, 1024), effort.pick(16, 256), str(torch.get_num_threads())
 
