@@ -9,6 +9,7 @@ from torch import Tensor
 
 from orojar_cli.distributed import gathered, share
 from orojar_cli.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.outputs import computed_layers
 from orojar_cli.partial import Section
 from orojar_cli.spaces import Latents
 
@@ -43,8 +44,7 @@ def activeness(
 
 def affordable_samples(response: Response, dimensions: int, most: int) -> int:
     """At how many points to measure so many dimensions: `most`, in large networks fewer, at least 4."""
-    last = max(output.last_resolution(response.generator) for output in response.outputs)
-    per_image = sum(cost.multiplications for cost in response.generator.config.costs() if cost.resolution <= last)
+    per_image = sum(cost.multiplications for cost in computed_layers(response.generator, response.outputs))
     affordable = _MULTIPLICATIONS / (len(VALUES) * max(1, dimensions) * max(1, per_image))
     return int(min(most, max(_FEWEST, affordable)))
 

@@ -17,7 +17,7 @@ from torch.func import jvp, vmap
 from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
-from orojar_cli.outputs import Output
+from orojar_cli.outputs import Output, computed_layers
 from orojar_cli.partial import Section
 from orojar_cli.spaces import Latents, all_layers, displaced_from, displaced_ws, style_offsets
 
@@ -61,8 +61,7 @@ class Response:
 
     def bytes_per_point(self) -> int:
         """Estimated memory of one point's forward pass: the widest layer with its input, output and temporaries, in float32."""
-        last = max(output.last_resolution(self.generator) for output in self.outputs)
-        return 4 * 6 * max((cost.numbers for cost in self.generator.config.costs() if cost.resolution <= last), default=1)
+        return 4 * 6 * max((cost.numbers for cost in computed_layers(self.generator, self.outputs)), default=1)
 
 
 def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: str = "exact") -> tuple[Tensor, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.options import LayerCost
 from orojar_cli.generators.protocol import Generator
 
 _SPEC = re.compile(r"(image|early|b)(?::?(\d+))?\Z")
@@ -61,6 +63,12 @@ class Output:
                 raise OptionError(f"the image of {image.shape[-1]} pixels cannot be averaged to {self.size}; choose a divisor")
             image = F.avg_pool2d(image, factor) if factor > 1 else image
         return image.flatten(1)
+
+
+def computed_layers(generator: Generator, outputs: Sequence[Output]) -> list[LayerCost]:
+    """The costs of the layers that have to be computed for all of `outputs`."""
+    last = max(output.last_resolution(generator) for output in outputs)
+    return [cost for cost in generator.config.costs() if cost.resolution <= last]
 
 
 def default_output(generator: Generator) -> Output:

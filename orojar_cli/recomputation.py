@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output
+from orojar_cli.outputs import Output, computed_layers
 
 # Of what a gradient keeps: a full 1024x1024 image with one of its derivatives needs 4 GiB.
 DEFAULT_BUDGET = 4 << 30
@@ -45,8 +45,7 @@ def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callabl
 
 def graph_bytes(generator: Generator, outputs: Sequence[Output]) -> int:
     """Estimated memory that the gradient of one point's responses keeps, in float32; a derivative along one direction as much again."""
-    last = max(output.last_resolution(generator) for output in outputs)
-    numbers = sum(cost.numbers for cost in generator.config.costs() if cost.resolution <= last)
+    numbers = sum(cost.numbers for cost in computed_layers(generator, outputs))
     return max(1, round(4 * _HELD * numbers * len(outputs)))
 
 

@@ -19,7 +19,7 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.outputs import Output
+from orojar_cli.outputs import Output, computed_layers
 from orojar_cli.progress import Progress
 from orojar_cli.spaces import Latents
 
@@ -69,8 +69,7 @@ def default_outputs(generator: Generator) -> tuple[Output, ...]:
 
 def default_samples(generator: Generator, outputs: tuple[Output, ...]) -> int:
     """How many latents fit the arithmetic of a default run: 1024 for the demonstration network, at least 32."""
-    last = max(output.last_resolution(generator) for output in outputs)
-    per_image = sum(cost.multiplications for cost in generator.config.costs() if cost.resolution <= last)
+    per_image = sum(cost.multiplications for cost in computed_layers(generator, outputs))
     low, high = _SAMPLE_RANGE
     return int(max(low, min(high, _DEFAULT_MULTIPLICATIONS / (2 * generator.z_dim * per_image))))
 
@@ -99,7 +98,7 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
         fit, held_out=stop, callback=None if progress is None else lambda done, *_: progress("diagonalising", min(done, 199), 200)
     )
     held_out = grams("held-out loss", held_out_count, _HELD_OUT_STREAM, "exact")
-    active = axis_activeness(generator, settings, result.rotation.to(axes), progress)
+    active = axis_activeness(generator, settings, result.rotation, progress)
     order = active.argsort(descending=True, stable=True)
     shares = normalise_by_trace(held_out)
     return Rotation(
@@ -122,7 +121,7 @@ def axis_activeness(
     """Activeness [K] of unit directions `rows` [K, z_dim] of z, on the default output: what moves z moves the coarse image too."""
     response = Response(generator, "z", outputs=default_outputs(generator))
     at = settings.latents(generator, affordable_samples(response, len(rows), _ACTIVENESS_SAMPLES), _ACTIVENESS_STREAM)
-    return activeness(response, at, rows, callback=None if progress is None else lambda done: progress(stage, done, len(rows)))
+    return activeness(response, at, rows.to(at.z), callback=None if progress is None else lambda done: progress(stage, done, len(rows)))
 
 
 def _tempered(grams: Tensor) -> Tensor:

@@ -84,8 +84,7 @@ def z_axes(checkpoint: Checkpoint, settings: Settings, progress: Progress | None
     generator = checkpoint.generator
     started = time.perf_counter()
     axes = torch.eye(generator.z_dim)
-    device = next(iter(generator.parameters())).device
-    active = axis_activeness(generator, settings, axes.to(device), progress, "activeness of z")
+    active = axis_activeness(generator, settings, axes, progress, "activeness of z")
     order = active.argsort(descending=True, stable=True)
     found = z_directions(axes[order], active[order], Z_AXES, checkpoint.sha256, generator.num_ws, {"axes": order.tolist()})
     found = dataclasses.replace(found, labels=tuple(f"z axis {axis}" for axis in order.tolist()))

@@ -190,14 +190,18 @@ def test_the_session_describes_network_and_methods(page: ExplorerClient) -> None
     assert (sefa["title"], sefa["ready"]) == ("SeFa", False)
 
 
+def levels(images: torch.Tensor) -> np.ndarray:
+    """[N, H, W, C] grey levels of images [N, C, H, W] in [-1, 1], as numbers that may be subtracted."""
+    return (images.clamp(-1, 1) * 127.5 + 128).clamp(0, 255).round().permute(0, 2, 3, 1).detach().numpy()
+
+
 def test_pictures_are_those_of_the_library(page: ExplorerClient, shapes) -> None:
     directions = load_directions(ROOT / "checkpoints" / "shapes32-directions.safetensors")
     shown = page.pixels(seeds=[3, 8], psi=0.7, edits=[[2, 1.5], [0, -1.0]])
     assert shown.shape == (64, 32, 3)
     z = torch.from_numpy(np.concatenate([np.random.RandomState(seed).randn(1, 64) for seed in (3, 8)])).float()
     ws = shapes.generator.mapping(z, None, 0.7) + directions.displacement(0, -1.0) + directions.displacement(2, 1.5)
-    wanted = (shapes.generator.synthesis(ws).clamp(-1, 1) * 127.5 + 128).clamp(0, 255).round().permute(0, 2, 3, 1).reshape(64, 32, 3)
-    assert np.abs(shown - wanted.detach().numpy()).max() <= 1
+    assert np.abs(shown - levels(shapes.generator.synthesis(ws)).reshape(64, 32, 3)).max() <= 1
     assert np.abs(shown[:32].astype(int) - page.pixels(seeds=[3], psi=0.7)).max() > 20, "the edits do something"
 
 
@@ -206,8 +210,7 @@ def test_layers_limit_an_edit(page: ExplorerClient, shapes) -> None:
     some = page.pixels(edits=[[0, 2.0]], layers=[7])
     ws = shapes.generator.mapping(torch.from_numpy(np.random.RandomState(0).randn(1, 64)).float())
     ws[:, 7] += load_directions(ROOT / "checkpoints" / "shapes32-directions.safetensors").displacement(0, 2.0)
-    wanted = (shapes.generator.synthesis(ws)[0].clamp(-1, 1) * 127.5 + 128).clamp(0, 255).round().permute(1, 2, 0)
-    assert np.abs(some - wanted.detach().numpy()).max() <= 1
+    assert np.abs(some - levels(shapes.generator.synthesis(ws))[0]).max() <= 1
     assert (some != nowhere).any() and (some != everywhere).any()
     assert (page.pixels(edits=[[0, 2.0]], layers=list(range(8))) == everywhere).all()
 
