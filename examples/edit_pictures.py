@@ -12,9 +12,10 @@ import torch
 
 from orojar_cli import load_checkpoint
 from orojar_cli.directions import METHODS, Settings
+from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import labelled_grid, resize, save_image
-from orojar_cli.outputs import default_output
-from orojar_cli.traversal import Renderer, seed_latents
+from orojar_cli.pictures.walk import Renderer
+from orojar_cli.response.outputs import default_output
 
 
 def main(path: str, out: str) -> None:

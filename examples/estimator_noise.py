@@ -30,7 +30,7 @@ from orojar_cli.cli.process import keep_freed_memory
 from orojar_cli.directions import Settings
 from orojar_cli.finetune.estimators import Draw, axis_grams, gram_energies, probe_energies
 from orojar_cli.finetune.mapping import MappingOptions, prepare, tune_mapping
-from orojar_cli.outputs import default_output
+from orojar_cli.response.outputs import default_output
 
 ROOT = Path(__file__).parent.parent
 Energies = Callable[[Any, Tensor, torch.Generator], tuple[Tensor, Tensor]]

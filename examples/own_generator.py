@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.directions import METHODS, Settings
-from orojar_cli.generators.custom import adapt
+from orojar_cli.generators.own.adapt import adapt
 
 
 class Blobs(nn.Module):

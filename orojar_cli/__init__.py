@@ -14,9 +14,9 @@ _PUBLIC = {
     "load_directions": "orojar_cli.directions",
     "save_directions": "orojar_cli.directions",
     "DirectionSet": "orojar_cli.directions",
-    "orojar_penalty": "orojar_cli.penalties",
-    "hessian_penalty": "orojar_cli.penalties",
-    "recomputed": "orojar_cli.recomputation",
+    "orojar_penalty": "orojar_cli.response.penalties",
+    "hessian_penalty": "orojar_cli.response.penalties",
+    "recomputed": "orojar_cli.response.recomputation",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

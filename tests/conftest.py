@@ -13,6 +13,12 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def references() -> Path:
+    """Small checkpoints in the real containers, each with the outputs the original code gives (`.npz`)."""
+    return REFERENCES
+
+
 @pytest.fixture
 def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to be in."""

@@ -10,10 +10,10 @@ import pytest
 import torch
 from toys import alignment, linear
 
-from orojar_cli.activeness import activeness
 from orojar_cli.directions import METHODS, Settings
-from orojar_cli.jacobian import Response
-from orojar_cli.spaces import Latents
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.activeness import activeness
+from orojar_cli.response.jacobian import Response
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(), re.DOTALL)
 

@@ -12,13 +12,13 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from toys import linear, rotated_product
 
-from orojar_cli.activeness import activeness
 from orojar_cli.directions import METHODS, Settings, load_directions
 from orojar_cli.distributed import gathered, is_shared, share
 from orojar_cli.errors import NumericalError
-from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.outputs import Output
-from orojar_cli.spaces import Latents
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.activeness import activeness
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.outputs import Output
 
 
 @pytest.mark.parametrize(("count", "world"), [(10, 3), (2, 4), (0, 2), (7, 1)])

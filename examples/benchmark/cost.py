@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from orojar_cli import jacobian
+from orojar_cli.response import jacobian
 
 
 @dataclass

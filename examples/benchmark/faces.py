@@ -18,8 +18,8 @@ from orojar_cli.diagonaliser import joint_diagonalise, mean_eigenvectors, normal
 from orojar_cli.directions import Settings
 from orojar_cli.directions.optimised import DEFAULTS, descent
 from orojar_cli.directions.sefa import style_factors, style_weights
-from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.penalties import orojar_penalty
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.penalties import orojar_penalty
 
 _FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
 

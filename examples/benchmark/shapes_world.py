@@ -16,8 +16,8 @@ from torch import Tensor
 
 from orojar_cli.directions import METHODS, DirectionSet, Settings
 from orojar_cli.directions.frame import Frame, finished
-from orojar_cli.outputs import default_output
-from orojar_cli.statistics import latent_samples
+from orojar_cli.latents.moments import latent_samples
+from orojar_cli.response.outputs import default_output
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "shapes"))
 from disentanglement import measure_factors, response_matrix, scores

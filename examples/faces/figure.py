@@ -17,8 +17,9 @@ from face_weights import FOLDER, fetch
 from orojar_cli import load_checkpoint
 from orojar_cli.directions import METHODS, DirectionSet, Settings
 from orojar_cli.errors import OrojarError
+from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import labelled_grid, resize, save_image, stacked
-from orojar_cli.traversal import Renderer, dimension_rows, seed_latents, strengths
+from orojar_cli.pictures.walk import Renderer, dimension_rows, strengths
 
 # What a person sees change along OroJaR's most active dimensions of these weights with the settings below.
 LABELS = ("brightness", "hair and top lighter", "head turns", "face against ground", "light from the side", "")

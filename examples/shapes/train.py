@@ -25,13 +25,13 @@ from world import Scenes, render
 
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.files import write_bytes
-from orojar_cli.generators.critic import Critic
-from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.critic.config import CriticConfig
+from orojar_cli.generators.critic.network import Critic
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.networks import empty_network
-from orojar_cli.generators.operations import FullyConnected
-from orojar_cli.generators.stylegan2 import StyleGAN2
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.primitives import FullyConnected
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan2.network import StyleGAN2
 
 TAPS = (0.125, 0.375, 0.375, 0.125)
 R1_EVERY, W_AVG_BETA = 16, 0.995

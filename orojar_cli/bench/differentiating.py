@@ -9,9 +9,9 @@ import torch
 
 from orojar_cli.bench.measurement import Effort, Row, interleaved
 from orojar_cli.bench.networks import stylegan2
-from orojar_cli.jacobian import DEFAULT_BUDGET, Response, chunk_sizes, gram_matrices
-from orojar_cli.outputs import default_output
-from orojar_cli.spaces import Latents
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response, chunk_sizes, gram_matrices
+from orojar_cli.response.outputs import default_output
 
 _GOALS = {"exact": "<= 2.2", "central": "", "forward": "<= 1.3"}
 

@@ -9,7 +9,7 @@ import torch
 from orojar_cli.bench.measurement import Effort, Row, interleaved
 from orojar_cli.bench.networks import stylegan2
 from orojar_cli.directions.sefa import style_factors, style_weights
-from orojar_cli.spaces import all_layers
+from orojar_cli.latents.spaces import all_layers
 
 
 def factorising(effort: Effort) -> Iterator[Row]:

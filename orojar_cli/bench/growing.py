@@ -12,18 +12,18 @@ from orojar_cli.bench.diagonalising import synthetic_grams
 from orojar_cli.bench.measurement import Effort, Row, interleaved, program_cost
 from orojar_cli.bench.networks import stylegan2
 from orojar_cli.diagonaliser import joint_diagonalise
-from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.outputs import Output
-from orojar_cli.spaces import Latents
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.outputs import Output
 
 _IMAGE = "import sys, torch; from orojar_cli.bench.networks import stylegan2; network = stylegan2(int(sys.argv[1])); "
 _DRAWN = "torch.set_grad_enabled(False); network.synthesis(torch.zeros(1, network.num_ws, 512))"
 _GRAMS = """
 import sys, torch
 from orojar_cli.bench.networks import stylegan2
-from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.outputs import Output
-from orojar_cli.spaces import Latents
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.outputs import Output
+from orojar_cli.latents.points import Latents
 size, points, count = map(int, sys.argv[1:])
 response = Response(stylegan2(size), "w", outputs=(Output(),))
 gram_matrices(response, Latents(torch.zeros(points, 512)), torch.eye(512)[:count])

@@ -11,7 +11,7 @@ from typing import Any
 from orojar_cli.bench.measurement import Effort, ProcessCost, Row, medians, program_cost
 from orojar_cli.bench.networks import randomised, stylegan2
 from orojar_cli.checkpoint.emitter import write_pickle
-from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.critic.config import CriticConfig
 
 # Both import the same, so that only the loading differs.
 _IMPORTS = "import hashlib, torch; from orojar_cli.checkpoint.checkpoint import load_checkpoint; "

@@ -9,8 +9,8 @@ import torch
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.networks import empty_network
 from orojar_cli.generators.protocol import arrange
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
-from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan3.config import AliasFreeConfig, StyleGAN3Config
 
 
 def stylegan2(resolution: int, channel_base: int = 16384) -> Any:

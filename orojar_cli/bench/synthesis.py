@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from orojar_cli.bench.measurement import Effort, Row, interleaved
 from orojar_cli.bench.networks import convolution_gflop, stylegan2, stylegan3
-from orojar_cli.generators.alias_free import filtered_rectifier
+from orojar_cli.generators.stylegan3.alias_free import filtered_rectifier
 
 _CHANNELS, _SIDE = 256, 64
 

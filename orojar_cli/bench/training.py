@@ -11,10 +11,10 @@ from orojar_cli.bench.measurement import Effort, ProcessCost, Row, program_cost
 _STEP = """
 import sys, torch
 from orojar_cli.bench.networks import stylegan2
-from orojar_cli.outputs import Output, default_output
+from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.finetune.estimators import axis_grams, gram_energies
-from orojar_cli.penalties import orojar_penalty
-from orojar_cli.recomputation import pieces, recomputed
+from orojar_cli.response.penalties import orojar_penalty
+from orojar_cli.response.recomputation import pieces, recomputed
 torch.set_num_threads(int(sys.argv[1]))
 resolution, batch = map(int, sys.argv[2:4])
 network = stylegan2(resolution, 32768)

@@ -11,9 +11,9 @@ from torch import nn
 
 from orojar_cli.checkpoint.contents import Contents, StoredNetwork, read_contents
 from orojar_cli.checkpoint.info import CheckpointInfo, describe
-from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.checkpoint.tensors import materialise
-from orojar_cli.generators.critic import Critic
+from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.containers.tensors import materialise
+from orojar_cli.generators.critic.network import Critic
 from orojar_cli.generators.networks import empty_network
 
 

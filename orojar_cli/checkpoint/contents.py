@@ -9,21 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.checkpoint import state_dict_dcgan, state_dict_progan, state_dict_stylegan2, stylegan2, stylegan3, tensorflow_stylegan2
-from orojar_cli.checkpoint.constructors import read_pickle
-from orojar_cli.checkpoint.derived import DerivedRecord
-from orojar_cli.checkpoint.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.checkpoint.modules import NetworkTree, check_tensors, read_network
-from orojar_cli.checkpoint.records import NetworkRecord, PersistentRecord, TensorRecord
-from orojar_cli.checkpoint.safetensors_file import read_safetensors
-from orojar_cli.checkpoint.source import CheckpointFile, container_of, printable
-from orojar_cli.checkpoint.state_dict import StateDict, find_networks
-from orojar_cli.checkpoint.tensorflow import TensorFlowNetwork
-from orojar_cli.checkpoint.torch_file import read_torch_stream, read_torch_zip
+from orojar_cli.containers.constructors import read_pickle
+from orojar_cli.containers.derived import DerivedRecord
+from orojar_cli.containers.file import CheckpointFile, container_of, printable
+from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.containers.module_tree import NetworkTree, check_tensors, read_network
+from orojar_cli.containers.records import NetworkRecord, PersistentRecord, TensorRecord
+from orojar_cli.containers.safetensors_file import read_safetensors
+from orojar_cli.containers.state_dict import StateDict, find_networks
+from orojar_cli.containers.tensorflow import TensorFlowNetwork
+from orojar_cli.containers.torch_file import read_torch_stream, read_torch_zip
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.dcgan import state_dict_reader as state_dict_dcgan
+from orojar_cli.generators.progan import state_dict_reader as state_dict_progan
 from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config
-from orojar_cli.generators.stylegan3_config import StyleGAN3Config
+from orojar_cli.generators.stylegan2 import pickle_reader as stylegan2
+from orojar_cli.generators.stylegan2 import state_dict_reader as state_dict_stylegan2
+from orojar_cli.generators.stylegan2 import tensorflow_reader as tensorflow_stylegan2
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config
+from orojar_cli.generators.stylegan3 import pickle_reader as stylegan3
+from orojar_cli.generators.stylegan3.config import StyleGAN3Config
 
 PYTORCH_PICKLE = "PyTorch-era pickle"
 TORCH_FILE = "PyTorch state dictionary"

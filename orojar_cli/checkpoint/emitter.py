@@ -16,13 +16,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
-from orojar_cli.checkpoint.description import Description
-from orojar_cli.checkpoint.original_critic import DESCRIBERS as CRITIC
-from orojar_cli.checkpoint.original_stylegan2 import DESCRIBERS as STYLEGAN2
-from orojar_cli.checkpoint.original_stylegan3 import DESCRIBERS as STYLEGAN3
-from orojar_cli.checkpoint.pickle_writer import Call, EmptySet, Name, PickleWriter
+from orojar_cli.containers.pickle_writer import Call, EmptySet, Name, PickleWriter
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
+from orojar_cli.generators.critic.pickle_form import DESCRIBERS as CRITIC
+from orojar_cli.generators.pickle_description import Description
+from orojar_cli.generators.stylegan2.pickle_form import DESCRIBERS as STYLEGAN2
+from orojar_cli.generators.stylegan3.pickle_form import DESCRIBERS as STYLEGAN3
 
 SOURCE = "# converted by orojar; source text not included\n"
 _DESCRIBERS = STYLEGAN2 | STYLEGAN3 | CRITIC

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orojar_cli.checkpoint.contents import Contents
-from orojar_cli.checkpoint.modules import KNOWN_SOURCES
-from orojar_cli.checkpoint.records import PersistentRecord, TensorRecord
-from orojar_cli.checkpoint.source import printable
-from orojar_cli.checkpoint.torch_file import PassedOver
+from orojar_cli.containers.file import printable
+from orojar_cli.containers.module_tree import KNOWN_SOURCES
+from orojar_cli.containers.records import PersistentRecord, TensorRecord
+from orojar_cli.containers.torch_file import PassedOver
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.options import LayerInfo
 

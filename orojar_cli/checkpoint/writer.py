@@ -13,12 +13,12 @@ from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT, TORCH_FILE
-from orojar_cli.checkpoint.derived import DerivedRecord
 from orojar_cli.checkpoint.emitter import write_pickle
-from orojar_cli.checkpoint.records import TensorRecord
-from orojar_cli.checkpoint.source import printable
-from orojar_cli.checkpoint.tensors import stored_tensor
-from orojar_cli.checkpoint.zip_checksums import renew_checksums
+from orojar_cli.containers.derived import DerivedRecord
+from orojar_cli.containers.file import printable
+from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.tensors import stored_tensor
+from orojar_cli.containers.zip_checksums import renew_checksums
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
 from orojar_cli.generators.serialised import config_to_dict

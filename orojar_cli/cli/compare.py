@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
     from orojar_cli.directions import DirectionSet, Settings
     from orojar_cli.progress import Progress
-    from orojar_cli.report.subject import Subject
+    from orojar_cli.report.contender import Contender
 
 METHODS = ("orojar", "sefa", "ganspace", "hessian", "random")
 # The latents measured at, the images of distances between networks, and the optimisation's steps.
@@ -101,12 +101,12 @@ def compare(
     from orojar_cli.detectors import load_detector
     from orojar_cli.directions import Settings
     from orojar_cli.metrics import MetricSettings
-    from orojar_cli.outputs import default_output
     from orojar_cli.report.collect import Stopwatch
     from orojar_cli.report.collect import compare as compared
+    from orojar_cli.report.contender import distinct
+    from orojar_cli.report.drawings import Look, drawn
     from orojar_cli.report.page import check_out
-    from orojar_cli.report.pictures import Look, drawn
-    from orojar_cli.report.subject import distinct
+    from orojar_cli.response.outputs import default_output
 
     wanted = chosen_metrics(metrics, quick)
     if out is not None:
@@ -172,7 +172,7 @@ def load_all(sources: tuple[str, ...], network: str | None, device: str) -> list
     """The networks and directions of all SOURCES; a network that several share is kept once."""
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.cli.sources import direction_file, load_source
-    from orojar_cli.runs import is_in_run, load_run
+    from orojar_cli.runs.run import is_in_run, load_run
 
     networks: dict[str, Checkpoint] = {}
     given = []
@@ -193,7 +193,7 @@ def load_all(sources: tuple[str, ...], network: str | None, device: str) -> list
     return given
 
 
-def contenders(given: list[Given], methods: tuple[str, ...] | None, search: Settings, progress: Progress) -> list[Subject]:
+def contenders(given: list[Given], methods: tuple[str, ...] | None, search: Settings, progress: Progress) -> list[Contender]:
     """What the SOURCES mean: their direction sets, the z axes of checkpoints beside others, and what the methods find.
 
     A checkpoint alone is for the methods; a tuned network alone is compared with the one it was tuned from.
@@ -201,7 +201,7 @@ def contenders(given: list[Given], methods: tuple[str, ...] | None, search: Sett
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.directions import METHODS as KNOWN
     from orojar_cli.errors import OptionError
-    from orojar_cli.report.subject import Subject, found_by, z_axes
+    from orojar_cli.report.contender import Contender, found_by, z_axes
 
     for name in methods or ():
         if name not in KNOWN:
@@ -210,7 +210,7 @@ def contenders(given: list[Given], methods: tuple[str, ...] | None, search: Sett
     subjects = [
         z_axes(source.checkpoint, search, progress)
         if source.directions is None
-        else Subject(source.directions.method, source.checkpoint, source.directions, str(source.path))
+        else Contender(source.directions.method, source.checkpoint, source.directions, str(source.path))
         for source in given
         if source.directions is not None or alone is None
     ]

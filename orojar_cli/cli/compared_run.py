@@ -13,20 +13,20 @@ from orojar_cli.cli.downloads import shown_arguments
 
 if TYPE_CHECKING:
     from orojar_cli.report.collect import Comparison
-    from orojar_cli.report.pictures import Pictures
+    from orojar_cli.report.drawings import Drawings
 
 REPORT, TWIN = "report.html", "report.json"
 
 
-def write_run(comparison: Comparison, pictures: Pictures, options: dict[str, Any], out: Path | None, outdir: Path) -> dict[str, Any]:
+def write_run(comparison: Comparison, pictures: Drawings, options: dict[str, Any], out: Path | None, outdir: Path) -> dict[str, Any]:
     """Write the run and the page; returns the JSON document."""
     from orojar_cli.cli.sources import recorded, run_name
     from orojar_cli.directions import save_directions
+    from orojar_cli.report.contender import Z_AXES
     from orojar_cli.report.page import write_report
     from orojar_cli.report.settings_text import settings_text
-    from orojar_cli.report.subject import Z_AXES
     from orojar_cli.report.view import Making
-    from orojar_cli.runs import RunWriter, versions
+    from orojar_cli.runs.run import RunWriter, versions
 
     first = comparison.subjects[0].checkpoint
     run = RunWriter(outdir, "compare", run_name(first))

@@ -115,9 +115,10 @@ def run_method(
     from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
     from orojar_cli.directions import METHOD_OPTIONS, METHODS, Settings, save_directions
     from orojar_cli.distributed import is_shared
-    from orojar_cli.outputs import Output, default_output
-    from orojar_cli.runs import DIRECTIONS, RunWriter
-    from orojar_cli.traversal import Renderer, seed_latents
+    from orojar_cli.latents.points import seed_latents
+    from orojar_cli.pictures.walk import Renderer
+    from orojar_cli.response.outputs import Output, default_output
+    from orojar_cli.runs.run import DIRECTIONS, RunWriter
 
     known = METHOD_OPTIONS.get(method, ())
     if unknown := sorted(set(method_options) - set(known)):

@@ -31,9 +31,9 @@ def local_file(checkpoint: str, sha256: str | None = None, max_gigabytes: float 
     """
     from urllib.request import getproxies
 
-    from orojar_cli.checkpoint.download import fetch, verify_file
-    from orojar_cli.checkpoint.limits import DEFAULT_LIMITS
-    from orojar_cli.checkpoint.transfer import shown_url
+    from orojar_cli.containers.limits import DEFAULT_LIMITS
+    from orojar_cli.fetch.download import fetch, verify_file
+    from orojar_cli.fetch.transfer import shown_url
 
     if not is_address(checkpoint):
         if sha256 is not None:
@@ -59,7 +59,7 @@ def local_file(checkpoint: str, sha256: str | None = None, max_gigabytes: float 
 
 def shown_arguments(arguments: list[str]) -> list[str]:
     """The command line as run.json keeps it: addresses without what may be secret in them."""
-    from orojar_cli.checkpoint.transfer import shown_url
+    from orojar_cli.fetch.transfer import shown_url
 
     shown = []
     for argument in arguments:

@@ -99,6 +99,6 @@ def explorer_of(found: Source, noise_mode: str = "const", *, apart: bool = False
 
 def source_name(path: Path) -> str:
     """How a SOURCE argument names a direction set: by its run, where it is the one of the run."""
-    from orojar_cli.runs import is_in_run, load_run
+    from orojar_cli.runs.run import is_in_run, load_run
 
     return str(path.parent) if is_in_run(path) and load_run(path).directions == path else str(path)

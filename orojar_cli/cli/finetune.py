@@ -68,9 +68,9 @@ def finetune(
     from orojar_cli.directions import Settings
     from orojar_cli.errors import OptionError
     from orojar_cli.finetune.rotation import default_outputs, default_samples
-    from orojar_cli.outputs import Output
-    from orojar_cli.runs import RunWriter
-    from orojar_cli.traversal import seed_latents
+    from orojar_cli.latents.points import seed_latents
+    from orojar_cli.response.outputs import Output
+    from orojar_cli.runs.run import RunWriter
 
     if choices.resume is not None and mode != "mapping":
         raise click.UsageError("--resume continues --mode mapping; a rotation is found in one go")

@@ -12,21 +12,21 @@ from orojar_cli.cli.training_log import TrainingLog
 from orojar_cli.cli.tuned_run import Look, Tuning, loss_line
 from orojar_cli.errors import DriftError, OptionError
 from orojar_cli.finetune.adversary import Adversary
-from orojar_cli.finetune.guard import image_shift, measure
-from orojar_cli.finetune.labels import AllClasses
+from orojar_cli.finetune.classes import AllClasses
+from orojar_cli.finetune.dataset import TrainingPictures
+from orojar_cli.finetune.drift import image_shift, measure
 from orojar_cli.finetune.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
-from orojar_cli.finetune.pictures import Pictures
 from orojar_cli.finetune.refinement import RefinementOptions, outputs_of_layers, refinement
 from orojar_cli.finetune.rotation import default_samples, find_rotation, fold_rotation
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.watch import Watch
-from orojar_cli.outputs import default_output
+from orojar_cli.response.outputs import default_output
 
 if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
     from orojar_cli.directions import Settings
-    from orojar_cli.outputs import Output
-    from orojar_cli.runs import RunWriter
+    from orojar_cli.response.outputs import Output
+    from orojar_cli.runs.run import RunWriter
 
 STATE = "training.safetensors"
 
@@ -57,7 +57,7 @@ def train(
     refining = RefinementOptions(steps=choices.refinement, outputs=outputs + outputs_of_layers(generator, choices.layers_to_reg or ()))
     if not refining.steps and (choices.layers_to_reg or choices.data):
         raise OptionError("--layers-to-reg and --data act in the refinement: give --refine-steps")
-    pictures = Pictures(choices.data, generator.img_resolution, generator.img_channels) if choices.data is not None else None
+    pictures = TrainingPictures(choices.data, generator.img_resolution, generator.img_channels) if choices.data is not None else None
     adversary = Adversary(generator, loaded.critic, pictures) if pictures is not None else None
     identity = {
         "checkpoint": loaded.sha256,

@@ -85,7 +85,7 @@ def metrics(
     from orojar_cli.cli.sources import load_source, recorded, run_name
     from orojar_cli.detectors import load_detector
     from orojar_cli.metrics import MetricSettings
-    from orojar_cli.runs import METRICS, RunWriter
+    from orojar_cli.runs.run import METRICS, RunWriter
 
     chosen_device = torch_device(device)
     found = load_source(
@@ -163,7 +163,7 @@ def check_names(names: tuple[str, ...], other: Source | None) -> None:
 def world_of(found: Source) -> str | None:
     """ "shapes" where the network was tuned from the bundled one, whose images it therefore still draws."""
     from orojar_cli.metrics.ground_truth import bundled_sha256
-    from orojar_cli.runs import is_in_run, load_run
+    from orojar_cli.runs.run import is_in_run, load_run
 
     if found.path is None or not is_in_run(found.path):
         return None

@@ -13,7 +13,7 @@ import click
 from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.own_generator import GeneratorName
 from orojar_cli.cli.process import keep_freed_memory, local_rank
-from orojar_cli.runs import DEFAULT_OUTDIR
+from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 
 class NumberList(click.ParamType):

@@ -58,15 +58,15 @@ def load_own_generator(name: str, device: str) -> OwnNetwork:
     import torch
 
     from orojar_cli.errors import OwnCodeError
-    from orojar_cli.generators.custom import adapt
-    from orojar_cli.generators.foreign import foreign_code
-    from orojar_cli.generators.own_object import weights_sha256
+    from orojar_cli.generators.own.adapt import adapt
+    from orojar_cli.generators.own.object import weights_sha256
+    from orojar_cli.generators.own.running import own_code
 
     module_name, _, attribute = name.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        with foreign_code(name, f"importing {module_name}"):
+        with own_code(name, f"importing {module_name}"):
             found: Any = importlib.import_module(module_name)
     except OwnCodeError as error:
         missing = getattr(error.__cause__, "name", None)
@@ -80,7 +80,7 @@ def load_own_generator(name: str, device: str) -> OwnNetwork:
     if not isinstance(found, torch.nn.Module):  # a module that is ready is taken as it is
         if not callable(found):
             raise OwnCodeError(f"{name}: {attribute} is a {type(found).__name__}; it must be a function or class that makes a generator")
-        with foreign_code(name, f"{attribute}()"):
+        with own_code(name, f"{attribute}()"):
             found = found()
     sha256 = weights_sha256(found, name)
     generator = adapt(found, name, device)

@@ -13,8 +13,8 @@ from orojar_cli.cli.sources import recorded, traverse_line
 from orojar_cli.cli.tuned_run import Look
 from orojar_cli.directions import save_directions
 from orojar_cli.finetune.rotation import Rotation, rotation_as_directions
-from orojar_cli.runs import DIRECTIONS, RunWriter
-from orojar_cli.traversal import Renderer
+from orojar_cli.pictures.walk import Renderer
+from orojar_cli.runs.run import DIRECTIONS, RunWriter
 
 _ROWS = 10
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.finetune.rotation import default_outputs
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
-from orojar_cli.layouts import cell_size, row_labels
+from orojar_cli.latents.spaces import Latents
 from orojar_cli.media import labelled_grid, resize, save_image
+from orojar_cli.pictures.scene import strength_text
+from orojar_cli.pictures.still import cell_size, row_labels
+from orojar_cli.pictures.walk import Renderer, dimension_rows, strengths
 from orojar_cli.progress import Progress
-from orojar_cli.scene import strength_text
-from orojar_cli.spaces import Latents
-from orojar_cli.traversal import Renderer, dimension_rows, strengths
+from orojar_cli.response.activeness import activeness, affordable_samples
+from orojar_cli.response.jacobian import Response
 
 _GRID_MULTIPLICATIONS = 6e12
 

@@ -67,11 +67,11 @@ def project(
     from orojar_cli.cli.downloads import shown_arguments
     from orojar_cli.cli.sources import load_network, recorded, run_name
     from orojar_cli.detectors import load_detector
+    from orojar_cli.latents.projected import save_projected
     from orojar_cli.media import save_image, to_uint8
-    from orojar_cli.projected import save_projected
     from orojar_cli.projection import PictureDistance, ProjectionSettings, as_target, decibels, read_photograph
     from orojar_cli.projection import project as find
-    from orojar_cli.runs import METRICS, RunWriter
+    from orojar_cli.runs.run import METRICS, RunWriter
 
     if starts > candidates:
         raise click.UsageError(f"--starts {starts} of --candidates {candidates}: more than there are")
@@ -145,7 +145,7 @@ def meaning(found: Projection, folder: Path) -> list[str]:
 
 def traverse_source(checkpoint: str | None, own: str | None, outdir: Path) -> str:
     """The newest run where it belongs to the same network, since it has directions; else the network itself."""
-    from orojar_cli.runs import latest_run
+    from orojar_cli.runs.run import latest_run
 
     if own is not None:
         return f"--generator {own}"
@@ -176,7 +176,7 @@ def save_progress(generator: Any, found: Projection, target: np.ndarray, path: P
     import torch
 
     from orojar_cli.media import FrameComposer, display_size, resize, save_animation
-    from orojar_cli.traversal import Renderer
+    from orojar_cli.pictures.walk import Renderer
 
     ws = torch.cat([*(point.ws.expand_as(found.best) for point in found.track), found.best.expand(_FRAMES_PER_SECOND, -1, -1)])
     side = min(display_size(len(target), 128), 512)

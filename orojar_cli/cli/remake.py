@@ -10,13 +10,13 @@ from orojar_cli.cli.console import say
 
 if TYPE_CHECKING:
     from orojar_cli.cli.sources import Source
-    from orojar_cli.recipes import Recipe
-    from orojar_cli.scene import Scene, Subject
+    from orojar_cli.pictures.recipe import Recipe
+    from orojar_cli.pictures.scene import Scene, Subject
 
 
 def recipe_of(found: Source, subject: Subject, scene: Scene, projected: Path | None) -> Recipe:
     """What a picture keeps."""
-    from orojar_cli.recipes import Recipe, direction_identity, tensor_identity
+    from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
 
     return Recipe(
         scene=scene,

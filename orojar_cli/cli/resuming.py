@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from orojar_cli.cli.console import say
 
 if TYPE_CHECKING:
-    from orojar_cli.partial import Partial
-    from orojar_cli.runs import RunWriter
+    from orojar_cli.runs.partial import Partial
+    from orojar_cli.runs.run import RunWriter
 
 PARTIAL = "partial.safetensors"
 
@@ -21,7 +21,7 @@ def resumable(run: RunWriter | None, identity: dict[str, Any]) -> Iterator[Parti
 
     Interrupted, the command says how to continue.  A folder that would stay empty is removed.  Without a run nothing is kept.
     """
-    from orojar_cli.partial import Partial
+    from orojar_cli.runs.partial import Partial
 
     if run is None:
         yield Partial()

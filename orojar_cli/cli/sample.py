@@ -44,8 +44,9 @@ def sample(
 
     from orojar_cli.cli.sources import load_network
     from orojar_cli.errors import OutputFileError
+    from orojar_cli.latents.points import seed_latents
     from orojar_cli.media import resize, save_image, tile
-    from orojar_cli.traversal import Renderer, seed_latents
+    from orojar_cli.pictures.walk import Renderer
 
     loaded = load_network(checkpoint, own, torch_device(device))
     at = seed_latents(loaded.generator, seeds, class_index, psi, cutoff)

@@ -13,7 +13,7 @@ from orojar_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from orojar_cli.directions import DirectionSet
-    from orojar_cli.scene import Scene
+    from orojar_cli.pictures.scene import Scene
 
 FILMS = (".gif", ".webp", ".apng", ".mp4")
 STILLS = (".png", ".jpg", ".jpeg")
@@ -58,7 +58,7 @@ def check_out(out: Path, *read: Path | None) -> None:
 
 def default_out(values: dict[str, Any], remade: Scene | None) -> Path:
     """Where the picture goes if the line does not say."""
-    from orojar_cli.scene import Walk
+    from orojar_cli.pictures.scene import Walk
 
     if remade is not None:
         return Path("again.gif" if isinstance(remade, Walk) else "again.png")
@@ -69,7 +69,7 @@ def default_out(values: dict[str, Any], remade: Scene | None) -> Path:
 
 def make_scene(out: Path, values: dict[str, Any]) -> Scene:
     """The Walk or Still (as the name of `out` asks for) of these values; those the kind does not have are left out."""
-    from orojar_cli.scene import Still, Walk
+    from orojar_cli.pictures.scene import Still, Walk
 
     kind = Walk if out.suffix.lower() in FILMS else Still
     if kind is Walk and values.get("by") is not None:

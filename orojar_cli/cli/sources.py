@@ -10,7 +10,7 @@ import click
 
 from orojar_cli.cli.console import say
 from orojar_cli.cli.downloads import is_address, local_file
-from orojar_cli.runs import DEFAULT_OUTDIR
+from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
@@ -51,8 +51,8 @@ def run_name(network: Checkpoint | OwnNetwork) -> str:
 
 def recorded(network: Checkpoint | OwnNetwork) -> dict[str, str]:
     """What run.json keeps of a network: its file and hash, the address it was fetched from, or the name of the user's code."""
-    from orojar_cli.checkpoint.download import Download
     from orojar_cli.cli.own_generator import OwnNetwork
+    from orojar_cli.fetch.download import Download
 
     if isinstance(network, OwnNetwork):
         return {"path": network.name, "sha256": network.sha256, "generator": network.name}
@@ -69,7 +69,7 @@ def traverse_line(run: Path, own: str | None) -> str:
 def direction_file(source: str | None, outdir: str | Path = DEFAULT_OUTDIR) -> Path | None:
     """The direction set a SOURCE names, or None where it is a checkpoint without one; says which was taken."""
     from orojar_cli.demonstration import demonstration
-    from orojar_cli.runs import is_in_run, latest_run, load_run
+    from orojar_cli.runs.run import is_in_run, latest_run, load_run
 
     if source is None:
         run = latest_run(outdir)
@@ -104,7 +104,7 @@ def load_source(
     """
     from orojar_cli.directions import load_directions
     from orojar_cli.directions.sefa import sefa_at_once
-    from orojar_cli.runs import latest_run
+    from orojar_cli.runs.run import latest_run
 
     if own is not None and network is not None:
         raise click.UsageError("--generator and --network name two networks; leave one out")
@@ -153,7 +153,7 @@ def _checkpoint_of(directions: Path, own: str | None) -> str | None:
     from orojar_cli.cli.own_generator import ask_for_generator
     from orojar_cli.demonstration import demonstration
     from orojar_cli.errors import InputFileError, OptionError
-    from orojar_cli.runs import is_in_run, load_run
+    from orojar_cli.runs.run import is_in_run, load_run
 
     if own is not None:
         return None

@@ -18,8 +18,8 @@ from orojar_cli.files import write_text
 from orojar_cli.finetune.rotation import z_directions
 from orojar_cli.finetune.watch import with_mapping
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.spaces import Latents
-from orojar_cli.traversal import Renderer
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.pictures.walk import Renderer
 
 LOG, STRIPS, EVENTS = "training.jsonl", "strips", "tensorboard"
 # Of the stages that are watched, by number.

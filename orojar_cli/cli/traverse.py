@@ -25,7 +25,7 @@ from orojar_cli.cli.scene_options import check_out, check_suffix, chosen_dimensi
 
 if TYPE_CHECKING:
     from orojar_cli.cli.sources import Source
-    from orojar_cli.scene import Scene, Subject
+    from orojar_cli.pictures.scene import Scene, Subject
 
 
 @click.command()
@@ -101,9 +101,9 @@ def traverse(
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
     """
     from orojar_cli.cli.sources import load_source
-    from orojar_cli.projected import load_projected
-    from orojar_cli.recipes import read_recipe
-    from orojar_cli.scene import Subject
+    from orojar_cli.latents.projected import load_projected
+    from orojar_cli.pictures.recipe import read_recipe
+    from orojar_cli.pictures.scene import Subject
 
     check_suffix(out)
     recipe = None if picture is None else read_recipe(picture)
@@ -139,9 +139,9 @@ def traverse(
 
 def write(subject: Subject, scene: Scene, out: Path, rows: int | None, metadata: Callable[[Scene], dict[str, Any]]) -> list[Path]:
     """The film or the pages of a scene; returns their paths."""
-    from orojar_cli.films import save_film
-    from orojar_cli.scene import Still, Walk
-    from orojar_cli.stills import pages, save_stills
+    from orojar_cli.pictures.film import save_film
+    from orojar_cli.pictures.scene import Still, Walk
+    from orojar_cli.pictures.still import pages, save_stills
 
     with progress_bar() as progress:
         if isinstance(scene, Walk):

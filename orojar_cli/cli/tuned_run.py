@@ -14,10 +14,10 @@ from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.pictures import before_after_grid, direction_grid
 from orojar_cli.cli.sources import recorded
 from orojar_cli.directions import DirectionSet, save_directions
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.pictures.walk import Renderer
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
-from orojar_cli.runs import DIRECTIONS, RunWriter
-from orojar_cli.spaces import Latents
-from orojar_cli.traversal import Renderer
+from orojar_cli.runs.run import DIRECTIONS, RunWriter
 
 TUNED, SAFETENSORS, ROTATION = "tuned.pkl", "tuned.safetensors", "rotation.safetensors"
 _ROWS = 10

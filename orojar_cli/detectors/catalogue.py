@@ -10,7 +10,7 @@ from orojar_cli.detectors.efficientnet_file import load_efficientnet
 from orojar_cli.detectors.pixels import Pixels
 from orojar_cli.detectors.torchscript import ScriptedDetector
 from orojar_cli.errors import OptionError
-from orojar_cli.generators.critic import Critic
+from orojar_cli.generators.critic.network import Critic
 
 BUILT_IN = ("pixels", "critic", "features")
 

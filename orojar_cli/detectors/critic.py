@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from orojar_cli.detectors.detector import Detector, perceptual_features
-from orojar_cli.generators.critic import Critic, minibatch_deviation
+from orojar_cli.generators.critic.network import Critic, minibatch_deviation
 
 
 class CriticFeatures(Detector):

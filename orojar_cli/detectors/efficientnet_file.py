@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from orojar_cli.checkpoint.source import CheckpointFile, container_of
-from orojar_cli.checkpoint.tensors import materialise
-from orojar_cli.checkpoint.torch_file import read_torch_stream
+from orojar_cli.containers.file import CheckpointFile, container_of
+from orojar_cli.containers.tensors import materialise
+from orojar_cli.containers.torch_file import read_torch_stream
 from orojar_cli.detectors.detector import Detector, perceptual_features, three_channels
 from orojar_cli.detectors.efficientnet import EfficientNetLite0
 from orojar_cli.errors import MissingExtraError, UnsafeCheckpointError

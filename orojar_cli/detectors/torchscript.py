@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from orojar_cli.checkpoint.source import CheckpointFile
+from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.detectors.detector import Detector, three_channels
 from orojar_cli.errors import InputFileError, OptionError
 

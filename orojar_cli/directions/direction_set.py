@@ -17,7 +17,7 @@ from torch import Tensor
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.spaces import SPACES, space_dim
+from orojar_cli.latents.spaces import SPACES, space_dim
 
 FORMAT = "orojar-directions-1"
 DEGENERATE = "degenerate"

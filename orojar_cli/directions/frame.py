@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
+from orojar_cli.latents.moments import Moments, latent_samples
+from orojar_cli.latents.spaces import space_dim, style_affine
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import space_dim, style_affine
-from orojar_cli.statistics import Moments, latent_samples
+from orojar_cli.response.activeness import activeness, affordable_samples
+from orojar_cli.response.jacobian import Response
 
 _MOMENT_SAMPLES = 10_000
 _ACTIVENESS_SAMPLES = 48

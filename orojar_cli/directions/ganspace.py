@@ -9,9 +9,9 @@ from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output
+from orojar_cli.latents.moments import Moments, latent_samples
 from orojar_cli.progress import Progress
-from orojar_cli.statistics import Moments, latent_samples
+from orojar_cli.response.outputs import Output
 
 _STREAM, _CHUNK = 4, 8192
 

@@ -14,9 +14,9 @@ from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
-from orojar_cli.penalties import hessian_penalty, orojar_penalty
 from orojar_cli.progress import Progress
+from orojar_cli.response.jacobian import Response
+from orojar_cli.response.penalties import hessian_penalty, orojar_penalty
 
 _STREAM = 20
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")

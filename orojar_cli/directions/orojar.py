@@ -17,9 +17,9 @@ from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response, gram_matrices
+from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents
+from orojar_cli.response.jacobian import Response, gram_matrices
 
 _FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
 _PILOT = 48

@@ -10,10 +10,11 @@ import torch
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output
-from orojar_cli.partial import Partial
+from orojar_cli.latents.points import Latents, one_hot
+from orojar_cli.latents.spaces import all_layers
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents, all_layers
+from orojar_cli.response.outputs import Output
+from orojar_cli.runs.partial import Partial
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,3 @@ class Method(Protocol):
     """A direction method: generator and settings -> directions (without the checkpoint's hash, which the caller knows)."""
 
     def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet: ...
-
-
-def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.Tensor | None:
-    """Labels [count, c_dim] of one class; raises OptionError when the network needs a class or has no such class."""
-    if generator.c_dim == 0:
-        if class_index is not None:
-            raise OptionError("this network is not conditional: leave out --class")
-        return None
-    if class_index is None or not 0 <= class_index < generator.c_dim:
-        raise OptionError(f"this network is conditional: give a class from 0 to {generator.c_dim - 1} (--class)")
-    label = torch.zeros(count, generator.c_dim, device=next(iter(generator.parameters())).device)
-    label[:, class_index] = 1
-    return label

@@ -23,8 +23,8 @@ from orojar_cli.explore.guard import Guard, bounded_body
 from orojar_cli.explore.studio import MOST_FRAMES, OWN, Studio, film_bytes
 from orojar_cli.explore.view import LARGEST_STRENGTH, View, number_of, parse, text_of, ticket_of, view_of, whole_of
 from orojar_cli.explore.worker import ClosedError, Steps, SupersededError, Worker, at_once
-from orojar_cli.recipes import Recipe, direction_identity
-from orojar_cli.scene import Still, Walk
+from orojar_cli.pictures.recipe import Recipe, direction_identity
+from orojar_cli.pictures.scene import Still, Walk
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

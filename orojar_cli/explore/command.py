@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from orojar_cli.scene import Scene, Still, Walk
+from orojar_cli.pictures.scene import Scene, Still, Walk
 
 
 def traverse_line(source: Sequence[str], scene: Still | Walk, out: str) -> str:

@@ -18,13 +18,13 @@ from orojar_cli.directions.sefa import sefa_at_once
 from orojar_cli.errors import DirectionSetError, OptionError
 from orojar_cli.explore.view import View
 from orojar_cli.explore.worker import Steps
-from orojar_cli.films import film_frames
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.spaces import LAYERED
 from orojar_cli.media import save_animation
-from orojar_cli.scene import Scene, Still, Subject, Walk
-from orojar_cli.spaces import LAYERED
-from orojar_cli.stills import save_stills
-from orojar_cli.traversal import Renderer, along, pictures_at, walk
+from orojar_cli.pictures.film import film_frames
+from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
+from orojar_cli.pictures.still import save_stills
+from orojar_cli.pictures.walk import Renderer, along, pictures_at, walk
 
 OWN, SEFA = "own", "sefa"
 THUMBNAILS = (-2.0, -1.0, 0.0, 1.0, 2.0)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from orojar_cli.distributed import add_gradients, joined, own
 from orojar_cli.errors import OptionError
-from orojar_cli.finetune.pictures import Pictures
+from orojar_cli.finetune.dataset import TrainingPictures
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output
-from orojar_cli.recomputation import pieces, recomputed
+from orojar_cli.response.outputs import Output
+from orojar_cli.response.recomputation import pieces, recomputed
 
 _RATE, _BETAS = 0.002, (0.0, 0.99)
 _R1_EVERY = 16
@@ -27,7 +27,7 @@ class Adversary:
     of the critic's minibatch deviation, so the numbers do not depend on how many there are.
     """
 
-    def __init__(self, generator: Generator, critic: Any, pictures: Pictures, batch: int = 16) -> None:
+    def __init__(self, generator: Generator, critic: Any, pictures: TrainingPictures, batch: int = 16) -> None:
         """Raises OptionError for a network without a critic, and for one with classes, as the pictures' are not known."""
         if critic is None:
             raise OptionError("--data needs the checkpoint's critic (D), and this file has none; leave out --data")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from orojar_cli.directions.settings import Settings
-from orojar_cli.finetune.labels import one_label, random_labels
+from orojar_cli.finetune.classes import one_label, random_labels
 from orojar_cli.finetune.surrogate import Surrogate
 from orojar_cli.generators.protocol import Generator
 

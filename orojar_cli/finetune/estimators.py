@@ -17,8 +17,8 @@ from torch.func import jvp, vmap
 
 from orojar_cli.distributed import joined, own
 from orojar_cli.errors import OptionError
-from orojar_cli.penalties import hessian_penalty, rademacher
-from orojar_cli.recomputation import recomputed
+from orojar_cli.response.penalties import hessian_penalty, rademacher
+from orojar_cli.response.recomputation import recomputed
 
 Draw = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 METHODS = ("exact", "central")

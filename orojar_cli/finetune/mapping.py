@@ -24,16 +24,16 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.distributed import joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.finetune.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.finetune.classes import AllClasses
 from orojar_cli.finetune.estimators import hessian_of_axes
-from orojar_cli.finetune.labels import AllClasses
 from orojar_cli.finetune.rotation import axis_activeness, fold_rotation, z_directions
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.surrogate import Surrogate, coarse_images, train_surrogate
 from orojar_cli.finetune.training import Stage, ramp, run_stages
 from orojar_cli.finetune.watch import Watch
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output, default_output
 from orojar_cli.progress import Progress
+from orojar_cli.response.outputs import Output, default_output
 
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.

@@ -17,8 +17,8 @@ from orojar_cli.finetune.mapping import MappingOptions, anchor_losses, off_diago
 from orojar_cli.finetune.surrogate import Surrogate
 from orojar_cli.finetune.training import Stage, ramp
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output, default_output
-from orojar_cli.recomputation import pieces, recomputed
+from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.response.recomputation import pieces, recomputed
 
 
 @dataclass(frozen=True)

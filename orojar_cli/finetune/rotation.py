@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orojar_cli.activeness import activeness, affordable_samples
 from orojar_cli.diagonaliser import joint_diagonalise, normalise_by_trace, orojar_loss
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.outputs import Output, computed_layers
+from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents
+from orojar_cli.response.activeness import activeness, affordable_samples
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.outputs import Output, computed_layers
 
 _FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _ACTIVENESS_STREAM = 30, 31, 32, 33
 _ACTIVENESS_SAMPLES = 24

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from orojar_cli.directions.settings import Settings
 from orojar_cli.distributed import as_first, gathered, own
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output
 from orojar_cli.progress import Progress
+from orojar_cli.response.outputs import Output
 
 _IMAGE_BATCH, _BATCH, _RATE = 256, 512, 4e-3
 _HELD_OUT = 512

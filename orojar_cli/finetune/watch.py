@@ -11,7 +11,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from orojar_cli.activeness import VALUES
 from orojar_cli.directions.settings import Settings
 from orojar_cli.distributed import as_first, is_first
 from orojar_cli.finetune.adversary import mean_score
@@ -19,8 +18,9 @@ from orojar_cli.finetune.anchor import Anchor, energy_distance, random_projectio
 from orojar_cli.finetune.estimators import axis_grams, gram_energies
 from orojar_cli.finetune.surrogate import Surrogate, coarse_images
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.outputs import Output, default_output
-from orojar_cli.spaces import Latents
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.activeness import VALUES
+from orojar_cli.response.outputs import Output, default_output
 
 # What is done with a record: it, and the mapping it was measured on.
 Observer = Callable[[dict[str, Any], nn.Module], None]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.operations import FullyConnected, normalise_second_moment
+from orojar_cli.generators.primitives import FullyConnected, normalise_second_moment
 
 
 class Mapping(nn.Module):

@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from orojar_cli.generators.critic import Critic
-from orojar_cli.generators.critic_config import CriticConfig
-from orojar_cli.generators.dcgan import DCGAN
-from orojar_cli.generators.dcgan_config import DCGANConfig
-from orojar_cli.generators.progan import ProGAN
-from orojar_cli.generators.progan_config import ProGANConfig
-from orojar_cli.generators.stylegan2 import StyleGAN2
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config
-from orojar_cli.generators.stylegan3 import StyleGAN3
-from orojar_cli.generators.stylegan3_config import StyleGAN3Config
+from orojar_cli.generators.critic.config import CriticConfig
+from orojar_cli.generators.critic.network import Critic
+from orojar_cli.generators.dcgan.config import DCGANConfig
+from orojar_cli.generators.dcgan.network import DCGAN
+from orojar_cli.generators.progan.config import ProGANConfig
+from orojar_cli.generators.progan.network import ProGAN
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config
+from orojar_cli.generators.stylegan2.network import StyleGAN2
+from orojar_cli.generators.stylegan3.config import StyleGAN3Config
+from orojar_cli.generators.stylegan3.network import StyleGAN3
 
 _NETWORKS: dict[type, Any] = {
     StyleGAN2Config: StyleGAN2,

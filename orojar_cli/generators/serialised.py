@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.critic_config import CriticConfig
-from orojar_cli.generators.dcgan_config import DCGANConfig
+from orojar_cli.generators.critic.config import CriticConfig
+from orojar_cli.generators.dcgan.config import DCGANConfig
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.progan_config import ProGANConfig
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
-from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
+from orojar_cli.generators.progan.config import ProGANConfig
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan3.config import AliasFreeConfig, StyleGAN3Config
 
 
 def config_to_dict(config: StyleGAN2Config | StyleGAN3Config | ProGANConfig | DCGANConfig | CriticConfig) -> dict[str, Any]:

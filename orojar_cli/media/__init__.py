@@ -4,8 +4,8 @@ from orojar_cli.media.animation import save_animation
 from orojar_cli.media.film_frame import FrameComposer
 from orojar_cli.media.grid import labelled_grid, stacked, tile
 from orojar_cli.media.image_file import save_image
+from orojar_cli.media.metadata import read_metadata
 from orojar_cli.media.pixels import display_size, resize, to_uint8
-from orojar_cli.media.settings import read_metadata
 
 __all__ = [
     "FrameComposer",

@@ -14,8 +14,8 @@ from orojar_cli.errors import OptionError
 from orojar_cli.files import atomic_path
 from orojar_cli.media.apng import write_apng
 from orojar_cli.media.gif import write_gif
+from orojar_cli.media.metadata import settings_text
 from orojar_cli.media.mp4 import write_mp4
-from orojar_cli.media.settings import settings_text
 from orojar_cli.media.webp import write_webp
 
 # Of frames, path, frames per second, whether to loop, and text to keep.

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from orojar_cli.media.settings import PNG_SIGNATURE, png_text
+from orojar_cli.media.metadata import PNG_SIGNATURE, png_text
 from orojar_cli.media.timing import changed_box
 
 

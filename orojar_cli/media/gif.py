@@ -10,8 +10,8 @@ from tempfile import SpooledTemporaryFile
 import numpy as np
 from PIL import GifImagePlugin, Image
 
+from orojar_cli.media.metadata import gif_comment
 from orojar_cli.media.palette import COLOURS, PaletteSurvey
-from orojar_cli.media.settings import gif_comment
 from orojar_cli.media.timing import changed_box, ticks
 
 _MEMORY = 1 << 28

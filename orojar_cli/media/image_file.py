@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from orojar_cli.errors import OptionError
 from orojar_cli.files import atomic_path
-from orojar_cli.media.settings import KEY, settings_text
+from orojar_cli.media.metadata import KEY, settings_text
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {"optimize": True}),

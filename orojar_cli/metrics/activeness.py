@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from orojar_cli.activeness import VALUES, image_variances
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.metrics.bootstrap import WITHOUT_DIMENSION, interval
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings, response_of
 from orojar_cli.progress import Progress
+from orojar_cli.response.activeness import VALUES, image_variances
 
 _STREAM = 101
 

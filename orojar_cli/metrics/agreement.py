@@ -10,9 +10,9 @@ from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import DirectionSetError
+from orojar_cli.latents.spaces import LAYERED
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings
-from orojar_cli.spaces import LAYERED
 
 
 def agreement(directions: DirectionSet, other: DirectionSet, settings: MetricSettings) -> list[Measurement]:

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
 from orojar_cli.metrics.bootstrap import interval
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings
 from orojar_cli.progress import Progress
+from orojar_cli.response.jacobian import Response
 
 _STREAM = 106
 # Rows of a kernel matrix held at once.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orojar_cli.checkpoint.source import CheckpointFile
+from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import InputFileError, OptionError

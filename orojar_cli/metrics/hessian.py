@@ -10,12 +10,12 @@ from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
+from orojar_cli.latents.points import Latents
 from orojar_cli.metrics.bootstrap import WITHOUT_DIMENSION, interval
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings, response_of
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents
+from orojar_cli.response.jacobian import Response
 
 _STREAM = 102
 _EPSILON = 0.1

@@ -7,8 +7,9 @@ import torch
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.spaces import Latents, style_affine
-from orojar_cli.statistics import latent_samples
+from orojar_cli.latents.moments import latent_samples
+from orojar_cli.latents.points import Latents
+from orojar_cli.latents.spaces import style_affine
 
 _BINS = 20
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from orojar_cli.diagonaliser.criteria import RIDGE, off_diagonal_energy, traces
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import gram_matrices
 from orojar_cli.metrics.bootstrap import WITHOUT_DIMENSION, interval
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings, response_of
 from orojar_cli.progress import Progress
+from orojar_cli.response.jacobian import gram_matrices
 
 _STREAM = 100
 _OROJAR = "OroJaR (Wei et al., ICCV 2021), eq. 4-6"

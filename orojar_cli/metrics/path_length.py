@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import Response
+from orojar_cli.latents.points import Latents
 from orojar_cli.metrics.bootstrap import interval
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents
+from orojar_cli.response.jacobian import Response
 
 EPSILON = 1e-4
 SOURCE = "perceptual path length (Karras et al., CVPR 2019), eq. 2-3"

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents
 from orojar_cli.metrics.bootstrap import RUNS, WITHOUT_DIMENSION, interval
 from orojar_cli.metrics.measurement import Measurement
 from orojar_cli.metrics.settings import MetricSettings, response_of
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents
 
 _STREAM = 110
 _EXTENT = 2.0

@@ -10,9 +10,10 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import DEFAULT_BUDGET, Response
-from orojar_cli.outputs import Output
-from orojar_cli.spaces import Latents, all_layers
+from orojar_cli.latents.points import Latents
+from orojar_cli.latents.spaces import all_layers
+from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.response.outputs import Output
 
 
 @dataclass(frozen=True)

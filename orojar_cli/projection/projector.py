@@ -12,11 +12,11 @@ from torch import Tensor
 from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
-from orojar_cli.jacobian import DEFAULT_BUDGET
+from orojar_cli.latents.moments import Moments
 from orojar_cli.progress import Progress
 from orojar_cli.projection.distance import PictureDistance
 from orojar_cli.projection.noise_maps import NoiseMaps
-from orojar_cli.statistics import Moments
+from orojar_cli.response.jacobian import DEFAULT_BUDGET
 
 SPACES = ("w", "w+")
 _RECORD_EVERY = 10

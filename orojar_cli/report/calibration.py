@@ -13,9 +13,9 @@ from torch import Tensor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
-from orojar_cli.spaces import Latents
+from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 
 # Further out than this a direction leaves the data; one that still changes less is shown with what it has.
 LIMIT = 2.5

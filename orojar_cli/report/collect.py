@@ -16,7 +16,7 @@ from orojar_cli.errors import DirectionSetError, OptionError
 from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
 from orojar_cli.progress import Progress
 from orojar_cli.report.calibration import Calibration, calibrated
-from orojar_cli.report.subject import Subject
+from orojar_cli.report.contender import Contender
 from orojar_cli.report.verdict import Difference, differences, winners
 
 # How strong a dimension is in its own sigmas is what activeness tells; at calibrated steps all would be alike.
@@ -34,7 +34,7 @@ class Comparison:
     reason; `seconds` by stage.
     """
 
-    subjects: list[Subject]
+    subjects: list[Contender]
     calibrations: list[Calibration]
     measurements: dict[str, list[Measurement]]
     differences: list[Difference]
@@ -93,7 +93,7 @@ class Stopwatch:
 
 
 def compare(
-    subjects: Sequence[Subject], settings: MetricSettings, metrics: Iterable[str], watch: Stopwatch, progress: Progress | None = None
+    subjects: Sequence[Contender], settings: MetricSettings, metrics: Iterable[str], watch: Stopwatch, progress: Progress | None = None
 ) -> Comparison:
     """Calibrate the steps of all subjects together, then measure every metric on each at the same latents.
 
@@ -126,7 +126,7 @@ def compare(
     return Comparison(list(subjects), calibrations, measurements, tests, networks, agreements, skipped, watch.seconds)
 
 
-def network_names(subjects: Sequence[Subject]) -> dict[str, str]:
+def network_names(subjects: Sequence[Contender]) -> dict[str, str]:
     """SHA-256 -> a name of its own for every network among the subjects, in their order."""
     names: dict[str, str] = {}
     for subject in subjects:
@@ -137,7 +137,7 @@ def network_names(subjects: Sequence[Subject]) -> dict[str, str]:
     return names
 
 
-def _agreements(subjects: Sequence[Subject], settings: MetricSettings) -> list[tuple[str, str, list[Measurement]]]:
+def _agreements(subjects: Sequence[Contender], settings: MetricSettings) -> list[tuple[str, str, list[Measurement]]]:
     made = []
     for first, second in itertools.combinations(subjects, 2):
         # Sets of different networks, or in spaces that have no common coordinates, neither agree nor disagree.
@@ -149,7 +149,7 @@ def _agreements(subjects: Sequence[Subject], settings: MetricSettings) -> list[t
 
 
 def _networks(
-    subjects: Sequence[Subject], settings: MetricSettings, metrics: Sequence[str], skipped: dict[str, str], progress: Progress | None
+    subjects: Sequence[Contender], settings: MetricSettings, metrics: Sequence[str], skipped: dict[str, str], progress: Progress | None
 ) -> list[Measurement]:
     """The network metrics of every network, and of the first one against each other; nothing where there is one network only."""
     names = network_names(subjects)

@@ -14,11 +14,11 @@ from orojar_cli.errors import OptionError, OutputFileError
 from orojar_cli.files import write_text
 from orojar_cli.report import numbers
 from orojar_cli.report.collect import Comparison
-from orojar_cli.report.pictures import Pictures
+from orojar_cli.report.drawings import Drawings
 from orojar_cli.report.view import Making, context
 
 
-def write_report(out: Path, comparison: Comparison, pictures: Pictures, making: Making, document: dict[str, Any]) -> None:
+def write_report(out: Path, comparison: Comparison, pictures: Drawings, making: Making, document: dict[str, Any]) -> None:
     """Write the page to `out`, and beside it its twin, `document` as JSON; each whole or not at all."""
     page = rendered("report.html.j2", **context(comparison, pictures, making), document=document)
     write_text(out.with_suffix(".json"), json.dumps(document, indent=2) + "\n")

@@ -12,11 +12,11 @@ from PIL import Image
 from orojar_cli.directions import DirectionSet
 from orojar_cli.files import write_text
 from orojar_cli.report.charts import bars, line
+from orojar_cli.report.drawings import data_uri, file_uri
 from orojar_cli.report.numbers import duration, number
 from orojar_cli.report.page import rendered
-from orojar_cli.report.pictures import data_uri, file_uri
 from orojar_cli.report.settings_text import settings_text
-from orojar_cli.runs import Run
+from orojar_cli.runs.run import Run
 
 SUMMARY = "summary.html"
 # Beyond this a PNG inside the page becomes a JPEG.

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from orojar_cli.metrics import Measurement
+from orojar_cli.pictures.walk import strengths
 from orojar_cli.report.calibration import LIMIT
 from orojar_cli.report.charts import whiskers
 from orojar_cli.report.collect import Comparison, network_names
+from orojar_cli.report.drawings import EXTENT, STEPS, Drawings
 from orojar_cli.report.figures import figures
 from orojar_cli.report.metric_names import BETTER, about, grouped, hint_of, title_of
 from orojar_cli.report.numbers import duration, number
-from orojar_cli.report.pictures import EXTENT, STEPS, Pictures
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.verdict import EXPLANATION, TEST
-from orojar_cli.traversal import strengths
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Making:
     facts: list[tuple[str, str]]
 
 
-def context(comparison: Comparison, pictures: Pictures, making: Making) -> dict[str, Any]:
+def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[str, Any]:
     """Everything the template asks for but the JSON document."""
     names = [subject.name for subject in comparison.subjects]
     shown = figures(comparison)
@@ -117,7 +117,7 @@ def _short_of_the_step(comparison: Comparison) -> list[str]:
     ]
 
 
-def _setup(comparison: Comparison, pictures: Pictures) -> str:
+def _setup(comparison: Comparison, pictures: Drawings) -> str:
     counts = sorted({len(subject.directions) for subject in comparison.subjects})
     several = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     settings = next(iter(comparison.measurements.values()))[0].settings if comparison.measurements else {}
@@ -130,7 +130,7 @@ def _listed(seeds: Sequence[int]) -> str:
     return f"{seeds[0]}–{seeds[-1]}" if whole else ", ".join(map(str, seeds))
 
 
-def _subject(comparison: Comparison, pictures: Pictures, index: int) -> dict[str, Any]:
+def _subject(comparison: Comparison, pictures: Drawings, index: int) -> dict[str, Any]:
     subject, calibration = comparison.subjects[index], comparison.calibrations[index]
     found = subject.directions
     several = len({other.checkpoint.sha256 for other in comparison.subjects}) > 1
@@ -185,7 +185,7 @@ def _whiskers(found: Sequence[Measurement], best: str | None) -> dict[str, Any]:
     return {"title": title, "hint": hint_of(found[0]), "svg": svg}
 
 
-def _grids(comparison: Comparison, pictures: Pictures) -> list[dict[str, Any]]:
+def _grids(comparison: Comparison, pictures: Drawings) -> list[dict[str, Any]]:
     grids = []
     for place in range(len(pictures.walks[0][0].strips)):
         rows = []

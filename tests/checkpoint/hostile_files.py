@@ -20,7 +20,7 @@ import pickle_assembler as pa
 import torch
 from pickle_assembler import Build, Call, Global, Module, New, Opcodes, Pairs, assemble, blob, global_line, tensor_of, text
 
-from orojar_cli.checkpoint.limits import DEFAULT_LIMITS
+from orojar_cli.containers.limits import DEFAULT_LIMITS
 from orojar_cli.errors import (
     CheckpointError,
     DamagedCheckpointError,

@@ -23,9 +23,9 @@ import torch
 def make(path: Path) -> None:
     import pickle_assembler as pa
 
-    from orojar_cli.generators.critic_config import CriticConfig
+    from orojar_cli.generators.critic.config import CriticConfig
     from orojar_cli.generators.mapping_config import MappingConfig
-    from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
+    from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
     pa.LOCATION = "cpu"  # Python's unpickler wants the device itself
     taps = pa.SYNTHESIS.resample_filter

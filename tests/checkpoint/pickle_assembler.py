@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from orojar_cli.generators.critic_config import CriticConfig
+from orojar_cli.generators.critic.config import CriticConfig
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
 LOCATION = "cuda:0"  # where the tensors were when they were saved; it must not matter
 SOURCE = "# module source removed\n"

@@ -14,12 +14,12 @@ from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.emitter import SOURCE, write_pickle
 from orojar_cli.checkpoint.info import describe
-from orojar_cli.checkpoint.modules import NetworkTree, read_network
-from orojar_cli.checkpoint.pickle_writer import PickleWriter
 from orojar_cli.checkpoint.writer import save_checkpoint
+from orojar_cli.containers.module_tree import NetworkTree, read_network
+from orojar_cli.containers.pickle_writer import PickleWriter
 from orojar_cli.errors import OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.networks import empty_network
-from orojar_cli.generators.stylegan3_config import AliasFreeConfig, StyleGAN3Config
+from orojar_cli.generators.stylegan3.config import AliasFreeConfig, StyleGAN3Config
 
 REFERENCES = sorted(Path(__file__).parents[1].joinpath("references").glob("*.pkl"))
 PYTORCH = [path for path in REFERENCES if "tensorflow" not in path.name]

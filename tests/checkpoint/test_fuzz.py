@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pickle_assembler import Call, Global, Module, Opcodes, SetOf
 
 from orojar_cli import load_checkpoint, save_checkpoint
-from orojar_cli.checkpoint.constructors import read_pickle
-from orojar_cli.checkpoint.source import CheckpointFile
+from orojar_cli.containers.constructors import read_pickle
+from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.errors import CheckpointError
 
 PYTORCH_ERA = ("sg2_cond_fp16_64", "sg2_from_sg3_repo_16", "sg2_resnet_gray_16", "sg2_skip_32")

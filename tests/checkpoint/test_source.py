@@ -20,8 +20,8 @@ from PIL import Image
 
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.info import describe
-from orojar_cli.checkpoint.limits import DEFAULT_LIMITS
-from orojar_cli.checkpoint.source import CheckpointFile, printable
+from orojar_cli.containers.file import CheckpointFile, printable
+from orojar_cli.containers.limits import DEFAULT_LIMITS
 from orojar_cli.errors import DamagedCheckpointError, InputFileError, NotACheckpointError, UnsupportedCheckpointError
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 381624121\n"
@@ -119,7 +119,7 @@ def test_an_unreadable_file_is_an_input_error(tmp_path: Path, monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("orojar_cli.checkpoint.source.io.FileIO", refuse)
+    monkeypatch.setattr("orojar_cli.containers.file.io.FileIO", refuse)
     with pytest.raises(InputFileError, match="Permission denied"):
         read_contents(path)
 

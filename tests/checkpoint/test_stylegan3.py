@@ -8,9 +8,9 @@ from reader_process import run_reader
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.info import describe
-from orojar_cli.checkpoint.modules import NetworkTree, read_network
-from orojar_cli.checkpoint.stylegan3 import generator_config
+from orojar_cli.containers.module_tree import NetworkTree, read_network
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.stylegan3.pickle_reader import generator_config
 
 LAYER = "synthesis.L2_52_16"
 

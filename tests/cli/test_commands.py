@@ -61,8 +61,9 @@ def test_finetune_writes_a_network_that_draws_its_grid(orojar, yardstick_path: P
     again = load_checkpoint(run / "tuned.safetensors")
     z = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
     assert torch.equal(again.generator(z), tuned.generator(z))
+    from orojar_cli.latents.points import seed_latents
     from orojar_cli.media import resize
-    from orojar_cli.traversal import Renderer, dimension_rows, seed_latents, strengths
+    from orojar_cli.pictures.walk import Renderer, dimension_rows, strengths
 
     row = next(dimension_rows(Renderer(tuned.generator), seed_latents(tuned.generator, [3]), axes, [0], strengths(2, 7)))
     with Image.open(run / "grid.png") as picture:

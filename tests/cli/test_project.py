@@ -10,8 +10,8 @@ from paths import REFERENCES
 from PIL import Image
 
 from orojar_cli import load_checkpoint
+from orojar_cli.latents.projected import load_projected
 from orojar_cli.media import to_uint8
-from orojar_cli.projected import load_projected
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from interrupts import hear_interrupts
 from orojar_cli import load_directions
 from orojar_cli.cli.resuming import PARTIAL
 from orojar_cli.directions import METHODS, Settings
-from orojar_cli.outputs import default_output
+from orojar_cli.response.outputs import default_output
 
 SETTINGS = [
     "--method",

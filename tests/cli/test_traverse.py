@@ -16,9 +16,9 @@ from orojar_cli.cli import main
 from orojar_cli.cli.remake import shared_name
 from orojar_cli.cli.scene_options import chosen_dimensions
 from orojar_cli.errors import OptionError
+from orojar_cli.latents.projected import save_projected
 from orojar_cli.media import read_metadata
-from orojar_cli.projected import save_projected
-from orojar_cli.scene import Still, Walk
+from orojar_cli.pictures.scene import Still, Walk
 
 DEMONSTRATION = ROOT / "checkpoints" / "shapes32-directions.safetensors"
 

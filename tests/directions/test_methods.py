@@ -8,7 +8,7 @@ from orojar_cli.directions import METHODS, Settings
 from orojar_cli.directions.optimised import gram_schmidt
 from orojar_cli.directions.sefa import style_factors, style_weights
 from orojar_cli.errors import OptionError
-from orojar_cli.outputs import Output
+from orojar_cli.response.outputs import Output
 
 SMALL = {"orojar-sgd": {"steps": 3, "batch": 4}, "hessian": {"steps": 3, "batch": 4}, "ganspace": {"num_samples": 2000}}
 

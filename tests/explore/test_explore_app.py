@@ -24,7 +24,7 @@ from orojar_cli.explore.app import Explorer, Names
 from orojar_cli.explore.guard import LARGEST_BODY, Guard
 from orojar_cli.explore.studio import Studio
 from orojar_cli.finetune.rotation import z_directions
-from orojar_cli.spaces import all_layers, space_dim
+from orojar_cli.latents.spaces import all_layers, space_dim
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: ExplorerClient) -> None:
@@ -393,7 +393,7 @@ def test_a_generator_without_a_mapping(serve) -> None:
 
 
 def small_dcgan():
-    from orojar_cli.generators.dcgan_config import DCGANConfig
+    from orojar_cli.generators.dcgan.config import DCGANConfig
     from orojar_cli.generators.networks import empty_network
 
     config = DCGANConfig(z_dim=6, channels=(8, 4, 3), norms=(False,) * 3, biases=(False,) * 3)

@@ -15,7 +15,7 @@ def rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few latents: activeness, which only orders and weighs the axes of a frame, and the distance of images."""
     monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
     monkeypatch.setattr("orojar_cli.finetune.rotation._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.finetune.guard._IMAGES", 1000)
+    monkeypatch.setattr("orojar_cli.finetune.drift._IMAGES", 1000)
 
 
 @pytest.fixture(scope="session")

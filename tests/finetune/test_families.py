@@ -15,13 +15,13 @@ from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.finetune.anchor import energy_distance
-from orojar_cli.finetune.labels import AllClasses
+from orojar_cli.finetune.classes import AllClasses
 from orojar_cli.finetune.mapping import MappingOptions, install_mapping, prepare, tune_mapping
 from orojar_cli.finetune.rotation import find_rotation, fold_rotation
 from orojar_cli.finetune.surrogate import coarse_images
 from orojar_cli.finetune.watch import with_mapping
-from orojar_cli.jacobian import Response, gram_matrices
-from orojar_cli.outputs import default_output
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.outputs import default_output
 
 SMALL = MappingOptions(steps=4, regression_steps=20, surrogate_steps=40, images=600, frame_samples=8, batch=4, anchor_batch=96)
 LONGER = MappingOptions(steps=200, regression_steps=600, surrogate_steps=800, images=2000, frame_samples=12, batch=16, anchor_batch=512)

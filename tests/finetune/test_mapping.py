@@ -8,7 +8,7 @@ from torch import nn
 
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.finetune.anchor import energy_distance, random_projections, sliced_wasserstein
-from orojar_cli.finetune.guard import image_shift, measure
+from orojar_cli.finetune.drift import image_shift, measure
 from orojar_cli.finetune.mapping import install_mapping, mechanism_contrast, off_diagonal_share, tune_mapping
 from orojar_cli.finetune.state import TrainingState
 

@@ -15,12 +15,12 @@ from orojar_cli import load_checkpoint
 from orojar_cli.directions import Settings
 from orojar_cli.distributed import add_gradients, as_first, is_first, joined, own
 from orojar_cli.finetune.adversary import Adversary
+from orojar_cli.finetune.dataset import TrainingPictures
 from orojar_cli.finetune.mapping import MappingOptions, prepare, tune_mapping
-from orojar_cli.finetune.pictures import Pictures
 from orojar_cli.finetune.refinement import RefinementOptions, refinement
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.watch import Watch
-from orojar_cli.outputs import Output
+from orojar_cli.response.outputs import Output
 
 SETTINGS = Settings(space="z", seed=4)
 # An odd batch, so that the shares are not of one size.
@@ -41,7 +41,7 @@ def trained(pictures: Path, state: TrainingState | None = None, stop: int | None
             raise KeyboardInterrupt
 
     # Two groups of the three images that this critic compares with each other: one for each process.
-    adversary = Adversary(generator, loaded.critic, Pictures(pictures, 16, 3), batch=7)
+    adversary = Adversary(generator, loaded.critic, TrainingPictures(pictures, 16, 3), batch=7)
     assert adversary.batch == 6
     stage = refinement(generator, anchor, surrogate, OPTIONS, REFINING, adversary)
     return tune_mapping(generator, anchor, surrogate, SETTINGS, OPTIONS, progress, state, (stage,), watch)

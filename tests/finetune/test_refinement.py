@@ -12,23 +12,23 @@ from PIL import Image
 
 from orojar_cli.errors import OptionError
 from orojar_cli.finetune.adversary import Adversary
+from orojar_cli.finetune.dataset import TrainingPictures
 from orojar_cli.finetune.mapping import tune_mapping
-from orojar_cli.finetune.pictures import Pictures
 from orojar_cli.finetune.refinement import RefinementOptions, outputs_of_layers, refinement
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.watch import Watch, with_mapping
-from orojar_cli.outputs import Output
+from orojar_cli.response.outputs import Output
 
 REFINING = RefinementOptions(steps=4, batch=3, dims=3, outputs=(Output("image", 8), Output("b", 8)))
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
+def pictures(tmp_path: Path) -> TrainingPictures:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for index in range(4):
         Image.new("RGB", (32, 32), (60 * index, 255 - 60 * index, 40)).save(folder / f"{index}.png")
-    return Pictures(folder, 32, 3)
+    return TrainingPictures(folder, 32, 3)
 
 
 def test_everything_at_once_resumes_bit_by_bit(prepared, settings, quick, shapes, pictures, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from orojar_cli.finetune.rotation import (
     rotation_as_directions,
 )
 from orojar_cli.generators.protocol import arrange
-from orojar_cli.outputs import Output
-from orojar_cli.spaces import Latents
-from orojar_cli.traversal import walk_ws
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.pictures.walk import walk_ws
+from orojar_cli.response.outputs import Output
 
 
 def a_rotation(dim: int) -> Rotation:

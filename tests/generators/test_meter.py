@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from orojar_cli.generators.meter import CostMeter
+from orojar_cli.generators.own.meter import CostMeter
 
 x = torch.randn(2, 3, 8, 8)
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch.func import jvp, vjp, vmap
 
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.operations import act_in_place, bias_act, downsample_2x, filter_taps, modulated_convolution, upsample_2x
+from orojar_cli.generators.primitives import act_in_place, bias_act, downsample_2x, filter_taps, modulated_convolution, upsample_2x
 from orojar_cli.generators.protocol import arrange
-from orojar_cli.generators.stylegan2 import StyleGAN2
-from orojar_cli.generators.stylegan2_config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.stylegan2.network import StyleGAN2
 
 TAPS = ((1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 1.0), (1.0, 1.0), (1.0,), (1.0, -2.0, 5.0, 7.0, 1.0, 0.5))
 

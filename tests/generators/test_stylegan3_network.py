@@ -7,8 +7,8 @@ import torch
 from torch.func import jvp, vmap
 
 from orojar_cli.errors import OptionError, UnsupportedCheckpointError
-from orojar_cli.generators.alias_free import downsample, upsample
-from orojar_cli.generators.stylegan3_config import AliasFreeConfig
+from orojar_cli.generators.stylegan3.alias_free import downsample, upsample
+from orojar_cli.generators.stylegan3.config import AliasFreeConfig
 
 NAMES = ("sg3_t_32", "sg3_r_32")
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from toys import linear
 
-from orojar_cli.activeness import activeness as library_activeness
-from orojar_cli.jacobian import Response
+from orojar_cli.latents.points import Latents
 from orojar_cli.metrics import MetricSettings
 from orojar_cli.metrics.activeness import activeness
 from orojar_cli.metrics.direction_length import direction_length
-from orojar_cli.spaces import Latents
+from orojar_cli.response.activeness import activeness as library_activeness
+from orojar_cli.response.jacobian import Response
 
 MATRIX = torch.randn(16, 5, generator=torch.Generator().manual_seed(0))
 SIGMA = torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0])
@@ -40,7 +40,7 @@ def test_in_z_the_dimension_is_set_to_the_values() -> None:
     """u^2 at -2, 0, 2 has the variance 16/3 wherever it was before."""
     from toys import ToyGenerator
 
-    from orojar_cli.activeness import image_variances
+    from orojar_cli.response.activeness import image_variances
 
     square = ToyGenerator(lambda u: u[:, :1].square(), 2, 1)
     at = Latents(torch.randn(4, 2, generator=torch.Generator().manual_seed(2)))

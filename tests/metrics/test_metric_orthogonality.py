@@ -8,7 +8,6 @@ import torch
 from toys import ToyGenerator, linear, rotated_product
 
 from orojar_cli.diagonaliser import orojar_loss
-from orojar_cli.jacobian import Response, gram_matrices
 from orojar_cli.metrics import Measurement, MetricSettings, bootstrap, paired_difference
 from orojar_cli.metrics.hessian import hessian
 from orojar_cli.metrics.orthogonality import (
@@ -21,6 +20,7 @@ from orojar_cli.metrics.orthogonality import (
     shares,
     without_each,
 )
+from orojar_cli.response.jacobian import Response, gram_matrices
 
 MATRIX = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
 SIGMA = torch.tensor([1.0, 2.0, 0.5])

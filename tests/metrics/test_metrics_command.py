@@ -11,7 +11,7 @@ from paths import REFERENCES
 from orojar_cli import load_checkpoint, save_checkpoint, save_directions
 from orojar_cli.cli.metrics import NAMES
 from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS
-from orojar_cli.runs import RunWriter, latest_run
+from orojar_cli.runs.run import RunWriter, latest_run
 
 SMALL = ("--samples", 8, "--images", 16, "--num", 4)
 

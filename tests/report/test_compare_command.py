@@ -12,10 +12,10 @@ from paths import REFERENCES
 from orojar_cli import load_checkpoint, load_directions
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
+from orojar_cli.report.contender import Contender, distinct
 from orojar_cli.report.numbers import number
 from orojar_cli.report.run_summary import write_run_summary
-from orojar_cli.report.subject import Subject, distinct
-from orojar_cli.runs import Run
+from orojar_cli.runs.run import Run
 
 SMALL = ("--num", 3, "--samples", 8, "--quick", "--metrics", "orthogonality,agreement", "--seeds", "0-1")
 
@@ -69,13 +69,13 @@ def test_names_are_made_distinct_and_one_set_is_no_comparison() -> None:
     found = DirectionSet(torch.eye(3), torch.ones(3), torch.tensor([1.0, 3.0, 2.0]), "toy", "w", (0,), "")
     checkpoint = type("Loaded", (), {"path": "folder/net.pkl", "sha256": ""})()
     subjects = [
-        Subject("toy", checkpoint, found, origin) for origin in ("runs/00001-a/directions.safetensors", "b.safetensors", None, None)
+        Contender("toy", checkpoint, found, origin) for origin in ("runs/00001-a/directions.safetensors", "b.safetensors", None, None)
     ]
-    names = [subject.name for subject in distinct([*subjects, Subject("other", checkpoint, found)])]
+    names = [subject.name for subject in distinct([*subjects, Contender("other", checkpoint, found)])]
     assert names == ["toy, 00001-a", "toy, b.safetensors", "toy, net.pkl", "toy, net.pkl (4)", "other"]
     # Directions keep their order and numbers; of axes of z the most active are taken, and keep theirs too.
     assert subjects[0].top(2).directions.activeness.tolist() == [1.0, 3.0]
-    axes = Subject("axes", checkpoint, dataclasses.replace(found, space="z", labels=("", "", "hue"))).top(2)
+    axes = Contender("axes", checkpoint, dataclasses.replace(found, space="z", labels=("", "", "hue"))).top(2)
     assert axes.directions.activeness.tolist() == [3.0, 2.0] and [axes.dimension(row) for row in (0, 1)] == ["dim 1", "dim 2 · hue"]
     with pytest.raises(OptionError, match="two direction sets"):
         distinct(subjects[:1])

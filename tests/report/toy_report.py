@@ -11,8 +11,8 @@ from orojar_cli.directions import DirectionSet
 from orojar_cli.metrics import Measurement
 from orojar_cli.report.calibration import Calibration
 from orojar_cli.report.collect import Comparison
-from orojar_cli.report.pictures import Look, Pictures, Walk, film_uri, picture
-from orojar_cli.report.subject import Subject
+from orojar_cli.report.contender import Contender
+from orojar_cli.report.drawings import Drawings, Look, WalkDrawing, film_uri, picture
 from orojar_cli.report.verdict import differences
 
 HOSTILE_LABEL = "<script>alert(1)</script>"
@@ -59,7 +59,7 @@ def toy_comparison(gap: float = 0.5) -> Comparison:
             labels=(HOSTILE_LABEL, "", "x position", ""),
         )
         checkpoint = SimpleNamespace(path=HOSTILE_PATH, sha256="0" * 64)
-        subjects.append(Subject(name, checkpoint, directions, HOSTILE_PATH if name == "worse" else None, 1.25))
+        subjects.append(Contender(name, checkpoint, directions, HOSTILE_PATH if name == "worse" else None, 1.25))
     calibration = Calibration(0.123, torch.tensor([0.5, 0.75, 1.5, 2.5]), torch.tensor([0.123, 0.123, 0.123, 0.05]))
     agreements = [
         (
@@ -76,11 +76,11 @@ def toy_comparison(gap: float = 0.5) -> Comparison:
     return Comparison(subjects, [calibration] * 3, measurements, differences(measurements), [network], agreements, skipped, {"a": 3.5})
 
 
-def toy_pictures(comparison: Comparison) -> Pictures:
+def toy_pictures(comparison: Comparison) -> Drawings:
     rng = np.random.default_rng(0)
 
-    def walk() -> Walk:
+    def walk() -> WalkDrawing:
         frames = rng.integers(0, 255, (4, 17, 17, 3), np.uint8)
-        return Walk((picture(np.concatenate(list(frames), 1)),) * 2, picture(frames[0]), film_uri(list(frames)))
+        return WalkDrawing((picture(np.concatenate(list(frames), 1)),) * 2, picture(frames[0]), film_uri(list(frames)))
 
-    return Pictures([[walk() for _ in range(DIMENSIONS)] for _ in comparison.subjects], Look((0, 1, 2, 3)), 32)
+    return Drawings([[walk() for _ in range(DIMENSIONS)] for _ in comparison.subjects], Look((0, 1, 2, 3)), 32)

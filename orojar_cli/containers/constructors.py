@@ -1,0 +1,268 @@
+"""Everything a checkpoint may name, and the inert record each name becomes.  Exact pairs, never prefixes."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from orojar_cli.containers.cursor import Cursor
+from orojar_cli.containers.file import CheckpointFile, printable
+from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.containers.records import (
+    ArrayRecord,
+    DtypeRecord,
+    NetworkRecord,
+    PersistentRecord,
+    SetRecord,
+    Span,
+    TensorRecord,
+    Token,
+    checked_tensor,
+)
+from orojar_cli.containers.storage import read_storage
+from orojar_cli.containers.unpickler import Budget, Machine
+from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError
+
+_DTYPE_CODES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
+_SCALAR_FORMATS = {"f2": "<e", "f4": "<f", "f8": "<d", "b1": "<?"} | {
+    f"{sign}{size}": f"<{letter if sign == 'i' else letter.upper()}"
+    for sign in "iu"
+    for size, letter in ((1, "b"), (2, "h"), (4, "i"), (8, "q"))
+}
+
+
+class CheckpointMachine(Machine):
+    """The outer pickle of a checkpoint (protocols 3 and 4)."""
+
+    protocols: tuple[int, ...] = (3, 4)
+    contents = "checkpoints"
+
+    def known_tokens(self) -> dict[tuple[str, str], Token]:
+        """The names this kind of file may mention."""
+        return _TOKENS
+
+    def global_token(self, module: str, name: str) -> Token:
+        token = self.known_tokens().get((module, name))
+        if token is None:
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which {self.contents} never need (byte {self.at}); "
+                "the file may be malicious, nothing was executed"
+            )
+        return token
+
+    def _stack_global(self) -> None:
+        name, module = self.pop(), self.pop()
+        if type(name) is not str or type(module) is not str or max(len(name), len(module)) > self.limits.name_characters:
+            raise self.damaged("a name that is not a short text")
+        self.push(self.global_token(module, name))
+
+    def _reduce(self) -> None:
+        arguments, token = self.pop(), self.pop()
+        constructor = CALLABLE.get((token.module, token.name)) if type(token) is Token else None
+        if constructor is None or type(arguments) is not tuple:
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} calls something that is not a constructor (byte {self.at}); nothing was executed"
+            )
+        self.push(constructor(self, arguments))
+
+    def _newobj(self) -> None:
+        arguments, token = self.pop(), self.pop()
+        constructor = NEWABLE.get((token.module, token.name)) if type(token) is Token else None
+        if constructor is None or type(arguments) is not tuple or arguments:
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} creates an object that is not data (byte {self.at}); nothing was executed"
+            )
+        self.push(constructor(self))
+
+    def _build(self) -> None:
+        state = self.pop()
+        target = self.pop()
+        builder = _BUILDERS.get(type(target))
+        if builder is None:
+            raise UnsafeCheckpointError(
+                f"refused: {self.file.name} changes an object that is already made (byte {self.at}); nothing was executed"
+            )
+        builder(self, target, state)
+        self.push(target)
+
+    def _add_items(self) -> None:
+        items = self.pop_mark()
+        self.top(SetRecord)
+        if any(type(item) is not str for item in items):
+            raise self.damaged("a set of something else than texts")
+
+    def _instructions(self) -> dict[bytes, Callable[[], None]]:
+        cursor, push = self.cursor, self.push
+        return super()._instructions() | {
+            b"\x95": lambda: cursor.open_frame(cursor.unsigned(8)),
+            b"G": lambda: push(struct.unpack(">d", cursor.take(8))[0]),
+            b"\x8c": lambda: self._text(cursor.unsigned(1)),
+            b"C": lambda: push(cursor.skip(cursor.unsigned(1))),
+            b"B": lambda: push(cursor.skip(cursor.unsigned(4))),
+            b")": lambda: push(()),
+            b"\x85": lambda: self._tuple(1),
+            b"\x86": lambda: self._tuple(2),
+            b"\x87": lambda: self._tuple(3),
+            b"e": self._append_marked,
+            b"\x8f": lambda: push(SetRecord()),
+            b"\x90": self._add_items,
+            b"\x93": self._stack_global,
+            b"\x94": lambda: self._memoize(len(self.memo)),
+            b"r": lambda: self._memoize(cursor.unsigned(4)),
+            b"h": lambda: self._recall(cursor.unsigned(1)),
+            b"j": lambda: self._recall(cursor.unsigned(4)),
+            b"R": self._reduce,
+            b"\x81": self._newobj,
+            b"b": self._build,
+        }
+
+
+def _persistent(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> PersistentRecord:
+    if len(arguments) != 1 or type(arguments[0]) is not dict:
+        raise machine.damaged("a network object without its description")
+    return PersistentRecord(arguments[0], machine.at)
+
+
+def _storage(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> Any:
+    if len(arguments) != 1 or type(arguments[0]) is not Span:
+        raise machine.damaged("a tensor without its bytes")
+    return read_storage(arguments[0], machine.budget)
+
+
+def _tensor(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> TensorRecord:
+    if len(arguments) != 6 or type(arguments[4]) is not bool:
+        raise machine.damaged("a tensor with unexpected arguments")
+    storage, offset, shape, stride, _, hooks = arguments
+    _refuse_hooks(machine, hooks)
+    where = f"{machine.file.name}: the tensor at byte {machine.at}"
+    return checked_tensor(storage, offset, shape, stride, max_dimensions=machine.limits.dimensions, where=where)
+
+
+def _parameter(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> TensorRecord:
+    if len(arguments) != 3 or type(arguments[0]) is not TensorRecord or type(arguments[1]) is not bool:
+        raise machine.damaged("a parameter with unexpected arguments")
+    _refuse_hooks(machine, arguments[2])
+    return arguments[0]
+
+
+def _refuse_hooks(machine: CheckpointMachine, hooks: Any) -> None:
+    if type(hooks) is not dict or hooks:
+        raise UnsafeCheckpointError(f"refused: {machine.file.name} attaches hooks to a tensor (byte {machine.at}); nothing was executed")
+
+
+def _ordered_dict(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    if arguments:
+        raise machine.damaged("an OrderedDict with arguments")
+    return {}
+
+
+def _set(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> SetRecord:
+    # The list is neither copied nor scanned: one shared list can be passed twenty thousand times.
+    if len(arguments) != 1 or type(arguments[0]) is not list:
+        raise machine.damaged("a set with unexpected arguments")
+    return SetRecord()
+
+
+def _dtype(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> DtypeRecord:
+    if len(arguments) != 3 or type(arguments[0]) is not str or arguments[1] is not False or arguments[2] is not True:
+        raise machine.damaged("a numpy dtype with unexpected arguments")
+    if arguments[0] not in _DTYPE_CODES:
+        raise UnsafeCheckpointError(
+            f"refused: {machine.file.name} uses the numpy dtype {printable(arguments[0])!r}, which is not plain numbers"
+        )
+    return DtypeRecord(arguments[0])
+
+
+def _build_dtype(machine: CheckpointMachine, dtype: DtypeRecord, state: Any) -> None:
+    # Anything but these exact values (flags above all) can turn bytes into pointers in numpy's own reader.
+    plain = type(state) is tuple and len(state) == 8 and [type(item) for item in state] == [int, str] + [type(None)] * 3 + [int] * 3
+    if dtype.built or not plain or state[0] != 3 or state[1] not in ("<", "|") or state[5:] != (-1, -1, 0):
+        raise UnsafeCheckpointError(f"refused: {machine.file.name} forges a numpy dtype (byte {machine.at}); nothing was executed")
+    dtype.built = True
+
+
+def _scalar(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> float | int | bool:
+    if len(arguments) != 2 or type(arguments[0]) is not DtypeRecord or not arguments[0].built or type(arguments[1]) is not Span:
+        raise machine.damaged("a numpy scalar with unexpected arguments")
+    dtype, span = arguments
+    if span.length != dtype.itemsize:
+        raise machine.damaged("a numpy scalar of the wrong size")
+    return struct.unpack(_SCALAR_FORMATS[dtype.code], span.read())[0]
+
+
+def _array(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> ArrayRecord:
+    if len(arguments) == 3:
+        token, shape, code = arguments
+        zero = type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] == 0
+        if token is _TOKENS[_NDARRAY] and zero and type(code) is Span and code.length == 1 and code.read() == b"b":
+            return ArrayRecord()
+    raise machine.damaged("a numpy array with unexpected arguments")
+
+
+def _build_array(machine: CheckpointMachine, array: ArrayRecord, state: Any) -> None:
+    if array.built or type(state) is not tuple or len(state) != 5:
+        raise machine.damaged("a numpy array with unexpected state")
+    version, shape, dtype, fortran_order, data = state
+    if type(version) is not int or version != 1 or type(shape) is not tuple or len(shape) > machine.limits.dimensions:
+        raise machine.damaged("a numpy array with unexpected state")
+    if any(type(size) is not int or size < 0 for size in shape) or type(fortran_order) is not bool:
+        raise machine.damaged("a numpy array of impossible shape")
+    if type(dtype) is not DtypeRecord or not dtype.built or type(data) is not Span:
+        raise machine.damaged("a numpy array without plain numbers")
+    if math.prod(shape) * dtype.itemsize != data.length:
+        raise machine.damaged("a numpy array whose shape and bytes differ")
+    array.shape, array.dtype, array.fortran_order, array.data = shape, dtype, fortran_order, data
+
+
+def _build_network(machine: CheckpointMachine, network: NetworkRecord, state: Any) -> None:
+    if network.state is not None or type(state) is not dict:
+        raise machine.damaged("a network object with unexpected state")
+    network.state = state
+
+
+_NDARRAY = ("numpy", "ndarray")
+
+CALLABLE: dict[tuple[str, str], Callable[[CheckpointMachine, tuple[Any, ...]], Any]] = {
+    ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch.storage", "_load_from_bytes"): _storage,
+    ("collections", "OrderedDict"): _ordered_dict,
+    ("builtins", "set"): _set,
+    ("numpy", "dtype"): _dtype,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy.core.multiarray", "_reconstruct"): _array,
+    ("numpy._core.multiarray", "_reconstruct"): _array,
+}
+
+NEWABLE: dict[tuple[str, str], Callable[[CheckpointMachine], Any]] = {
+    ("dnnlib.util", "EasyDict"): lambda machine: {},
+    ("dnnlib.tflib.network", "Network"): lambda machine: NetworkRecord(machine.at),
+}
+
+# One token per name, however often a file mentions it.
+_TOKENS = {pair: Token(*pair) for pair in (*CALLABLE, *NEWABLE, _NDARRAY)}
+
+_BUILDERS: dict[type, Callable[[CheckpointMachine, Any, Any], None]] = {
+    DtypeRecord: _build_dtype,
+    ArrayRecord: _build_array,
+    NetworkRecord: _build_network,
+}
+
+
+def read_pickle(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """The one value in a checkpoint pickle, as plain data and inert records.
+
+    Raises the four CheckpointError classes and nothing else.
+    """
+    cursor = Cursor(file, 0, file.size)
+    try:
+        value = CheckpointMachine(cursor, Budget(limits, file.size)).run()
+    except (RecursionError, MemoryError, OverflowError, UnicodeError, ValueError) as error:
+        raise DamagedCheckpointError(f"damaged: {file.name} cannot be read ({type(error).__name__})") from error
+    if cursor.remaining:
+        raise DamagedCheckpointError(f"damaged: {file.name} has {cursor.remaining} bytes behind its end")
+    return value

@@ -1,0 +1,1 @@
+"""Checkpoints from https addresses: the one room that opens the network."""

@@ -1,0 +1,1 @@
+"""The critic (discriminator) of StyleGAN2 and StyleGAN3."""

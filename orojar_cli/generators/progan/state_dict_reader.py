@@ -1,0 +1,62 @@
+"""State dictionaries of ProGAN generators in their widespread PyTorch layout (`formatLayer`, `scaleLayers`…) -> ours.
+
+Everything is deduced from the shapes.  Weights are stored with unit variance, as ours are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive
+from orojar_cli.containers.module_tree import check_tensors
+from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.state_dict import StateDict
+from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.options import Shapes
+from orojar_cli.generators.progan.config import ProGANConfig
+from orojar_cli.generators.unmapped_config import START
+
+_TO_RGB = re.compile(r"toRGBLayers\.(\d{1,3})\.module\.(weight|bias)\Z")
+_FIRST = "formatLayer.module.weight"
+
+
+def generator(stored: StateDict, where: str) -> tuple[ProGANConfig, dict[str, TensorRecord | DerivedRecord]]:
+    """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError.
+
+    The image is made by the last `toRGBLayers` alone: the network is taken to be fully grown (the fading weight alpha is 0 and no part
+    of a state dictionary), and the other ones, which only served growing, are checked and left out.
+    """
+    config = _config(stored.tensors, where)
+    last = len(config.channels) - 1
+    theirs = {"synthesis.first.affine": "formatLayer", "synthesis.b4.conv1": "groupScale0.0", "synthesis.torgb": f"toRGBLayers.{last}"}
+    for level, resolution in enumerate(config.resolutions[1:]):
+        theirs |= {f"synthesis.b{resolution}.conv{index}": f"scaleLayers.{level}.{index}" for index in (0, 1)}
+    rules: dict[str, tuple[str, Form]] = {
+        f"{ours}.{part}": (f"{name}.module.{part}", PLAIN) for ours, name in theirs.items() for part in ("weight", "bias")
+    }
+    outgrown = {name: record for name, record in stored.tensors.items() if (match := _TO_RGB.match(name)) and int(match[1]) < last}
+    shapes: Shapes = {}
+    for level, width in enumerate(config.channels[:-1]):
+        shapes[f"toRGBLayers.{level}.module.weight"] = config.img_channels, width, 1, 1
+        shapes[f"toRGBLayers.{level}.module.bias"] = (config.img_channels,)
+    check_tensors(outgrown, shapes, where)
+    used = {name: record for name, record in stored.tensors.items() if name not in outgrown}
+    average = {"mapping.w_avg": constant((config.z_dim,), 0.0)}
+    return config, derive(dict(used), config.shapes(), rules, where) | average
+
+
+def _config(tensors: dict[str, TensorRecord], where: str) -> ProGANConfig:
+    levels = next(index for index in itertools.count() if f"scaleLayers.{index}.0.module.weight" not in tensors)
+    heads = next(index for index in itertools.count() if f"toRGBLayers.{index}.module.weight" not in tensors)
+    if not 1 <= levels <= 9 or heads != levels + 1:
+        raise UnsupportedCheckpointError(
+            f"not supported: {where} has {levels} doublings and {heads} layers that make images (1 to 9 doublings are, and one layer more)"
+        )
+    shapes = [tensors[f"toRGBLayers.{level}.module.weight"].shape for level in range(heads)]
+    first = tensors[_FIRST].shape
+    if any(len(shape) != 4 for shape in shapes) or len(first) != 2:
+        raise DamagedCheckpointError(f"damaged: {where} has a first layer or a layer that makes images with a wrong number of axes")
+    if first[0] != START**2 * shapes[0][1]:
+        raise DamagedCheckpointError(f"damaged: {where}.{_FIRST} has {first[0]} rows, its first block needs {START**2 * shapes[0][1]}")
+    return ProGANConfig(first[1], tuple(shape[1] for shape in shapes), shapes[-1][0])

@@ -1,0 +1,244 @@
+"""The StyleGAN2 generator (Karras et al. 2020, arXiv 1912.04958; ADA, arXiv 2006.06676), our own implementation.
+
+Parameter and buffer names are those of the PyTorch-era checkpoints, so a file's tensors are loaded by name.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.mapping import Mapping
+from orojar_cli.generators.options import LayerInfo
+from orojar_cli.generators.primitives import (
+    FullyConnected,
+    act_in_place,
+    activation_gain,
+    bias_act,
+    convolution,
+    fast_layout,
+    inner_gain,
+    modulated_convolution,
+    modulated_projection,
+    upsample_2x,
+)
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+
+NOISE_MODES = ("const", "none", "random")
+StyleOffsets = dict[str, Tensor]
+"""What is added to the styles of layers: by name ("b8.conv0") [N, in_channels]."""
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution (optionally doubling the resolution), noise, bias, activation."""
+
+    noise_const: Tensor
+    resample_filter: Tensor
+
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo, up: int) -> None:
+        super().__init__()
+        self.config, self.resolution, self.up = config, layer.resolution, up
+        self.affine = FullyConnected(config.w_dim, layer.in_channels)
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
+        if config.use_noise:
+            self.noise_strength = nn.Parameter(torch.empty(()))
+            self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
+
+    def forward(
+        self,
+        x: Tensor,
+        w: Tensor,
+        noise_mode: str,
+        gain: float = 1.0,
+        rng: torch.Generator | None = None,
+        style_offset: Tensor | float = 0.0,
+    ) -> Tensor:
+        config = self.config
+        clamp = None if config.conv_clamp is None else config.conv_clamp * gain
+        gain = activation_gain(config.activation) * gain
+        inner = inner_gain(config.activation, gain)
+        styles = self.affine(w) + style_offset
+        x = modulated_convolution(x, self.weight, styles, self.bias * inner, config.resample_filter, up=self.up, gain=inner)
+        if config.use_noise and noise_mode == "const":
+            x += self.noise_const * (self.noise_strength * inner)
+        elif config.use_noise and noise_mode == "random":
+            noise = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=x.dtype, generator=rng)
+            x += noise * (self.noise_strength * inner)
+        return act_in_place(x, config.activation, gain / inner, clamp)
+
+    def arrange(self) -> None:
+        """Lay the weight out in memory as its convolution reads it, so that images need not copy it; the numbers stay."""
+        swap = self.up == 2
+        weight = self.weight.data.transpose(0, 1) if swap else self.weight.data
+        arranged = fast_layout(weight)
+        if arranged is not weight:
+            self.weight.data = arranged.transpose(0, 1) if swap else arranged
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to the image's channels, without demodulation."""
+
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo) -> None:
+        super().__init__()
+        self.clamp = config.conv_clamp
+        self.affine = FullyConnected(config.w_dim, layer.in_channels)
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.weight_gain = 1 / math.sqrt(layer.in_channels)
+
+    def forward(self, x: Tensor, w: Tensor, style_offset: Tensor | float = 0.0) -> Tensor:
+        x = modulated_projection(x, self.weight, (self.affine(w) + style_offset) * self.weight_gain)
+        return bias_act(x, self.bias, "linear", clamp=self.clamp)
+
+
+class SkipConvolution(nn.Module):
+    """The resnet architecture's 1x1 shortcut that doubles the resolution."""
+
+    resample_filter: Tensor
+
+    def __init__(self, config: SynthesisConfig, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.taps = config.resample_filter
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 1, 1))
+        self.register_buffer("resample_filter", torch.empty((len(self.taps),) * 2))
+
+    def forward(self, x: Tensor, gain: float) -> Tensor:
+        return convolution(x, self.weight * (gain / math.sqrt(self.weight.shape[1])), self.taps, up=2)
+
+
+class SynthesisBlock(nn.Module):
+    """The layers of one resolution: features and image of the resolution below -> features and image of this one."""
+
+    resample_filter: Tensor
+
+    def __init__(self, config: SynthesisConfig, resolution: int) -> None:
+        super().__init__()
+        self.config, self.resolution = config, resolution
+        self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
+        self.entries: dict[str, int] = {}
+        if resolution == 4:
+            self.const = nn.Parameter(torch.empty(config.channels(4), 4, 4))
+        elif config.architecture == "resnet":
+            self.skip = SkipConvolution(config, config.channels(resolution // 2), config.channels(resolution))
+        for layer in config.layers():
+            if layer.resolution == resolution:
+                name = layer.name.partition(".")[2]
+                self.entries[name] = layer.ws
+                self.add_module(
+                    name, ToRGB(config, layer) if name == "torgb" else SynthesisLayer(config, layer, 2 if name == "conv0" else 1)
+                )
+
+    def forward(
+        self,
+        x: Tensor | None,
+        image: Tensor | None,
+        ws: Tensor,
+        noise_mode: str,
+        rng: torch.Generator | None,
+        style_offsets: StyleOffsets | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        def entry(name: str) -> Tensor:
+            return ws[:, self.entries[name]]
+
+        def convolve(name: str, x: Tensor, gain: float = 1.0) -> Tensor:
+            return self.get_submodule(name)(x, entry(name), noise_mode, gain, rng, offset(name))
+
+        def offset(name: str) -> Tensor | float:
+            return 0.0 if style_offsets is None else style_offsets.get(f"b{self.resolution}.{name}", 0.0)
+
+        if x is None:
+            x = fast_layout(self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1))
+            x = convolve("conv1", x)
+        elif self.config.architecture == "resnet":
+            shortcut = self.skip(x, math.sqrt(0.5))
+            x = shortcut + convolve("conv1", convolve("conv0", x), math.sqrt(0.5))
+        else:
+            x = convolve("conv1", convolve("conv0", x))
+        if image is not None:
+            image = upsample_2x(image, self.config.resample_filter)
+        if "torgb" in self.entries:
+            rgb: Tensor = self.get_submodule("torgb")(x, entry("torgb"), offset("torgb"))
+            image = rgb if image is None else image + rgb
+        return x, image
+
+
+class Synthesis(nn.Module):
+    """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
+
+    takes_style_offsets = True
+
+    def __init__(self, config: SynthesisConfig) -> None:
+        super().__init__()
+        self.config = config
+        for resolution in config.resolutions:
+            self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
+
+    def run(
+        self,
+        ws: Tensor,
+        noise_mode: str = "const",
+        until: int | None = None,
+        rng: torch.Generator | None = None,
+        style_offsets: StyleOffsets | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Features and image of the block of resolution `until` (the last by default); later blocks are not computed."""
+        if noise_mode not in NOISE_MODES:
+            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
+        until = self.config.img_resolution if until is None else until
+        if until not in self.config.resolutions:
+            raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
+        x = image = None
+        for resolution in self.config.resolutions:
+            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, rng, style_offsets)
+            if resolution == until:
+                break
+        assert x is not None
+        return x, image
+
+    def arrange(self) -> None:
+        """Lay the weights out in memory for speed.  Not at loading, where it would be a quarter of the time; numbers stay the same, but
+        images may differ in their last bits from those drawn before."""
+        for module in self.modules():
+            if isinstance(module, SynthesisLayer):
+                module.arrange()
+
+    def forward(
+        self,
+        ws: Tensor,
+        noise_mode: str = "const",
+        resolution: int | None = None,
+        rng: torch.Generator | None = None,
+        style_offsets: StyleOffsets | None = None,
+    ) -> Tensor:
+        """The image; with `resolution` the smaller image that the skip architecture has accumulated by that block.
+
+        `rng` draws the noise of mode "random".  `style_offsets` are added to the styles, behind each layer's affine.
+        Raises OptionError for an unknown noise mode or resolution.
+        """
+        _, image = self.run(ws, noise_mode, resolution, rng, style_offsets)
+        if image is None:
+            raise OptionError(f"the {self.config.architecture} architecture has no image at resolution {resolution}, only at the last")
+        return image
+
+
+class StyleGAN2(nn.Module):
+    """z -> mapping -> ws -> synthesis -> images."""
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
+        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
+        self.mapping = Mapping(config.mapping)
+        self.synthesis = Synthesis(config.synthesis)
+
+    def forward(
+        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
+    ) -> Tensor:
+        """Images [N, C, R, R] of z [N, z_dim]."""
+        return self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)

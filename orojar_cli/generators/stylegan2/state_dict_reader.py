@@ -1,0 +1,189 @@
+"""The widespread PyTorch layout of StyleGAN2 state dictionaries (`style.1.weight`, `convs.0.conv.weight`…) -> ours.
+
+Everything is deduced from the tensors: the size from the number of `to_rgbs`, widths and depth from shapes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, derive, resample_kernel, unsqueezed
+from orojar_cli.containers.file import printable
+from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.state_dict import StateDict, small_values
+from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.critic.config import CriticConfig
+from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+
+_TAPS = (0.125, 0.375, 0.375, 0.125)
+_RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1), lambda tensor: tensor.reshape(1, -1, 1, 1))
+_GENERATOR_KERNEL = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel\Z")
+_CRITIC_KERNEL = re.compile(r"convs\.\d+\.(conv2|skip)\.0\.kernel\Z")
+_LATENTS = 4096
+Tensors = Mapping[str, TensorRecord | DerivedRecord]
+
+
+def generator(stored: StateDict, where: str) -> tuple[StyleGAN2Config, Tensors]:
+    """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError.
+
+    Convolutions are scaled by 1 / sqrt(in k^2) when that layout runs, which demodulation undoes, so weights are taken as they are.
+    """
+    tensors = _without_kernels(stored.tensors, _GENERATOR_KERNEL, 4.0, where)
+    config = _generator_config(tensors, where)
+    mapping, synthesis = config.mapping, config.synthesis
+    rules: dict[str, tuple[str, Form]] = {"synthesis.b4.const": ("input.input", unsqueezed(1))}
+    for index in range(mapping.num_layers):
+        rules |= {f"mapping.fc{index}.{part}": (f"style.{index + 1}.{part}", PLAIN) for part in ("weight", "bias")}
+    made: dict[str, TensorRecord | DerivedRecord] = {}
+    for layer in config.layers():
+        kind, level = layer.name.partition(".")[2], layer.resolution.bit_length() - 4
+        if kind == "torgb":
+            theirs = f"to_rgbs.{level}" if level >= 0 else "to_rgb1"
+            rules[f"synthesis.{layer.name}.bias"] = f"{theirs}.bias", _RGB_BIAS
+        else:
+            position = 2 * level + (kind == "conv1")
+            theirs = f"convs.{position}" if level >= 0 else "conv1"
+            rules[f"synthesis.{layer.name}.bias"] = f"{theirs}.activate.bias", PLAIN
+            rules[f"synthesis.{layer.name}.noise_strength"] = f"{theirs}.noise.weight", unsqueezed(1)
+            noise = f"noises.noise_{position + 1 if level >= 0 else 0}"
+            if noise in tensors:
+                rules[f"synthesis.{layer.name}.noise_const"] = noise, unsqueezed(2)
+            else:
+                made[f"synthesis.{layer.name}.noise_const"] = _noise(layer.resolution, layer.ws)
+        rules |= {
+            f"synthesis.{layer.name}.weight": (f"{theirs}.conv.weight", unsqueezed(1)),
+            f"synthesis.{layer.name}.affine.weight": (f"{theirs}.conv.modulation.weight", PLAIN),
+            f"synthesis.{layer.name}.affine.bias": (f"{theirs}.conv.modulation.bias", PLAIN),
+        }
+    if "latent_avg" in tensors:
+        rules["mapping.w_avg"] = "latent_avg", PLAIN
+    result = dict(derive(dict(tensors), config.shapes(), rules, where)) | made
+    if "mapping.w_avg" not in result:
+        result["mapping.w_avg"] = _mean_latent(mapping, {name: result[name] for name in mapping.shapes() if name in result})
+    kernel = resample_kernel(synthesis.resample_filter)
+    return config, result | {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
+
+
+def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2Config:
+    depth = _count(tensors, "style.{}.weight", first=1)
+    levels = _count(tensors, "to_rgbs.{}.conv.weight")
+    if not 1 <= levels <= 9:
+        raise UnsupportedCheckpointError(f"not supported: {where} has {levels} upsampling levels (1 to 9 are)")
+    widths = {4: _shape(tensors, "input.input", 4, where)[1]}
+    for level in range(levels):
+        widths[8 << level] = _shape(tensors, f"convs.{2 * level}.conv.weight", 5, where)[1]
+    base, largest = _channel_rule(widths, where)
+    w_dim, z_dim = _shape(tensors, f"style.{depth}.weight", 2, where)[0], _shape(tensors, "style.1.weight", 2, where)[1]
+    hidden = _shape(tensors, "style.1.weight", 2, where)[0]
+    synthesis = SynthesisConfig(
+        w_dim=w_dim,
+        img_resolution=4 << levels,
+        img_channels=_shape(tensors, "to_rgb1.conv.weight", 5, where)[1],
+        channel_base=base,
+        channel_max=largest,
+        resample_filter=_TAPS,
+    )
+    mapping = MappingConfig(
+        z_dim, 0, w_dim, synthesis.num_ws, num_layers=depth, layer_features=hidden if depth > 1 and hidden != w_dim else None
+    )
+    return StyleGAN2Config(mapping, synthesis)
+
+
+def critic(stored: StateDict, where: str) -> tuple[CriticConfig, Tensors]:
+    """Configuration and tensors of a discriminator of that layout; raises UnsupportedCheckpointError and DamagedCheckpointError."""
+    tensors = _without_kernels(stored.tensors, _CRITIC_KERNEL, 1.0, where)
+    levels = _count(tensors, "convs.{}.conv1.0.weight", first=1)
+    if not 1 <= levels <= 9:
+        raise UnsupportedCheckpointError(f"not supported: {where} has {levels} downsampling levels (1 to 9 are)")
+    size = 4 << levels
+    widths = {size: _shape(tensors, "convs.0.0.weight", 4, where)[0]}
+    for level in range(1, levels + 1):
+        widths[size >> level] = _shape(tensors, f"convs.{level}.conv2.1.weight", 4, where)[0]
+    base, largest = _channel_rule(widths, where)
+    features = _shape(tensors, "final_conv.0.weight", 4, where)[1] - widths[4]
+    image = _shape(tensors, "convs.0.0.weight", 4, where)[1]
+    config = CriticConfig(0, size, image, channel_base=base, channel_max=largest, resample_filter=_TAPS, mbstd_num_channels=features)
+    names = {"conv0": ("conv1.0", "conv1.1"), "conv1": ("conv2.1", "conv2.2"), "skip": ("skip.1", "")}
+    rules = {
+        f"b{size}.fromrgb.weight": ("convs.0.0.weight", PLAIN),
+        f"b{size}.fromrgb.bias": ("convs.0.1.bias", PLAIN),
+        "b4.conv.weight": ("final_conv.0.weight", PLAIN),
+        "b4.conv.bias": ("final_conv.1.bias", PLAIN),
+    }
+    rules |= {f"b4.fc.{part}": (f"final_linear.0.{part}", PLAIN) for part in ("weight", "bias")}
+    rules |= {f"b4.out.{part}": (f"final_linear.1.{part}", PLAIN) for part in ("weight", "bias")}
+    for level in range(1, levels + 1):
+        for ours, (weight, bias) in names.items():
+            rules[f"b{2 * size >> level}.{ours}.weight"] = f"convs.{level}.{weight}.weight", PLAIN
+            if bias:
+                rules[f"b{2 * size >> level}.{ours}.bias"] = f"convs.{level}.{bias}.bias", PLAIN
+    kernel = resample_kernel(_TAPS)
+    filters = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
+    return config, derive(dict(tensors), config.shapes(), rules, where) | filters
+
+
+def _count(tensors: dict[str, TensorRecord], pattern: str, first: int = 0) -> int:
+    """How many names of the pattern follow each other, from number `first` on."""
+    return next(index for index in itertools.count() if pattern.format(first + index) not in tensors)
+
+
+def _shape(tensors: dict[str, TensorRecord], name: str, axes: int, where: str) -> tuple[int, ...]:
+    record = tensors.get(name)
+    if record is None or len(record.shape) != axes:
+        raise DamagedCheckpointError(f"damaged: {where}.{name} is missing or has another number of axes than {axes}")
+    return record.shape
+
+
+def _channel_rule(widths: dict[int, int], where: str) -> tuple[int, int]:
+    """(base, largest) of the rule min(base // resolution, largest) that gives these widths."""
+    largest = max(widths.values())
+    resolution = max(widths)
+    base = widths[resolution] * resolution
+    if any(min(base // each, largest) != width for each, width in widths.items()):
+        raise UnsupportedCheckpointError(f"not supported: {where} has layer widths that do not halve as the resolution doubles")
+    return base, largest
+
+
+def _without_kernels(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], total: float, where: str) -> dict[str, TensorRecord]:
+    """`tensors` without the stored resample kernels, which must be the usual [1, 3, 3, 1] with the sum `total`."""
+    expected = [total * row * column for row in _TAPS for column in _TAPS]
+    for name, record in tensors.items():
+        if pattern.match(name):
+            values = small_values(record) if record.shape == (4, 4) else None
+            if values is None or any(not abs(value - wanted) < 1e-5 for value, wanted in zip(values, expected, strict=True)):
+                raise UnsupportedCheckpointError(f"not supported: {where}.{printable(name)} is not the usual resample filter 1 3 3 1")
+    return {name: record for name, record in tensors.items() if not pattern.match(name)}
+
+
+def _noise(resolution: int, seed: int) -> DerivedRecord:
+    """Fixed noise for files that keep none: those networks draw it anew for every image."""
+
+    def make(_: Any) -> Any:
+        import torch
+
+        return torch.randn(resolution, resolution, generator=torch.Generator().manual_seed(seed))
+
+    return DerivedRecord((resolution, resolution), None, make)
+
+
+def _mean_latent(config: MappingConfig, tensors: dict[str, TensorRecord | DerivedRecord]) -> DerivedRecord:
+    """The mean w of a few thousand z, for files that keep none."""
+
+    def make(_: Any) -> Any:
+        import dataclasses
+
+        import torch
+
+        from orojar_cli.containers.tensors import stored_tensor
+        from orojar_cli.generators.mapping import Mapping as MappingNetwork
+
+        network = MappingNetwork(dataclasses.replace(config, w_avg_beta=None))
+        network.load_state_dict({name.partition(".")[2]: stored_tensor(record).float() for name, record in tensors.items()})
+        with torch.no_grad():
+            return network.w(torch.randn(_LATENTS, config.z_dim, generator=torch.Generator().manual_seed(0))).mean(0)
+
+    return DerivedRecord((config.w_dim,), None, make)

@@ -1,0 +1,68 @@
+"""What the configurations of generators without a mapping network have in common: z feeds the first layer directly (no torch)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orojar_cli.generators.options import LayerInfo, checked
+
+START = 4  # pixels along a side of the first layer's output
+
+
+@dataclass(frozen=True)
+class IdentityMapping:
+    """The mapping of a generator without one: w is z."""
+
+    z_dim: int
+    num_layers: int = 0
+    w_avg_beta: float | None = None
+
+
+@dataclass(frozen=True)
+class UnmappedConfig:
+    """A first layer turns z into 4x4 pixels of `channels[0]` channels; each further entry of `channels` doubles the resolution.
+
+    The families derive from it.
+    """
+
+    z_dim: int
+    channels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        checked("z_dim", self.z_dim, 1, 8192)
+        checked("number of resolutions", len(self.channels), 2, 10)
+        for width in self.channels:
+            checked("channels", width, 1, 8192)
+
+    @property
+    def mapping(self) -> IdentityMapping:
+        return IdentityMapping(self.z_dim)
+
+    @property
+    def c_dim(self) -> int:
+        return 0
+
+    @property
+    def w_dim(self) -> int:
+        return self.z_dim
+
+    @property
+    def num_ws(self) -> int:
+        return 1
+
+    @property
+    def resolutions(self) -> list[int]:
+        return [START << index for index in range(len(self.channels))]
+
+    @property
+    def feature_resolutions(self) -> list[int]:
+        """Resolutions that have features of their own, before the image is made of the last of them."""
+        return self.resolutions
+
+    @property
+    def img_resolution(self) -> int:
+        return self.resolutions[-1]
+
+    def layers(self) -> list[LayerInfo]:
+        """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, z_dim]."""
+        return [LayerInfo("first", 0, START, START * START * self.channels[0], self.channels[0])]

@@ -1,0 +1,51 @@
+"""Moments of a generator's latents: mean and covariance of w (or p), and the length of one standard deviation along a direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from orojar_cli.errors import NumericalError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents
+from orojar_cli.latents.spaces import pre_activation
+
+
+@torch.no_grad()
+def latent_samples(generator: Generator, at: Latents, space: str) -> Tensor:
+    """The points' coordinates [N, D] in z, w (before truncation) or p."""
+    if space == "z":
+        return at.z
+    if space == "p":
+        return pre_activation(generator, at.z, at.label)
+    return generator.mapping.w(at.z, at.label)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """mean [D] and covariance [D, D], float64."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, samples: Tensor) -> Moments:
+        """Moments of samples [N, D]; raises NumericalError where they do not vary."""
+        samples = samples.double().cpu()
+        moments = cls(samples.mean(0), samples.T.cov())
+        if not bool(torch.isfinite(moments.covariance).all()) or not float(moments.covariance.trace()) > 0:
+            raise NumericalError("the latents are not finite or do not vary; the mapping's weights may be damaged")
+        return moments
+
+    def sigma(self, directions: Tensor) -> Tensor:
+        """[K] standard deviation of the latents along unit directions [K, D]."""
+        directions = directions.double().cpu()
+        return (directions @ self.covariance * directions).sum(1).clamp_min(0).sqrt()
+
+    def whitening(self) -> tuple[Tensor, Tensor]:
+        """(S, variances): the columns of S [D, D] are one standard deviation along each principal axis, S S^T = covariance."""
+        variances, axes = torch.linalg.eigh(self.covariance)
+        variances = variances.flip(0).clamp_min(0)
+        return axes.flip(1) * variances.sqrt(), variances

@@ -1,0 +1,63 @@
+"""Points at which a generator is looked at: latents with their labels and truncation, drawn by numbered seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Points at which a generator is looked at: z [N, z_dim], label [N, c_dim] or None, and the truncation used for their ws."""
+
+    z: Tensor
+    label: Tensor | None = None
+    psi: float = 1.0
+    cutoff: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, index: slice | Tensor) -> Latents:
+        return Latents(self.z[index], None if self.label is None else self.label[index], self.psi, self.cutoff)
+
+    def repeat(self, count: int) -> Latents:
+        """All points `count` times, one whole round after another."""
+        label = None if self.label is None else self.label.repeat(count, 1)
+        return Latents(self.z.repeat(count, 1), label, self.psi, self.cutoff)
+
+    def repeat_interleave(self, count: int) -> Latents:
+        """Each point `count` times in a row."""
+        label = None if self.label is None else self.label.repeat_interleave(count, 0)
+        return Latents(self.z.repeat_interleave(count, 0), label, self.psi, self.cutoff)
+
+
+def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.Tensor | None:
+    """Labels [count, c_dim] of one class; raises OptionError when the network needs a class or has no such class."""
+    if generator.c_dim == 0:
+        if class_index is not None:
+            raise OptionError("this network is not conditional: leave out --class")
+        return None
+    if class_index is None or not 0 <= class_index < generator.c_dim:
+        raise OptionError(f"this network is conditional: give a class from 0 to {generator.c_dim - 1} (--class)")
+    label = torch.zeros(count, generator.c_dim, device=next(iter(generator.parameters())).device)
+    label[:, class_index] = 1
+    return label
+
+
+def seed_latents(
+    generator: Generator, seeds: Sequence[int], class_index: int | None = None, psi: float = 1.0, cutoff: int | None = None
+) -> Latents:
+    """The latents of numbered seeds as the StyleGAN tools draw them: numpy.random.RandomState(seed).randn(1, z_dim)."""
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise OptionError("seeds are whole numbers from 0 to 4294967295, at least one")
+    z = np.concatenate([np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds])
+    device = next(iter(generator.parameters())).device
+    return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff)

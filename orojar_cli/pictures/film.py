@@ -1,0 +1,89 @@
+"""Films of directions: there and back along each dimension, the images side by side."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from orojar_cli.errors import OptionError
+from orojar_cli.media import FrameComposer, display_size, resize, save_animation
+from orojar_cli.pictures.scene import Subject, Walk, strength_text
+from orojar_cli.pictures.walk import Renderer, along, pictures_at, there_and_back
+from orojar_cli.progress import Progress
+
+_WIDTH = 1024
+_LARGEST_SIDE = 512
+_LARGEST_FRAME = 1 << 26
+
+
+def picture_size(resolution: int, columns: int, wanted: int | None = None) -> int:
+    """Size of one picture of a film: as asked, else the network's own (small ones enlarged) unless the film becomes too wide to share."""
+    if wanted or resolution < 256:
+        return wanted or display_size(resolution, 128)
+    return min(resolution, _LARGEST_SIDE, max(256, _WIDTH // columns))
+
+
+def film_length(walk: Walk) -> int:
+    """Frames of the whole film."""
+    return walk.frames * max(1, len(walk.dimensions))
+
+
+def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) -> Iterator[np.ndarray]:
+    """The frames [H, W, 3] uint8 of a film one after another, all of one size; `progress` counts them.
+
+    The film is a seamless loop: each dimension starts and ends at the images themselves.  Of several dimensions one follows another.
+    Raises OptionError for a dimension, layer or class the subject does not have, and for frames of more than 67 million pixels.
+    """
+    if not walk.dimensions and not walk.edits:
+        raise OptionError("nothing to show: name a dimension to walk along, or edits such as 3:+2")
+    at = subject.points(walk)
+    renderer = Renderer(subject.generator, walk.noise_mode)
+    columns = FrameComposer.columns_for(len(at), walk.columns)
+    side = picture_size(subject.generator.img_resolution, columns, walk.size)
+    if len(at) * side**2 > _LARGEST_FRAME:
+        raise OptionError(f"{len(at)} pictures of {side} pixels are too many for a frame; use fewer --seeds or a smaller --size")
+    done = itertools.count(1)
+    for index in walk.dimensions or (None,):
+        positions, displacements, caption, ends = _movement(subject, walk, index)
+        composer = None
+        for position, images in zip(positions, pictures_at(renderer, at, subject.directions, displacements, walk.layers), strict=True):
+            shown = resize(images, side)
+            if composer is None:
+                text = caption if walk.caption else ""
+                composer = FrameComposer(len(shown), shown.shape[1:3], columns=columns, caption=text, marker=walk.marker, ends=ends)
+            yield composer.compose(shown, position)
+            if progress is not None:
+                progress("rendering", next(done), film_length(walk))
+
+
+def _movement(subject: Subject, walk: Walk, index: int | None) -> tuple[list[float], Any, str, Sequence[str]]:
+    """(places of the marker in [-1, 1], displacements [S, D], caption, what stands at the marker's ends)."""
+    if index is None:
+        phases = [number / walk.frames for number in range(walk.frames)]
+        parts = [(1 - math.cos(2 * math.pi * phase)) / 2 if walk.ease else 1 - abs(2 * phase - 1) for phase in phases]
+        whole = along(subject.directions, None, [0.0], walk.edits)
+        scaled = along(subject.directions, None, [0.0] * len(parts)) + whole * whole.new_tensor(parts).unsqueeze(1)
+        return [2 * part - 1 for part in parts], scaled, subject.edit_text(walk), ("before", "after")
+    values = there_and_back(walk.extent, walk.frames, walk.ease, rest=len(walk.dimensions) > 1)
+    caption = subject.directions.name(index)
+    if walk.edits:
+        caption += f", with {subject.edit_text(walk)}"
+    places = [value / walk.extent if walk.extent else 0.0 for value in values]
+    return places, along(subject.directions, index, values, walk.edits), caption, (strength_text(-walk.extent), strength_text(walk.extent))
+
+
+def save_film(
+    subject: Subject,
+    walk: Walk,
+    path: str | os.PathLike[str],
+    *,
+    metadata: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write a film as .gif, .webp, .apng or .mp4, whole or not at all; GIF and APNG keep `metadata` (see recipes.py)."""
+    save_animation(film_frames(subject, walk, progress), path, fps=walk.fps, metadata=metadata)

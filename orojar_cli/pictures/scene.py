@@ -1,0 +1,190 @@
+"""What a picture or film of directions shows, in plain values that fit into JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.pictures.walk import Points
+
+NOISE_MODES = ("const", "none", "random")
+# name: lowest and highest value.  Pictures from elsewhere are remade from their settings, so everything has a bound.
+_RANGES: dict[str, tuple[float, float]] = {
+    "extent": (-1000, 1000),
+    "psi": (-100, 100),
+    "class_index": (0, 1 << 20),
+    "cutoff": (0, 1000),
+    "size": (4, 4096),
+    "columns": (1, 1000),
+    "steps": (1, 200),
+    "by": (0, 1 << 20),
+    "frames": (1, 2000),
+    "fps": (0.01, 1000),
+}
+_SEQUENCES: dict[str, tuple[float, float]] = {"dimensions": (0, 1 << 20), "layers": (0, 1000), "seeds": (0, 2**32 - 1)}
+# How the command line calls a value, where that is another word.
+_OPTIONS = {"extent": "range", "psi": "trunc", "cutoff": "trunc-cutoff", "class_index": "class", "dimensions": "dim", "edits": "dim"}
+_LONGEST = 10_000
+S = TypeVar("S", bound="Scene")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What pictures and films have in common.  Every value is checked; raises OptionError naming the one that cannot be.
+
+    `dimensions` are the rows of the direction set that are walked, from -extent to +extent sigmas; `edits` are (dimension, strength)
+    pairs applied throughout; `layers` the entries of ws they act on (None: the direction set's own).  `seeds`, `class_index`, `psi`,
+    `cutoff` and `noise_mode` choose the images.  `size` is one picture's longer side in pixels, `columns` how many seeds stand side by
+    side, both None for a comfortable choice; `caption` writes names and strengths.
+    """
+
+    dimensions: tuple[int, ...] = ()
+    edits: tuple[tuple[int, float], ...] = ()
+    extent: float = 3.0
+    layers: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    class_index: int | None = None
+    psi: float = 1.0
+    cutoff: int | None = None
+    noise_mode: str = "const"
+    size: int | None = None
+    columns: int | None = None
+    caption: bool = True
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            optional = value is None and field.default is None
+            if field.name in _SEQUENCES and not optional:
+                kept: Any = tuple(_number(field.name, item, *_SEQUENCES[field.name], whole=True) for item in _items(field.name, value))
+            elif field.name == "edits":
+                pairs = [_items("edits", pair, 2) for pair in _items("edits", value)]
+                kept = tuple((_number("edits", pair[0], 0, 1 << 20, True), _number("edits", pair[1], -1000, 1000)) for pair in pairs)
+            elif field.name in _RANGES and not optional:
+                kept = _number(field.name, value, *_RANGES[field.name], whole=not isinstance(field.default, float))
+            else:
+                choices = {"noise_mode": NOISE_MODES}.get(field.name, (None,) if optional else (False, True))
+                if value not in choices or type(value) is not type(field.default):
+                    raise OptionError(f"{_option(field.name)} {value!r:.60} is none of {', '.join(map(str, choices))}")
+                kept = value
+            object.__setattr__(self, field.name, kept)
+        if not self.seeds:
+            raise OptionError("a picture needs at least one seed")
+        if len({dimension for dimension, _ in self.edits}) < len(self.edits):
+            raise OptionError("a dimension is edited twice; give each one strength")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values as JSON has them; `from_dict` reads them back."""
+        return dataclasses.asdict(self)
+
+    def arguments(self) -> list[str]:
+        """The words of `orojar traverse` that ask for this scene (its kind is the suffix of --out): ["--dim", "3", "--range", "2.0"]."""
+        words = []
+        for dimension in self.dimensions:
+            words += ["--dim", str(dimension)]
+        for dimension, strength in self.edits:
+            words += ["--dim", f"{dimension}:{strength:+f}"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("dimensions", "edits") or value == field.default:
+                continue
+            if isinstance(value, bool):
+                words.append(_option(field.name).replace("--", "--" if value else "--no-"))
+            else:
+                words += [_option(field.name), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+        return words
+
+    @classmethod
+    def from_dict(cls: type[S], values: dict[str, Any]) -> S:
+        """A scene of values from elsewhere; raises OptionError for unknown names and values that cannot be."""
+        unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
+        if unknown:
+            raise OptionError(f"a scene has no {unknown[0]!r:.60}")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Still(Scene):
+    """A picture.  Rows are dimensions (of a single one: seeds), columns `steps` strengths; with `by` rows are strengths of that
+    dimension; without any dimension it shows each image before and after the edits."""
+
+    steps: int = 7
+    by: int | None = None
+
+
+@dataclass(frozen=True)
+class Walk(Scene):
+    """A film that goes there and back along each dimension in turn, in `frames` frames each, or from before to after the edits and
+    back.  `ease` slows down at the ends, `marker` draws the strength as a dot on a bar."""
+
+    frames: int = 48
+    fps: float = 24.0
+    ease: bool = True
+    marker: bool = True
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network with directions that fit it; `name` is how captions call it, `projected` [N, num_ws, w_dim] takes the seeds' place."""
+
+    generator: Generator
+    directions: DirectionSet
+    name: str = ""
+    projected: Tensor | None = None
+
+    def points(self, scene: Scene) -> Points:
+        """Where the pictures start from.  Raises OptionError for a scene this network or direction set cannot show."""
+        edited = [dimension for dimension, _ in scene.edits]
+        for dimension in (*scene.dimensions, *edited, getattr(scene, "by", None) or 0):
+            self.directions.index(dimension)
+        if self.projected is not None:
+            return ProjectedLatents(self.projected)
+        return seed_latents(self.generator, scene.seeds, scene.class_index, scene.psi, scene.cutoff)
+
+    def count(self, scene: Scene) -> int:
+        """How many images there are."""
+        return len(scene.seeds if self.projected is None else self.projected)
+
+    def point_names(self, scene: Scene) -> list[str]:
+        """How the images are called: seeds, or numbers of projected pictures."""
+        if self.projected is not None:
+            return [f"picture {number}" for number in range(1, len(self.projected) + 1)]
+        return [f"seed {seed}" for seed in scene.seeds]
+
+    def edit_text(self, scene: Scene) -> str:
+        """The edits in words: "x position +2, dim 7 -1"."""
+        return ", ".join(f"{self.short_name(dimension)} {strength_text(strength)}" for dimension, strength in scene.edits)
+
+    def short_name(self, dimension: int) -> str:
+        """A dimension's label, or "dim 3"."""
+        return self.directions.labels[dimension] or f"dim {dimension}"
+
+
+def strength_text(value: float) -> str:
+    """ "+1.5", "-2" or "0"."""
+    return f"{value:+.3g}" if abs(value) > 1e-9 else "0"
+
+
+def _items(name: str, value: Any, count: int | None = None) -> list[Any]:
+    if not isinstance(value, (list, tuple)) or len(value) > _LONGEST or (count is not None and len(value) != count):
+        raise OptionError(f"{_option(name)} {value!r:.60} is not a list of {count or f'at most {_LONGEST}'} values")
+    return list(value)
+
+
+def _number(name: str, value: Any, low: float, high: float, whole: bool = False) -> Any:
+    if type(value) not in ((int,) if whole else (int, float)) or not math.isfinite(value) or not low <= value <= high:
+        raise OptionError(f"{_option(name)} {value!r:.60} is not a{' whole' if whole else ''} number from {low:g} to {high:g}")
+    return value if whole else float(value)
+
+
+def _option(name: str) -> str:
+    return f"--{_OPTIONS.get(name, name.replace('_', '-'))}"

@@ -1,0 +1,171 @@
+"""Walks along directions: points in, pictures out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator, arrange
+from orojar_cli.latents.points import Latents
+from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.latents.spaces import LAYERED, displaced_ws, style_offsets
+from orojar_cli.media.pixels import to_uint8
+from orojar_cli.response.jacobian import DEFAULT_BUDGET
+
+Points = Latents | ProjectedLatents
+
+
+def strengths(extent: float, steps: int) -> list[float]:
+    """`steps` values from -extent to +extent, evenly spaced; one step is 0."""
+    if steps < 1:
+        raise OptionError(f"{steps} steps: at least one is needed")
+    return [0.0] if steps == 1 else [extent * (2 * index / (steps - 1) - 1) for index in range(steps)]
+
+
+def there_and_back(extent: float, frames: int, ease: bool = True, rest: bool = False) -> list[float]:
+    """Strengths of a seamless loop of `frames` frames: from 0 to +extent, back to -extent and to 0.
+
+    With `ease` the movement is a sine (slow at the ends), else at constant speed.  With `rest` an eased loop also starts and ends at
+    rest, so that loops along different directions can follow one another without a jerk.
+    """
+    phases = [index / frames for index in range(frames)]
+    if not ease:
+        return [extent * (1 - abs((4 * phase + 3) % 4 - 2)) for phase in phases]
+    if not rest:
+        return [extent * math.sin(2 * math.pi * phase) for phase in phases]
+    return [extent * _rested(phase) for phase in phases]
+
+
+def _rested(phase: float) -> float:
+    """Half cosines 0 -> 1 -> -1 -> 0 in a quarter, a half and a quarter of the time: the same top speed in each."""
+    if phase < 0.25:
+        return (1 - math.cos(4 * math.pi * phase)) / 2
+    if phase < 0.75:
+        return math.cos(2 * math.pi * (phase - 0.25))
+    return -(1 + math.cos(4 * math.pi * (phase - 0.75))) / 2
+
+
+class Renderer:
+    """Draws a generator's pictures in batches that fit a memory budget."""
+
+    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET, noise_seed: int = 0) -> None:
+        self.generator, self.noise_mode, self.noise_seed = generator, noise_mode, noise_seed
+        arrange(generator)
+        self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
+
+    @torch.no_grad()
+    def images(self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None) -> np.ndarray:
+        """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim], with `style_offsets` [N, in_channels] added to the styles of the layers named.
+
+        Mode "random" uses the same noise in every call, so that films do not flicker.
+        """
+        parts = []
+        for start in range(0, len(ws), self.batch):
+            part = slice(start, start + self.batch)
+            rng = torch.Generator(ws.device).manual_seed(self.noise_seed) if self.noise_mode == "random" else None
+            styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
+            images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles)
+            parts.append(to_uint8(images.float().cpu().numpy()))
+        return np.concatenate(parts)
+
+
+def chosen_layers(generator: Generator, directions: DirectionSet, layers: Sequence[int] | None) -> tuple[int, ...]:
+    """The entries of ws a direction set is applied at: its own, or those asked for."""
+    if layers is None:
+        return directions.layers
+    if directions.space in LAYERED:
+        raise OptionError(f"directions in {directions.space} carry their own layers; leave out --layers")
+    if not layers or min(layers) < 0 or max(layers) >= generator.num_ws:
+        raise OptionError(f"no layer {max(layers, default=0)}: this network has layers 0-{generator.num_ws - 1}")
+    return tuple(sorted(set(layers)))
+
+
+def along(directions: DirectionSet, index: int | None, values: Sequence[float] | Tensor, edits: Sequence[tuple[int, float]] = ()) -> Tensor:
+    """Displacements [S, D] in the set's space: direction `index` (None: nothing) at S strengths in sigmas, on top of `edits`.
+
+    `edits` are (dimension, strength) pairs that are applied throughout; displacements in one space add up.
+    """
+    values = torch.as_tensor(values, dtype=torch.float32)
+    total = torch.zeros(len(values), directions.directions.shape[1])
+    for edited, strength in edits:
+        total = total + directions.displacement(edited, strength)
+    return total if index is None else total + directions.displacement(index, values)
+
+
+@torch.no_grad()
+def moved_ws(
+    generator: Generator, at: Points, directions: DirectionSet, displacements: Tensor, layers: Sequence[int] | None = None
+) -> Tensor:
+    """ws [S, N, num_ws, w_dim] of N points moved by S displacements [S, D] in the direction set's own space."""
+    where = chosen_layers(generator, directions, layers)
+    parts = []
+    for step in displacements:
+        spread = step.expand(len(at), -1)
+        if isinstance(at, ProjectedLatents):
+            parts.append(at.displaced(generator, spread, directions.space, where))
+        else:
+            parts.append(displaced_ws(generator, at, spread, directions.space, where))
+    return torch.stack(parts)
+
+
+def walk_ws(
+    generator: Generator, at: Points, directions: DirectionSet, index: int, values: Sequence[float], layers: Sequence[int] | None = None
+) -> Tensor:
+    """ws [S, N, num_ws, w_dim] of the points `at` with direction `index` added at S strengths (in sigmas), in the set's own space.
+
+    Directions in s do not move ws: their pictures are those of `walk`.
+    """
+    return moved_ws(generator, at, directions, along(directions, index, values).to(_device(at)), layers)
+
+
+def pictures_at(
+    renderer: Renderer, at: Points, directions: DirectionSet, displacements: Tensor, layers: Sequence[int] | None = None
+) -> Iterator[np.ndarray]:
+    """For every displacement [S, D] in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across displacements."""
+    generator, per_batch = renderer.generator, max(1, renderer.batch // len(at))
+    for group in displacements.to(_device(at)).split(per_batch):
+        ws = moved_ws(generator, at, directions, group, layers)
+        styles = style_offsets(generator, group.repeat_interleave(len(at), 0), directions.space, directions.layers)
+        yield from renderer.images(ws.flatten(0, 1), styles).reshape(len(group), len(at), *_picture_shape(generator))
+
+
+def walk(
+    renderer: Renderer,
+    at: Points,
+    directions: DirectionSet,
+    index: int,
+    values: Sequence[float],
+    layers: Sequence[int] | None = None,
+    edits: Sequence[tuple[int, float]] = (),
+) -> Iterator[np.ndarray]:
+    """For every strength in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across strengths."""
+    return pictures_at(renderer, at, directions, along(directions, index, values, edits), layers)
+
+
+def _device(at: Points) -> torch.device:
+    return at.ws.device if isinstance(at, ProjectedLatents) else at.z.device
+
+
+def _picture_shape(generator: Generator) -> tuple[int, int, int]:
+    return generator.img_resolution, generator.img_resolution, 3
+
+
+def dimension_rows(
+    renderer: Renderer,
+    at: Points,
+    directions: DirectionSet,
+    dimensions: Sequence[int],
+    values: Sequence[float],
+    layers: Sequence[int] | None = None,
+    edits: Sequence[tuple[int, float]] = (),
+) -> Iterator[np.ndarray]:
+    """For every dimension the row [N * S, H, W, 3] of its grid: each point's walk from left to right, points one after another."""
+    for index in dimensions:
+        pictures = np.stack(list(walk(renderer, at, directions, index, values, layers, edits)))
+        yield pictures.swapaxes(0, 1).reshape(-1, *pictures.shape[2:])

@@ -1,0 +1,114 @@
+"""What is compared: the directions of one network, under a name, with where they came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from orojar_cli.checkpoint.checkpoint import Checkpoint
+from orojar_cli.directions import METHODS, DirectionSet, Settings
+from orojar_cli.errors import OptionError
+from orojar_cli.finetune.rotation import axis_activeness, z_directions
+from orojar_cli.progress import Progress
+
+Z_AXES = "z-axes"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One contender.
+
+    `origin` is the file its directions were read from, or None for those made for this comparison, which took `seconds`; `rows` are the
+    numbers that the directions have there, where only some are compared.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    directions: DirectionSet
+    origin: str | None = None
+    seconds: float | None = None
+    rows: tuple[int, ...] = ()
+
+    def top(self, count: int) -> Contender:
+        """With `count` of its directions: the first, in the order their method gave them; of all axes of z the most active."""
+        found = self.directions
+        order = list(range(min(count, len(found))))
+        if found.space == "z" and torch.equal(found.directions, torch.eye(len(found))):
+            order = found.activeness.argsort(descending=True, stable=True)[:count].tolist()
+        return dataclasses.replace(self, directions=found.select(order), rows=tuple(order))
+
+    def number(self, index: int) -> int:
+        """The number that a direction has in its file, by which orojar traverse --dim knows it."""
+        return self.rows[index] if self.rows else index
+
+    def dimension(self, index: int) -> str:
+        """ "dim 3", with its label where it has one."""
+        label = self.directions.labels[index]
+        return f"dim {self.number(index)}" + (f" · {label}" if label else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable form, without the directions themselves."""
+        found = self.directions
+        return {
+            "name": self.name,
+            "method": found.method,
+            "space": found.space,
+            "layers": list(found.layers),
+            "checkpoint": {"path": self.checkpoint.path, "sha256": self.checkpoint.sha256},
+            "directions": self.origin,
+            "seconds": self.seconds,
+            "options": found.options,
+            "labels": list(found.labels),
+            "dimensions": [self.number(index) for index in range(len(found))],
+        }
+
+
+def found_by(method: str, checkpoint: Checkpoint, settings: Settings, progress: Progress | None = None) -> Contender:
+    """The directions a method finds now; `settings.whiten` is not asked of SeFa, which knows no data."""
+    started = time.perf_counter()
+    if method == "sefa":
+        settings = dataclasses.replace(settings, whiten=False)
+    found = METHODS[method](checkpoint.generator, settings, progress)
+    return Contender(
+        method, checkpoint, dataclasses.replace(found, checkpoint=checkpoint.sha256), seconds=round(time.perf_counter() - started, 3)
+    )
+
+
+def z_axes(checkpoint: Checkpoint, settings: Settings, progress: Progress | None = None) -> Contender:
+    """The axes of z as they are, most active first."""
+    generator = checkpoint.generator
+    started = time.perf_counter()
+    axes = torch.eye(generator.z_dim)
+    active = axis_activeness(generator, settings, axes, progress, "activeness of z")
+    order = active.argsort(descending=True, stable=True)
+    found = z_directions(axes[order], active[order], Z_AXES, checkpoint.sha256, generator.num_ws, {"axes": order.tolist()})
+    found = dataclasses.replace(found, labels=tuple(f"z axis {axis}" for axis in order.tolist()))
+    return Contender(Z_AXES, checkpoint, found, seconds=round(time.perf_counter() - started, 3))
+
+
+def distinct(subjects: Sequence[Contender]) -> list[Contender]:
+    """The same subjects with names that differ: where two are alike, the folder of the file is added, then a number.
+
+    Raises OptionError for fewer than two.
+    """
+    if len(subjects) < 2:
+        raise OptionError("a comparison needs two direction sets: name another run, or methods with --methods sefa,random")
+    names = [subject.name for subject in subjects]
+    for index, subject in enumerate(subjects):
+        if names.count(subject.name) > 1 or [other.name for other in subjects].count(subject.name) > 1:
+            path = subject.origin or subject.checkpoint.path
+            names[index] = f"{subject.name}, {_short(path)}"
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            names[index] = f"{name} ({index + 1})"
+    return [dataclasses.replace(subject, name=name) for subject, name in zip(subjects, names, strict=True)]
+
+
+def _short(path: str) -> str:
+    *_, folder, name = ["", *path.replace("\\", "/").split("/")]
+    return folder if folder and name == "directions.safetensors" else name

@@ -1,0 +1,137 @@
+"""The page's pictures as data URIs: strips of steps, and films of dimensions with their stills."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.media import resize, save_animation, tile
+from orojar_cli.pictures.walk import Renderer, strengths, there_and_back, walk
+from orojar_cli.progress import Progress
+from orojar_cli.report.calibration import Calibration
+from orojar_cli.report.contender import Contender
+
+EXTENT = 2.0
+STEPS = 5
+_FPS, _FRAMES = 10.0, 16
+_STRIP_SEEDS = 2
+# Small pictures stay as they are, and the page enlarges them; the others are shrunk, lest the page grow to tens of megabytes.
+_STRIP_SIDE, _FILM_SIDE = 96, 64
+_GROUND = (128, 128, 128)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A data URI with its size in pixels."""
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class WalkDrawing:
+    """Pictures of one dimension: `strips`, one per seed; `film`, the data URI of all seeds moving, and its first frame `still`."""
+
+    strips: tuple[Picture, ...]
+    still: Picture
+    film: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the pictures are drawn: which seeds, and the usual options of a sample."""
+
+    seeds: tuple[int, ...]
+    class_index: int | None = None
+    psi: float = 1.0
+    cutoff: int | None = None
+    noise_mode: str = "const"
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """What was drawn: the `walks` of every subject's dimensions, in order; how; the resolution of the networks' images."""
+
+    walks: list[list[WalkDrawing]]
+    look: Look
+    resolution: int
+
+
+def drawn(subjects: Sequence[Contender], calibrations: Sequence[Calibration], look: Look, progress: Progress | None = None) -> Drawings:
+    """Strips and films of all dimensions of all subjects at calibrated steps, all on the same seeds."""
+    total = sum(len(subject.directions) for subject in subjects)
+    walks: list[list[WalkDrawing]] = []
+    done = 0
+    for subject, calibration in zip(subjects, calibrations, strict=True):
+        generator = subject.checkpoint.generator
+        renderer = Renderer(generator, look.noise_mode)
+        at = seed_latents(generator, look.seeds, look.class_index, look.psi, look.cutoff)
+        directions = calibration.applied(subject.directions)
+        walks.append([])
+        for index in range(len(directions)):
+            walks[-1].append(walk_pictures(renderer, at, directions, index, _STRIP_SEEDS))
+            done += 1
+            if progress is not None:
+                progress("pictures and films", done, total)
+    return Drawings(walks, look, max(subject.checkpoint.generator.img_resolution for subject in subjects))
+
+
+def walk_pictures(renderer: Renderer, at: Latents, directions: DirectionSet, index: int, strip_seeds: int) -> WalkDrawing:
+    """Strips at `STEPS` strengths from -EXTENT to EXTENT for the first `strip_seeds` points, and the film of all points.
+
+    Strengths are in units of the set's sigma: give it the calibrated step as sigma.
+    """
+    stills = np.stack(list(walk(renderer, at[:strip_seeds], directions, index, strengths(EXTENT, STEPS))))
+    values = there_and_back(EXTENT, _FRAMES)
+    # The film starts where the still is, at the far end, which tells the dimensions apart also on paper.
+    values = values[_FRAMES // 4 :] + values[: _FRAMES // 4]
+    columns = max(1, round(len(at) ** 0.5))
+    frames = [tile(_shrunk(images, _FILM_SIDE), columns, 1, _GROUND) for images in walk(renderer, at, directions, index, values)]
+    strips = tuple(picture(tile(_shrunk(stills[:, seed], _STRIP_SIDE), STEPS, 1, _GROUND)) for seed in range(stills.shape[1]))
+    return WalkDrawing(strips, picture(frames[0]), film_uri(frames))
+
+
+def picture(pixels: np.ndarray) -> Picture:
+    """Pixels [H, W, 3] as a picture of the page."""
+    return Picture(data_uri(pixels), pixels.shape[1], pixels.shape[0])
+
+
+def data_uri(image: np.ndarray | Image.Image) -> str:
+    """A picture inside the page: PNG up to a side of 200 pixels, where every pixel can be seen, else JPEG, which is much smaller."""
+    shown = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    buffer = io.BytesIO()
+    kind, options = ("PNG", {"optimize": True}) if max(shown.size) <= 200 else ("JPEG", {"quality": 88, "subsampling": 0})
+    shown.save(buffer, kind, **options)  # type: ignore[arg-type]
+    return _uri(f"image/{kind.lower()}", buffer.getvalue())
+
+
+def file_uri(path: Path) -> str:
+    """A PNG, JPEG or GIF file inside the page."""
+    return _uri({".png": "image/png", ".gif": "image/gif"}.get(path.suffix, "image/jpeg"), path.read_bytes())
+
+
+def film_uri(frames: Sequence[np.ndarray]) -> str:
+    """A GIF inside the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.gif"
+        save_animation(frames, path, fps=_FPS)
+        return file_uri(path)
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _shrunk(images: np.ndarray, side: int) -> np.ndarray:
+    return resize(images, side) if max(images.shape[1:3]) > side else images

@@ -1,0 +1,84 @@
+"""How much each dimension changes the image (OroJaR, Wei et al. 2021, section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from orojar_cli.distributed import gathered, share
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.response.outputs import computed_layers
+from orojar_cli.runs.partial import Section
+
+VALUES = (-2.0, 0.0, 2.0)
+# Arithmetic of measuring a set of directions: about a minute on a core that does 200 GFLOP/s.
+_MULTIPLICATIONS = 6e12
+_FEWEST = 4
+
+
+def activeness(
+    response: Response,
+    at: Latents,
+    steps: Tensor,
+    *,
+    values: tuple[float, ...] = VALUES,
+    budget: int = DEFAULT_BUDGET,
+    callback: Callable[[int], None] | None = None,
+    kept: Section | None = None,
+) -> Tensor:
+    """[K] mean over points and pixels of the variance (ddof 1) of the images with each dimension at `values`.
+
+    `steps` [K, D] is one unit of each dimension.  In z the dimension is set to the values, as in the paper; in the other spaces,
+    whose dimensions have no zero of their own, the values are added.  `callback(dimensions_done)` reports progress.
+    In a group of processes (torch.distributed) each measures its share of the dimensions and all get every value.
+    What `kept` holds of an interrupted computation is not computed again.
+    """
+    mine = share(len(steps))
+    report = None if callback is None else lambda done: callback(done * len(steps) // len(mine))
+    variances = image_variances(response, at, steps[mine.start : mine.stop], values=values, budget=budget, callback=report, kept=kept)
+    return gathered(variances.mean(1).float(), len(steps))
+
+
+def affordable_samples(response: Response, dimensions: int, most: int) -> int:
+    """At how many points to measure so many dimensions: `most`, in large networks fewer, at least 4."""
+    per_image = sum(cost.multiplications for cost in computed_layers(response.generator, response.outputs))
+    affordable = _MULTIPLICATIONS / (len(VALUES) * max(1, dimensions) * max(1, per_image))
+    return int(min(most, max(_FEWEST, affordable)))
+
+
+@torch.no_grad()
+def image_variances(
+    response: Response,
+    at: Latents,
+    steps: Tensor,
+    *,
+    values: tuple[float, ...] = VALUES,
+    budget: int = DEFAULT_BUDGET,
+    callback: Callable[[int], None] | None = None,
+    kept: Section | None = None,
+) -> Tensor:
+    """[K, N] float64, before the mean over points: `activeness` at every point."""
+    lengths = steps.norm(dim=1, keepdim=True)
+    units = steps / lengths.clamp_min(torch.finfo(steps.dtype).tiny)
+    at_once = max(1, budget // (2 * response.bytes_per_point() * len(values)))
+    result, begin = torch.empty(len(steps), len(at), dtype=torch.float64), 0
+    if kept is not None and (found := kept.read()):
+        result, begin = found["variances"], int(found["stop"])
+    for row in range(begin, len(steps)):
+        step, unit = steps[row], units[row]
+        for start in range(0, len(at), at_once):
+            chunk = at[start : start + at_once]
+            origin = -(chunk.z @ unit).unsqueeze(1) * unit if response.space == "z" else torch.zeros(len(chunk), steps.shape[1]).to(steps)
+            displacements = torch.cat([origin + value * step for value in values])
+            label = None if chunk.label is None else chunk.label.repeat(len(values), 1)
+            (image,) = response(Latents(chunk.z.repeat(len(values), 1), label, chunk.psi, chunk.cutoff), displacements)
+            variance = image.unflatten(0, (len(values), len(chunk))).var(0, correction=1)
+            result[row, start : start + len(chunk)] = variance.double().mean(1)
+        if kept is not None:
+            kept.write({"variances": result, "stop": torch.tensor(row + 1)})
+        if callback is not None:
+            callback(row + 1)
+    return result

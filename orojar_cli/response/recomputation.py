@@ -1,0 +1,63 @@
+"""Responses computed piece by piece, and once more when their gradient is taken: a step then needs the memory of one piece.
+
+Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174) along the batch: nothing that a piece computes on its way is kept, only its
+result, so memory does not grow with the batch or the number of probes; the price is one more forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.response.outputs import Output, computed_layers
+
+# Of what a gradient keeps: a full 1024x1024 image with one of its derivatives needs 4 GiB.
+DEFAULT_BUDGET = 4 << 30
+# What automatic differentiation holds, in units of the numbers that layers read and write: 1.2 measured for images, 1.4 for derivatives.
+_HELD = 1.4
+Result = TypeVar("Result")
+
+
+def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callable[..., Result]:
+    """`function` of tensors [N, ...] -> tensor or tuple of tensors [N, ...], the same but for its memory: `rows` rows at a time.
+
+    With None it is `function` itself.  For functions that treat every row alone.  Gradients reach its arguments and whatever parameters
+    it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn again as they were.  Derivatives may be taken inside.
+
+        penalty = orojar_penalty(recomputed(generator), z)
+    """
+
+    if rows is None:
+        return function
+
+    def in_pieces(*arguments: Tensor) -> Any:
+        parts = zip(*(argument.split(rows) for argument in arguments), strict=True)
+        results = [checkpoint(function, *part, use_reentrant=False) for part in parts]
+        return torch.cat(results) if isinstance(results[0], Tensor) else tuple(map(torch.cat, zip(*results, strict=True)))
+
+    return in_pieces
+
+
+def graph_bytes(generator: Generator, outputs: Sequence[Output]) -> int:
+    """Estimated memory that the gradient of one point's responses keeps, in float32; a derivative along one direction as much again."""
+    numbers = sum(cost.numbers for cost in computed_layers(generator, outputs))
+    return max(1, round(4 * _HELD * numbers * len(outputs)))
+
+
+def pieces(
+    generator: Generator, outputs: Sequence[Output], points: int, axes: int = 0, budget: int = DEFAULT_BUDGET
+) -> tuple[int, int] | None:
+    """(points, axes) whose responses, and derivatives along so many axes, keep at most `budget` bytes; at least one of each.
+
+    None where all of them fit, so that nothing needs to be computed twice.
+    """
+    images = budget // graph_bytes(generator, outputs)
+    if points * (1 + axes) <= images:
+        return None
+    together = min(axes, max(1, images - 1))
+    return max(1, images // (1 + together)), together

@@ -1,0 +1,92 @@
+"""The benchmark's pieces run, and count right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from orojar_cli.generators.dcgan.config import DCGANConfig
+from orojar_cli.generators.dcgan.network import DCGAN
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.jacobian import Response, gram_matrices
+
+BENCHMARK = Path(__file__).parents[2] / "examples" / "benchmark"
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
+    monkeypatch.syspath_prepend(str(BENCHMARK))
+    return {name: __import__(name) for name in ("cost", "faces", "shapes_world")}
+
+
+def random_faces() -> DCGAN:
+    generator = DCGAN(DCGANConfig(6, (8, 4, 1), (False, False, False), (True, True, True)))
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=rng) * 0.3)
+    return generator
+
+
+def test_images_and_columns_are_counted(modules) -> None:
+    generator, axes = random_faces(), torch.eye(6)
+    at = Latents(torch.randn(3, 6, generator=torch.Generator().manual_seed(0)))
+    with modules["cost"].measured(generator) as cost:
+        generator(at.z)
+        gram_matrices(Response(generator), at, axes)
+    assert cost.evaluations == 3 + 3 * (6 + 1)
+    with modules["cost"].measured(generator) as cost:
+        gram_matrices(Response(generator), at, axes, method="central")
+    assert cost.evaluations == 2 * 3 * 6
+    assert cost.seconds > 0
+
+
+def test_rotations_of_a_face_gan_are_compared(modules) -> None:
+    faces, generator = modules["faces"], random_faces()
+    yardstick = {"held_out": 16}
+    rows = (faces.Row("axes", "axes"), faces.Row("sefa", "sefa"), faces.Row("mean", "mean", samples=24))
+    rows += (
+        faces.Row("diagonaliser", "diagonaliser", samples=32),
+        faces.Row("sgd", "sgd", steps=3),
+        faces.Row("timed", "sgd", seconds=0.01),
+    )
+    found = {row.name: faces.measure(generator, row, 0, yardstick) for row in rows}
+    losses = {name: run["loss"] for name, run in found.items()}
+    assert all(0 <= loss < 1 for loss in losses.values())
+    assert min(losses["mean"], losses["diagonaliser"]) < losses["axes"]
+    assert found["mean"]["evaluations"] == 24 * 7 and found["diagonaliser"]["evaluations"] == 32 * 7
+    assert found["sgd"]["evaluations"] == 3 * 96
+    assert found["timed"]["seconds"] >= 0.01 and found["timed"]["evaluations"] % 96 == 0
+
+
+def test_the_loss_on_the_face_gan_is_the_papers(modules) -> None:
+    """Samples that change much weigh much: the held-out Gram matrices are not normalised one by one."""
+    faces, generator = modules["faces"], random_faces()
+    grams = faces.grams(generator, 16, 0, 12)
+    off = grams - torch.diag_embed(grams.diagonal(dim1=1, dim2=2))
+    share = off.square().sum() / grams.diagonal(dim1=1, dim2=2).sum(1).square().sum()
+    measured = faces.measure(generator, faces.Row("axes", "axes"), 0, {"held_out": 16})
+    assert measured["loss"] == pytest.approx(float(share), rel=1e-6)
+    assert grams.diagonal(dim1=1, dim2=2).sum(1).std() > 0.1
+
+
+def test_a_seed_draws_what_a_method_sees_and_leaves_the_yardstick(modules) -> None:
+    faces, generator = modules["faces"], random_faces()
+    yardstick = {"held_out": 8}
+    for row, drawn in (
+        (faces.Row("axes", "axes"), False),
+        (faces.Row("mean", "mean", samples=8), True),
+        (faces.Row("s", "sgd", steps=1), True),
+    ):
+        first, again, other = (faces.measure(generator, row, seed, yardstick)["loss"] for seed in (0, 0, 1))
+        assert first == again and (other != first) == drawn
+
+
+@pytest.mark.slow
+def test_every_row_of_the_benchmark_runs(modules, shapes) -> None:
+    world = modules["shapes_world"]
+    for row in world.ROWS:
+        assert 0 <= world.measure(shapes.generator, row.quick(), 0, world.QUICK_YARDSTICK)["best"] <= 1

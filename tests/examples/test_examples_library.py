@@ -1,0 +1,107 @@
+"""The examples of using the library run and show what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from PIL import Image
+
+from orojar_cli.directions import METHODS, Settings
+from orojar_cli.generators.own.adapt import adapt
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch):
+    """Import an example by its name."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(EXAMPLES / "shapes"))
+    return __import__
+
+
+def test_pictures_are_edited(example, shapes_path: Path, tmp_path: Path) -> None:
+    example("edit_pictures").main(str(shapes_path), str(tmp_path / "edited.png"))
+    with Image.open(tmp_path / "edited.png") as picture:
+        assert picture.width > 9 * 64 and picture.height > 6 * 64
+
+
+def test_the_penalty_pulls_dimensions_apart_and_costs_nothing(example) -> None:
+    train = example("penalty_in_training").train
+    (error, share), (error_with, share_with) = train(0.0), train(0.01)
+    assert share_with < share / 10 and error_with < 2 * error + 1e-3
+
+
+def test_a_generator_of_ones_own_gives_up_its_axes(example) -> None:
+    blob = example("own_generator").blobs()
+    found = METHODS["orojar"](adapt(blob, "blobs"), Settings(space="z", num=3, samples=96, subspace=3))
+    cosines = (found.directions @ blob.rotation.T).abs()
+    assert float(cosines.max(1).values.min()) > 0.999
+
+
+def test_factors_of_rendered_scenes_are_measured(example) -> None:
+    world: ModuleType = example("world")
+    scenes = world.Scenes.sample(1500, torch.Generator().manual_seed(0))
+    x, y, size, angle, ground = example("disentanglement").measure_factors(world.render(scenes, 32)).T
+    # The hue's angle is cut at pi; the world's hues reach from red over green to blue.
+    turned = torch.remainder(angle + 0.5, 2 * torch.pi)
+    for factor, measured in ((scenes.x, x), (scenes.y, y), (scenes.size, size), (scenes.hue, turned), (scenes.ground, ground)):
+        assert float(torch.corrcoef(torch.stack([factor, measured]))[0, 1] ** 2) > 0.95
+
+
+@pytest.mark.parametrize("resolution", [16, 64])
+def test_scenes_cover_the_same_area_at_any_resolution(example, resolution: int) -> None:
+    world: ModuleType = example("world")
+    scenes = world.Scenes.sample(50, torch.Generator().manual_seed(1))
+    shares = world.coverage(scenes, resolution).mean((1, 2))
+    assert torch.allclose(shares, torch.pi * scenes.size.square() / 4, rtol=0.08)
+
+
+def test_rendered_scenes_are_clean_and_others_are_not(example) -> None:
+    world, cleanness = example("world"), example("cleanness")
+    images = world.render(world.Scenes.sample(200, torch.Generator().manual_seed(2)), 32)
+    assert cleanness.clean(images).mean() > 0.98
+    assert not cleanness.clean(torch.full((4, 3, 32, 32), 0.2)).any()
+    assert not cleanness.clean(torch.maximum(images[:50], images[50:100])).all()
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(3))
+    assert cleanness.clean(images + 0.4 * noise).mean() < 0.1
+
+
+def test_training_resumes_where_it_stopped(example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from orojar_cli import load_checkpoint
+
+    train = example("train")
+    small = ["--batch", "8", "--resolution", "8", "--width", "4", "--latent", "8", "--snapshot", "0.016"]
+
+    def run(name: str, report) -> str:
+        monkeypatch.setattr("sys.argv", ["train.py", "--out", str(tmp_path / name), "--kimg", "0.064", *small])
+        monkeypatch.setattr(train, "report", report)
+        train.main()
+        return capsys.readouterr().out
+
+    def interrupt(average, device: str) -> str:
+        raise KeyboardInterrupt
+
+    run("whole.pkl", lambda average, device: "")
+    with pytest.raises(KeyboardInterrupt):
+        run("parts.pkl", interrupt)
+    assert "continuing at 0 kimg" in run("parts.pkl", lambda average, device: "")
+    whole, parts = (load_checkpoint(tmp_path / name).generator.state_dict() for name in ("whole.pkl", "parts.pkl"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_the_bundled_network_draws_its_world(example, shapes_path: Path) -> None:
+    """At least 97 % of 1,000 samples are one clean object, and every continuous factor varies as the data's does, within 10 %."""
+    from orojar_cli import load_checkpoint
+
+    world, cleanness, generator = example("world"), example("cleanness"), load_checkpoint(shapes_path).generator
+    rng = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        images = torch.cat([generator(torch.randn(250, 64, generator=rng)) for _ in range(4)])
+    assert cleanness.clean(images).mean() >= 0.97
+    data = cleanness.measure_factors(world.render(world.Scenes.sample(4000, rng), 32)).std(0)
+    assert torch.allclose(cleanness.measure_factors(images).std(0) / data, torch.ones(5), atol=0.1)
+    assert shapes_path.stat().st_size < 4e6

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from orojar_cli.directions import DirectionSet
+from orojar_cli.errors import OptionError
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.pictures.walk import Renderer, along, strengths, there_and_back, walk, walk_ws
+
+
+def axes(shapes, space: str = "w", layers=tuple(range(8))) -> DirectionSet:
+    dim = 64 * (len(layers) if space == "w+" else 1)
+    return DirectionSet(torch.eye(dim)[:4], torch.tensor([1.0, 2.0, 1.0, 1.0]), torch.ones(4), "test", space, layers, shapes.sha256)
+
+
+def test_seeds_mean_what_stylegan_users_expect(shapes) -> None:
+    at = seed_latents(shapes.generator, [7, 3])
+    assert np.allclose(at.z[0].numpy(), np.random.RandomState(7).randn(1, 64)[0], atol=1e-6)
+    assert torch.equal(at.z[1], seed_latents(shapes.generator, [3]).z[0])
+
+
+@pytest.mark.parametrize("seeds", [[], [-1], [2**32]])
+def test_impossible_seeds_are_refused(shapes, seeds) -> None:
+    with pytest.raises(OptionError):
+        seed_latents(shapes.generator, seeds)
+
+
+def test_strengths_are_even_and_centred() -> None:
+    assert strengths(3, 7) == pytest.approx([-3, -2, -1, 0, 1, 2, 3])
+    assert strengths(3, 1) == [0.0]
+
+
+@pytest.mark.parametrize("ease", [True, False])
+def test_a_loop_is_seamless_and_reaches_both_ends(ease: bool) -> None:
+    values = there_and_back(3.0, 48, ease)
+    assert len(values) == 48 and values[0] == pytest.approx(0)
+    assert max(values) == pytest.approx(3) and min(values) == pytest.approx(-3)
+    steps = np.diff([*values, values[0]])
+    assert np.abs(steps).max() <= 1.6 * 12 / 48
+    assert int((np.diff(np.sign(steps[np.abs(steps) > 1e-9])) != 0).sum()) == 2  # turns only at the two ends
+
+
+def test_a_loop_between_others_starts_and_ends_at_rest() -> None:
+    values = np.array(there_and_back(3.0, 96, rest=True))
+    assert values[0] == 0 and values.max() == pytest.approx(3) and values.min() == pytest.approx(-3)
+    steps = np.diff([*values, values[0]])
+    assert np.abs(steps[[0, -1]]).max() < 0.1 * np.abs(steps).max()
+    assert np.abs(np.diff(steps)).max() < 0.15 * np.abs(steps).max()
+    assert int((np.diff(np.sign(steps[np.abs(steps) > 1e-9])) != 0).sum()) == 2
+
+
+def test_displacements_along_a_direction_and_edits_add_up(shapes) -> None:
+    steps = along(axes(shapes), 1, [0.0, 1.5], [(0, 2.0), (3, -1.0)])
+    expected = torch.zeros(2, 64)
+    expected[:, 0], expected[:, 3], expected[1, 1] = 2.0, -1.0, 3.0
+    assert torch.equal(steps, expected)
+    assert torch.equal(along(axes(shapes), None, [0.0], [(1, 1.0)]), 2 * torch.eye(64)[1:2])
+
+
+def test_a_step_in_w_is_added_after_truncation_at_the_chosen_layers(shapes) -> None:
+    at = seed_latents(shapes.generator, [1], psi=0.5)
+    base = shapes.generator.mapping(at.z, psi=0.5)
+    ws = walk_ws(shapes.generator, at, axes(shapes), 1, [1.5], layers=(2, 3))[0]
+    moved = ws - base
+    assert torch.allclose(moved[0, 2:4, 1], torch.full((2,), 3.0), atol=1e-5)
+    moved[0, 2:4, 1] = 0
+    assert float(moved.abs().max()) == 0
+
+
+def test_a_step_in_z_goes_through_the_mapping(shapes) -> None:
+    at = seed_latents(shapes.generator, [1, 2], psi=0.7)
+    ws = walk_ws(shapes.generator, at, axes(shapes, "z"), 1, [1.0])[0]
+    assert torch.allclose(ws, shapes.generator.mapping(at.z + 2 * torch.eye(64)[1], psi=0.7), atol=1e-6)
+
+
+def test_a_step_in_p_is_taken_before_the_last_activation(shapes) -> None:
+    at = seed_latents(shapes.generator, [1])
+    ws = walk_ws(shapes.generator, at, axes(shapes, "p"), 1, [1.0])[0, 0, 0]
+    w = shapes.generator.mapping.w(at.z)[0]
+    slope = 2**0.5 * (1.0 if w[1] > 0 else 0.2)
+    if w[1] > 0:
+        assert float(ws[1] - w[1]) == pytest.approx(2 * slope, rel=1e-4)
+    assert torch.allclose(ws[torch.arange(64) != 1], w[torch.arange(64) != 1], atol=1e-6)
+
+
+def test_w_plus_directions_move_each_layer_its_own_way(shapes) -> None:
+    at = seed_latents(shapes.generator, [1])
+    base = shapes.generator.mapping(at.z)
+    ws = walk_ws(shapes.generator, at, axes(shapes, "w+", (4, 5)), 1, [1.0])[0]
+    assert torch.allclose((ws - base)[0, 4], 2 * torch.eye(64)[1], atol=1e-5)
+    assert float((ws - base)[0, [0, 1, 2, 3, 5, 6, 7]].abs().max()) == 0
+    with pytest.raises(OptionError, match="own layers"):
+        walk_ws(shapes.generator, at, axes(shapes, "w+", (4, 5)), 1, [1.0], layers=(1,))
+
+
+def test_the_middle_of_a_walk_is_the_image_itself_and_batches_do_not_matter(shapes) -> None:
+    at = seed_latents(shapes.generator, [0, 5])
+    plain = Renderer(shapes.generator).images(shapes.generator.mapping(at.z))
+    frames = list(walk(Renderer(shapes.generator), at, axes(shapes), 0, strengths(2, 5)))
+    assert len(frames) == 5 and frames[0].shape == (2, 32, 32, 3)
+    assert np.array_equal(frames[2], plain)
+    small = Renderer(shapes.generator, budget=1)
+    assert small.batch == 1
+    again = list(walk(small, at, axes(shapes), 0, strengths(2, 5)))
+    assert max(np.abs(a.astype(int) - b).max() for a, b in zip(frames, again, strict=True)) <= 1
+
+
+def test_random_noise_does_not_flicker(shapes) -> None:
+    at = seed_latents(shapes.generator, [0])
+    renderer = Renderer(shapes.generator, "random", budget=1)
+    first, second = walk(renderer, at, axes(shapes), 0, [0.0, 0.0])
+    assert np.array_equal(first, second)
+
+
+def test_layers_the_network_does_not_have_are_refused(shapes) -> None:
+    at = seed_latents(shapes.generator, [1])
+    with pytest.raises(OptionError, match="layers 0-7"):
+        walk_ws(shapes.generator, at, axes(shapes), 1, [1.0], layers=(8,))
+
+
+@pytest.mark.parametrize(("psi", "cutoff"), [(1.0, None), (0.7, None), (0.7, 8)])
+def test_an_entry_of_ws_can_be_edited_alone(shapes, psi: float, cutoff: int | None) -> None:
+    ws = shapes.generator.mapping(torch.ones(2, 64), psi=psi, cutoff=cutoff).detach()
+    before = ws.clone()
+    ws[:, 3] += 1
+    assert torch.equal(ws[:, :3], before[:, :3]) and torch.equal(ws[:, 4:], before[:, 4:])

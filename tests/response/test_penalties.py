@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from orojar_cli.errors import OptionError
+from orojar_cli.response.penalties import hessian_penalty, orojar_penalty
+
+MATRIX = torch.tensor([[1.0, 0.5, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 1.0], [0.3, 0.2, 0.1]], dtype=torch.float64)
+
+
+def off_diagonal(matrix: torch.Tensor) -> float:
+    return float(matrix.square().sum() - matrix.diagonal().square().sum())
+
+
+def mean_of_many(penalty, g, z, draws: int = 400, **options) -> float:
+    rng = torch.Generator().manual_seed(0)
+    return float(torch.stack([penalty(g, z, rng=rng, **options) for _ in range(draws)]).mean())
+
+
+def test_orojar_expectation_is_twice_the_off_diagonal_energy() -> None:
+    """All 8 sign vectors: the population variance of ||A v||^2 is 2 sum M_ij^2 exactly."""
+    gram = MATRIX.T @ MATRIX
+    signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=3)), dtype=torch.float64)
+    assert float((signs @ MATRIX.T).square().sum(1).var(correction=0)) == pytest.approx(2 * off_diagonal(gram))
+    z = torch.zeros(64, 3, dtype=torch.float64)
+    assert mean_of_many(orojar_penalty, lambda z: z @ MATRIX.T, z) == pytest.approx(2 * off_diagonal(gram), rel=0.03)
+
+
+def test_orojar_of_orthogonal_columns_is_zero() -> None:
+    matrix = torch.linalg.qr(torch.randn(6, 3, dtype=torch.float64)).Q * torch.tensor([1.0, 2.0, 3.0])
+    z = torch.randn(8, 3, dtype=torch.float64)
+    assert float(orojar_penalty(lambda z: z @ matrix.T, z, k=5)) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_normalised_orojar_penalty_ignores_scale_and_is_the_off_diagonal_share() -> None:
+    gram = MATRIX.T @ MATRIX
+    z = torch.zeros(256, 3, dtype=torch.float64)
+    share = off_diagonal(gram) / float(gram.trace()) ** 2
+    for scale in (1.0, 100.0):
+        value = mean_of_many(orojar_penalty, lambda z, scale=scale: scale * z @ MATRIX.T, z, draws=200, normalised=True)
+        assert value == pytest.approx(share, rel=0.03)
+
+
+def test_hessian_penalty_of_a_quadratic_is_twice_the_off_diagonal_energy() -> None:
+    hessian = torch.tensor([[2.0, 0.7, -0.3], [0.7, 1.0, 0.5], [-0.3, 0.5, 3.0]], dtype=torch.float64)
+
+    def g(z: torch.Tensor) -> torch.Tensor:
+        return (0.5 * torch.einsum("ni,ij,nj->n", z, hessian, z)).unsqueeze(1)
+
+    z = torch.randn(64, 3, dtype=torch.float64)
+    assert mean_of_many(hessian_penalty, g, z, reduction="mean") == pytest.approx(2 * off_diagonal(hessian), rel=0.03)
+
+
+def test_hessian_penalty_of_a_sum_of_functions_of_one_variable_is_zero() -> None:
+    z = torch.randn(8, 4, dtype=torch.float64)
+    assert float(hessian_penalty(lambda z: torch.sin(z).cumsum(1)[:, -1:], z, k=4)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty])
+def test_several_outputs_are_added(penalty) -> None:
+    z = torch.randn(16, 3, dtype=torch.float64)
+
+    def g(z: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(z @ MATRIX.T)
+
+    one = penalty(g, z, rng=torch.Generator().manual_seed(1))
+    two = penalty(lambda z: (g(z), g(z)), z, rng=torch.Generator().manual_seed(1))
+    assert float(two) == pytest.approx(2 * float(one))
+
+
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty])
+def test_gradients_reach_the_parameters(penalty) -> None:
+    matrix = MATRIX.clone().requires_grad_(True)
+    z = torch.randn(16, 3, dtype=torch.float64)
+    penalty(lambda z: torch.tanh(z @ matrix.T), z, rng=torch.Generator().manual_seed(1)).backward()
+    assert matrix.grad is not None and float(matrix.grad.abs().sum()) > 0
+
+
+def test_max_reduction_is_not_below_the_mean() -> None:
+    z = torch.randn(16, 3, dtype=torch.float64)
+    values = [
+        float(orojar_penalty(lambda z: torch.tanh(z @ MATRIX.T), z, reduction=reduction, rng=torch.Generator().manual_seed(2)))
+        for reduction in ("mean", "max")
+    ]
+    assert values[1] > values[0] > 0
+
+
+@pytest.mark.parametrize("options", [{"k": 1}, {"epsilon": 0.0}, {"reduction": "median"}])
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty])
+def test_impossible_options_are_refused(penalty, options) -> None:
+    with pytest.raises(OptionError):
+        penalty(lambda z: z, torch.zeros(2, 3), **options)
