@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
 from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.media import from_uint8
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -68,8 +68,7 @@ class TrainingPictures:
 
     def batch(self, indices: Tensor) -> Tensor:
         """Pictures [N, C, R, R] in [-1, 1] by their numbers [N].  Raises InputFileError for one that cannot be used."""
-        numbers = np.stack([self._picture(self.names[index]) for index in indices.tolist()])
-        return torch.from_numpy(numbers).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return from_uint8(np.stack([self._picture(self.names[index]) for index in indices.tolist()]))
 
     def _picture(self, name: str) -> np.ndarray:
         """One picture [R, R, C] uint8."""

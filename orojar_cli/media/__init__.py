@@ -5,11 +5,12 @@ from orojar_cli.media.film_frame import FrameComposer
 from orojar_cli.media.grid import labelled_grid, stacked, tile
 from orojar_cli.media.image_file import save_image
 from orojar_cli.media.metadata import read_metadata
-from orojar_cli.media.pixels import display_size, resize, to_uint8
+from orojar_cli.media.pixels import display_size, from_uint8, resize, to_uint8
 
 __all__ = [
     "FrameComposer",
     "display_size",
+    "from_uint8",
     "labelled_grid",
     "read_metadata",
     "resize",

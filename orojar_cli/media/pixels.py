@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from orojar_cli.errors import NumericalError, OptionError
 
@@ -15,8 +17,9 @@ _PIXEL_ART = 64
 def to_uint8(images: Any) -> np.ndarray:
     """Float images [N, C, H, W] in about [-1, 1] -> [N, H, W, 3] uint8.
 
-    Each number becomes clamp(round-half-away(x * 127.5 + 128), 0, 255), computed in float32.  One channel is grey, two grey with
-    alpha, three RGB, four RGB with alpha; alpha is composited on white.  A numpy array, or a torch tensor on any device.
+    Each number becomes trunc(clamp(x * 127.5 + 128, 0, 255)), computed in float32, as in the StyleGAN tools; `from_uint8` is its
+    inverse.  One channel is grey, two grey with alpha, three RGB, four RGB with alpha; alpha is composited on white.  A numpy array,
+    or a torch tensor on any device.
     Raises NumericalError for numbers that are not finite and OptionError for another shape.
     """
     if hasattr(images, "detach"):
@@ -27,15 +30,17 @@ def to_uint8(images: Any) -> np.ndarray:
     if not np.isfinite(images).all():
         raise NumericalError("the generator drew an image with numbers that are not finite; its weights may be damaged")
     # Beyond +-2 every number is black or white; cut there, a huge one cannot overflow.
-    scaled = (images.clip(-2, 2) * np.float32(127.5) + 128).clip(0, 255)
-    whole = np.floor(scaled)
-    # floor(x + 0.5) would round the largest float32 below one half up.
-    pixels = (whole + (scaled - whole >= 0.5)).astype(np.uint8).transpose(0, 2, 3, 1)
+    pixels = (images.clip(-2, 2) * np.float32(127.5) + 128).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     colour = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, -1)
     if pixels.shape[-1] in (2, 4):
         alpha = pixels[..., -1:].astype(np.uint32)
         colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
     return np.ascontiguousarray(colour)
+
+
+def from_uint8(pixels: np.ndarray) -> Tensor:
+    """8-bit pixels [N, H, W, C] -> images [N, C, H, W] float32: p becomes p / 127.5 - 1, the middle of what `to_uint8` draws as p."""
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def resize(frames: np.ndarray, size: int) -> np.ndarray:

@@ -7,11 +7,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from orojar_cli.errors import InputFileError
+from orojar_cli.media import from_uint8
 
 # Pillow reads these by starting other programs or leaving the work to the system.
 _REFUSED = {"EPS", "WMF"}
@@ -62,7 +62,7 @@ def _decoded(path: Path) -> Image.Image:
 
 
 def as_target(picture: Image.Image, resolution: int, channels: int) -> Tensor:
-    """[1, channels, resolution, resolution] float32: the centre square, resampled by Lanczos, where 8-bit p is (p - 128) / 127.5.
+    """[1, channels, resolution, resolution] float32: the centre square, resampled by Lanczos, 8-bit pixels as `from_uint8` reads them.
 
     Transparency is composited on white unless the network draws it (2 or 4 channels); grey networks get the luma.
     """
@@ -71,5 +71,4 @@ def as_target(picture: Image.Image, resolution: int, channels: int) -> Tensor:
     if channels in (1, 3):
         square = Image.alpha_composite(Image.new("RGBA", square.size, _WHITE), square)
     small = square.convert(_MODES[channels]).resize((resolution, resolution), Image.Resampling.LANCZOS)
-    pixels = np.asarray(small, np.float32).reshape(resolution, resolution, channels)
-    return torch.from_numpy((pixels - 128) / 127.5).permute(2, 0, 1)[None].contiguous()
+    return from_uint8(np.asarray(small, np.uint8).reshape(1, resolution, resolution, channels)).contiguous()

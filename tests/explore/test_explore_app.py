@@ -192,7 +192,7 @@ def test_the_session_describes_network_and_methods(page: ExplorerClient) -> None
 
 def levels(images: torch.Tensor) -> np.ndarray:
     """[N, H, W, C] grey levels of images [N, C, H, W] in [-1, 1], as numbers that may be subtracted."""
-    return (images.clamp(-1, 1) * 127.5 + 128).clamp(0, 255).round().permute(0, 2, 3, 1).detach().numpy()
+    return (images.clamp(-1, 1) * 127.5 + 128).clamp(0, 255).trunc().permute(0, 2, 3, 1).detach().numpy()
 
 
 def test_pictures_are_those_of_the_library(page: ExplorerClient, shapes) -> None:

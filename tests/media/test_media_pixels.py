@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from orojar_cli.errors import NumericalError, OptionError
-from orojar_cli.media import display_size, resize, to_uint8
+from orojar_cli.media import display_size, from_uint8, resize, to_uint8
 
 
 def level(number: np.float32) -> int:
     scaled = np.float32(number) * np.float32(127.5) + np.float32(128)
-    # Python's own numbers: round half away from zero, without numpy's shortcuts.
-    exact = float(scaled)
-    return min(255, max(0, math.floor(exact) + (exact - math.floor(exact) >= 0.5)))
+    # Python's own numbers, without numpy's shortcuts.
+    return math.trunc(min(255.0, max(0.0, float(scaled))))
 
 
 def slow(image: np.ndarray) -> np.ndarray:
@@ -51,7 +50,15 @@ def test_to_uint8_equals_the_slow_reference(images: np.ndarray) -> None:
 
 def test_to_uint8_known_values() -> None:
     numbers = np.array([-1e30, -1.5, -1, 0, 1, 1e30], np.float32)
-    assert to_uint8(numbers.reshape(1, 1, 1, -1))[0, 0, :, 0].tolist() == [0, 0, 1, 128, 255, 255]
+    assert to_uint8(numbers.reshape(1, 1, 1, -1))[0, 0, :, 0].tolist() == [0, 0, 0, 128, 255, 255]
+
+
+def test_every_level_comes_back() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
+    images = from_uint8(levels)
+    assert images.shape == (1, 3, 16, 16) and images.dtype == torch.float32
+    assert float(images.min()) == -1 and float(images.max()) == 1
+    np.testing.assert_array_equal(to_uint8(images), levels)
 
 
 def test_alpha_is_composited_on_white() -> None:
