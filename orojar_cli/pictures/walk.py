@@ -36,7 +36,7 @@ def there_and_back(extent: float, frames: int, ease: bool = True, rest: bool = F
     """
     phases = [index / frames for index in range(frames)]
     if not ease:
-        return [extent * (1 - abs((4 * phase + 3) % 4 - 2)) for phase in phases]
+        return [extent * (1 - abs((4 * phase + 1) % 4 - 2)) for phase in phases]
     if not rest:
         return [extent * math.sin(2 * math.pi * phase) for phase in phases]
     return [extent * _rested(phase) for phase in phases]

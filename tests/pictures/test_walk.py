@@ -37,6 +37,7 @@ def test_a_loop_is_seamless_and_reaches_both_ends(ease: bool) -> None:
     values = there_and_back(3.0, 48, ease)
     assert len(values) == 48 and values[0] == pytest.approx(0)
     assert max(values) == pytest.approx(3) and min(values) == pytest.approx(-3)
+    assert np.argmax(values) < np.argmin(values)  # towards plus first, whatever the pace
     steps = np.diff([*values, values[0]])
     assert np.abs(steps).max() <= 1.6 * 12 / 48
     assert int((np.diff(np.sign(steps[np.abs(steps) > 1e-9])) != 0).sum()) == 2  # turns only at the two ends
