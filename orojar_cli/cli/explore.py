@@ -76,7 +76,7 @@ def explorer_of(found: Source, noise_mode: str = "const", *, apart: bool = False
     """The explorer of a source.  `apart` says that its network was named apart from its directions, `own` is the user's code."""
     from orojar_cli.cli.remake import shared_name
     from orojar_cli.cli.sources import SEFA
-    from orojar_cli.demonstration import demonstration
+    from orojar_cli.demonstration import is_demonstration
     from orojar_cli.explore.app import Explorer, Names
     from orojar_cli.explore.studio import OWN, Studio
 
@@ -92,7 +92,7 @@ def explorer_of(found: Source, noise_mode: str = "const", *, apart: bool = False
         directions=None if path is None else shared_name(path),
     )
     # The demonstration belongs to the program, not to whoever runs it.
-    bundled = path is not None and path.resolve() == demonstration()[1].resolve()
+    bundled = path is not None and is_demonstration(path)
     kept, name = None if bundled else path, found.checkpoint.name
     return Explorer(Studio(found.checkpoint.generator, found.directions, kept, name=name, noise_mode=noise_mode), names)
 

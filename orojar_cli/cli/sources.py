@@ -151,7 +151,7 @@ def _checkpoint_of(directions: Path, own: str | None) -> str | None:
     Raises OptionError for a run of code that the user has not named, InputFileError where a download is gone from the cache.
     """
     from orojar_cli.cli.own_generator import ask_for_generator
-    from orojar_cli.demonstration import demonstration
+    from orojar_cli.demonstration import demonstration, is_demonstration
     from orojar_cli.errors import InputFileError, OptionError
     from orojar_cli.runs.run import is_in_run, load_run
 
@@ -166,7 +166,6 @@ def _checkpoint_of(directions: Path, own: str | None) -> str | None:
         if "url" in made_from and str(path) == made_from["path"] and not path.exists():
             raise InputFileError(f"{path}, which this run was made from, is gone; fetch it again and name it with --network ADDRESS")
         return str(path)
-    checkpoint, bundled = demonstration()
-    if directions.resolve() == bundled.resolve():
-        return str(checkpoint)
+    if is_demonstration(directions):
+        return str(demonstration()[0])
     raise click.UsageError(f"{directions} is not in a run: name its network with --network ckpt.pkl")
