@@ -16,7 +16,8 @@ from torch import Tensor
 
 from orojar_cli.diagonaliser import joint_diagonalise, mean_eigenvectors, normalise_by_trace, orojar_loss
 from orojar_cli.directions import Settings
-from orojar_cli.directions.optimised import DEFAULTS, descent
+from orojar_cli.directions.method import with_defaults
+from orojar_cli.directions.optimised import OPTIONS, descent
 from orojar_cli.directions.sefa import style_factors, style_weights
 from orojar_cli.response.jacobian import Response, gram_matrices
 from orojar_cli.response.penalties import orojar_penalty
@@ -96,7 +97,7 @@ def paper(generator: Any, row: Row, seed: int) -> tuple[Tensor, Cost]:
     """The paper's SGD (k = 2, epsilon 0.1, batch 32, Adam 0.01, Gram-Schmidt): `row.steps` steps and more until `row.seconds` are over."""
     dim, total = generator.z_dim, Cost()
     with torch.enable_grad():
-        path = descent(orojar_penalty, generator, Settings(space="z", seed=seed), torch.eye(dim), dim, DEFAULTS)
+        path = descent(orojar_penalty, generator, Settings(space="z", seed=seed), torch.eye(dim), dim, with_defaults(OPTIONS, {}))
         rotation, _ = next(path)
         done = 0
         while done < row.steps or total.seconds < row.seconds:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from orojar_cli.progress import Progress
     from orojar_cli.report.contender import Contender
 
-METHODS = ("orojar", "sefa", "ganspace", "hessian", "random")
 # The latents measured at, the images of distances between networks, and the optimisation's steps.
 _FULL, _QUICK = {"samples": 128, "images": 2000, "steps": 100}, {"samples": 32, "images": 500, "steps": 20}
 _SLOW_METRICS = ("predictability",)
@@ -199,13 +198,13 @@ def contenders(given: list[Given], methods: tuple[str, ...] | None, search: Sett
     A checkpoint alone is for the methods; a tuned network alone is compared with the one it was tuned from.
     """
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
-    from orojar_cli.directions import METHODS as KNOWN
+    from orojar_cli.directions import METHODS
     from orojar_cli.errors import OptionError
     from orojar_cli.report.contender import Contender, found_by, z_axes
 
     for name in methods or ():
-        if name not in KNOWN:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(KNOWN)}", param_hint="--methods")
+        if name not in METHODS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(METHODS)}", param_hint="--methods")
     alone = given[0] if len(given) == 1 else None
     subjects = [
         z_axes(source.checkpoint, search, progress)
@@ -217,7 +216,7 @@ def contenders(given: list[Given], methods: tuple[str, ...] | None, search: Sett
     if alone is not None and alone.before is not None:
         say(f"comparing with the network it was tuned from, {alone.before}")
         subjects.append(z_axes(load_checkpoint(alone.before, alone.checkpoint.device), search, progress))
-    by_default = METHODS if alone is not None and alone.before is None else ()
+    by_default = tuple(name for name, method in METHODS.items() if method.compared) if alone is not None and alone.before is None else ()
     for name in methods if methods is not None else by_default:
         try:
             subjects.append(found_by(name, given[0].checkpoint, search, progress))

@@ -14,11 +14,11 @@ from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.options import layers_option, network_argument, run_options, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
+from orojar_cli.directions.registry import METHODS
 
 if TYPE_CHECKING:
     from orojar_cli.directions import DirectionSet
 
-METHOD_NAMES = ("orojar", "orojar-sgd", "hessian", "sefa", "ganspace", "jacobian-pca", "random")
 GRID_ROWS = 10
 _resume = click.option(
     "--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder; repeat its other options."
@@ -44,7 +44,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 
 @click.command()
 @network_argument
-@click.option("--method", type=click.Choice(METHOD_NAMES), default="orojar", show_default=True, help="How the directions are found.")
+@click.option("--method", type=click.Choice(list(METHODS)), default="orojar", show_default=True, help="How the directions are found.")
 @click.option("--space", type=click.Choice(["z", "w", "p", "w+", "s"]), default="w", show_default=True, help="Latent space to search.")
 @click.option("--whiten/--no-whiten", default=None, help="Measure latents in standard deviations of the data [default: on, off for sefa].")
 @layers_option
@@ -61,7 +61,7 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 @run_options
 def discover(method: str, settings: tuple[str, ...], whiten: bool | None, **options: Any) -> None:
     """Find directions of a CHECKPOINT by any of the field's methods."""
-    whiten = method != "sefa" if whiten is None else whiten
+    whiten = METHODS[method].whiten if whiten is None else whiten
     run_method(f"discover-{method}", method, parse_settings(settings), whiten=whiten, **options)
 
 
@@ -113,22 +113,18 @@ def run_method(
     from orojar_cli.cli.pictures import affordable_seeds, direction_grid
     from orojar_cli.cli.resuming import resumable
     from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
-    from orojar_cli.directions import METHOD_OPTIONS, METHODS, Settings, save_directions
+    from orojar_cli.directions import Settings, save_directions
     from orojar_cli.distributed import is_shared
     from orojar_cli.latents.points import seed_latents
     from orojar_cli.pictures.walk import Renderer
     from orojar_cli.response.outputs import Output, default_output
     from orojar_cli.runs.run import DIRECTIONS, RunWriter
 
-    known = METHOD_OPTIONS.get(method, ())
-    if unknown := sorted(set(method_options) - set(known)):
-        raise click.BadParameter(f"{method} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}", param_hint="--set")
+    METHODS[method].check_options(method_options)
     loaded = load_network(checkpoint, own, torch_device(device))
     generator = loaded.generator
     if not subspace.isdigit() and subspace != "auto":
         raise click.BadParameter(f"{subspace!r} is neither a number nor auto", param_hint="--subspace")
-    if method in ("orojar-sgd", "hessian") and not getattr(generator, "differentiable", True):
-        raise click.UsageError(f"{method} takes gradients, which {loaded.name} does not give; use --method orojar")
     settings = Settings(
         space=space,
         whiten=whiten,
@@ -141,6 +137,7 @@ def run_method(
         class_index=class_index,
         options=method_options,
     )
+    METHODS[method].check(generator, settings)
     if loaded.device.type == "cpu" and click.get_current_context().get_parameter_source("seeds") is ParameterSource.DEFAULT:
         affordable = affordable_seeds(generator, min(num, GRID_ROWS))
         if affordable < len(seeds):

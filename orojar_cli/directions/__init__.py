@@ -1,32 +1,39 @@
-"""Direction sets and the methods that find them, all with one signature: method(generator, settings, progress)."""
+"""Direction sets and the methods that find them, all with one signature: method(generator, settings, progress).
+
+A method is a module of this package and a line in `registry.py`.  Names are imported at their first use: a method's own module may
+take them from here, and the command line knows the methods' names without torch.
+"""
 
 from __future__ import annotations
 
-from orojar_cli.directions.direction_set import DirectionSet, load_directions, save_directions
-from orojar_cli.directions.ganspace import ganspace
-from orojar_cli.directions.optimised import DEFAULTS, hessian, orojar_sgd
-from orojar_cli.directions.orojar import jacobian_pca, orojar
-from orojar_cli.directions.random_directions import random_directions
-from orojar_cli.directions.sefa import sefa
-from orojar_cli.directions.settings import Method, Settings
+import importlib
+from typing import TYPE_CHECKING, Any
 
-METHODS: dict[str, Method] = {
-    "orojar": orojar,
-    "orojar-sgd": orojar_sgd,
-    "hessian": hessian,
-    "sefa": sefa,
-    "ganspace": ganspace,
-    "jacobian-pca": jacobian_pca,
-    "random": random_directions,
+if TYPE_CHECKING:
+    from orojar_cli.directions.direction_set import DirectionSet, load_directions, save_directions
+    from orojar_cli.directions.method import Method, Option
+    from orojar_cli.directions.registry import METHOD_OPTIONS, METHODS
+    from orojar_cli.directions.settings import Settings
+
+__all__ = ["METHODS", "METHOD_OPTIONS", "DirectionSet", "Method", "Option", "Settings", "load_directions", "save_directions"]
+
+_HOMES = {
+    "METHODS": "registry",
+    "METHOD_OPTIONS": "registry",
+    "DirectionSet": "direction_set",
+    "Method": "method",
+    "Option": "method",
+    "Settings": "settings",
+    "load_directions": "direction_set",
+    "save_directions": "direction_set",
 }
 
-# What `Settings.options` may hold; methods that are not here have no options of their own.
-METHOD_OPTIONS: dict[str, tuple[str, ...]] = {
-    "orojar": ("criterion",),
-    "orojar-sgd": tuple(DEFAULTS),
-    "hessian": tuple(DEFAULTS),
-    "sefa": ("normalize", "first_layer", "activeness"),
-    "ganspace": ("activation", "num_samples"),
-}
 
-__all__ = ["METHODS", "METHOD_OPTIONS", "DirectionSet", "Method", "Settings", "load_directions", "save_directions"]
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,26 +6,27 @@ import torch
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
-from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
 from orojar_cli.progress import Progress
 from orojar_cli.response.outputs import Output
 
 _STREAM, _CHUNK = 4, 8192
+_SAMPLES, _SAMPLES_WITH_ACTIVATION = 100_000, 10_000
+_OPTIONS = {"activation": Option(None, str), "num_samples": Option(None, int, low=2)}
 
 
 def ganspace(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
     """Principal components of the latents (w or p), largest variance first; one sigma is the data's standard deviation.
 
-    Option `num_samples` (100,000; 10,000 with an activation).  Option `activation` ("b16", …) decomposes the features of that
+    Option `num_samples` (None: 100,000; 10,000 with an activation).  Option `activation` ("b16", …) decomposes the features of that
     block instead and carries its components back to the latent by least squares, as the authors do for BigGAN.
     """
-    if settings.space not in ("w", "p"):
-        raise OptionError(f"GANSpace works on w or p, not on {settings.space}")
-    activation = settings.options.get("activation")
-    count = int(settings.options.get("num_samples", 10_000 if activation else 100_000))
+    options = with_defaults(_OPTIONS, settings.options)
+    activation = options["activation"]
+    count = options["num_samples"] or (_SAMPLES_WITH_ACTIVATION if activation else _SAMPLES)
     at = settings.latents(generator, count, _STREAM)
     samples = []
     for start in range(0, count, _CHUNK):
@@ -35,7 +36,7 @@ def ganspace(generator: Generator, settings: Settings, progress: Progress | None
     latents = torch.cat(samples)
     moments = Moments.of(latents)
     if activation:
-        coordinates, values = _by_activation(generator, settings, latents, str(activation), progress)
+        coordinates, values = _by_activation(generator, settings, latents, activation, progress)
     else:
         scales, values = moments.whitening()
         coordinates = (scales / scales.norm(dim=0).clamp_min(1e-30)).T
@@ -68,3 +69,6 @@ def _by_activation(
     centred = latents - latents.mean(0)
     solution = torch.linalg.lstsq(scores.double(), centred.double()).solution
     return (solution / solution.norm(dim=1, keepdim=True)).float(), singular.square() / len(stacked)
+
+
+METHOD = Method("ganspace", ganspace, _OPTIONS, spaces=("w", "p"), compared=True)

@@ -11,17 +11,27 @@ from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.method import Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import Response
-from orojar_cli.response.penalties import hessian_penalty, orojar_penalty
+from orojar_cli.response.penalties import REDUCTIONS
 
 _STREAM = 20
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-DEFAULTS: dict[str, Any] = {"steps": 300, "batch": 32, "lr": 0.01, "k": 2, "epsilon": 0.1, "reduction": "mean", "init": "normal"}
-DEFAULTS |= {"search_start": 0, "search_size": None}
+OPTIONS = {
+    "steps": Option(300, low=1),
+    "batch": Option(32, low=1),
+    "lr": Option(0.01, above=0),
+    "k": Option(2, low=2),
+    "epsilon": Option(0.1, above=0),
+    "reduction": Option("mean", choices=REDUCTIONS),
+    "init": Option("normal", choices=("normal", "identity")),
+    "search_start": Option(0, low=0),
+    "search_size": Option(None, int, low=1),
+}
 
 
 def gram_schmidt(matrix: Tensor) -> Tensor:
@@ -35,7 +45,7 @@ def descent(
 ) -> Iterator[tuple[Tensor, float | None]]:
     """The papers' loop without an end: the start, then after every step of Adam, orthonormal rows [count, d] and the loss.
 
-    The rows are coefficients of the coordinates' unit steps `steps` [d, D]; `options` as in `_optimised`, all of them.
+    The rows are coefficients of the coordinates' unit steps `steps` [d, D]; `options` as in `optimised`, all of them.
     """
     rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
     if options["init"] == "identity":
@@ -43,7 +53,7 @@ def descent(
     else:
         matrix = torch.randn(count, len(steps), generator=rng) * (2 / len(steps)) ** 0.5
     matrix = matrix.to(steps).requires_grad_(True)
-    optimiser = torch.optim.Adam([matrix], lr=float(options["lr"]))
+    optimiser = torch.optim.Adam([matrix], lr=options["lr"])
     kept, first, last = settings.partial.section("optimisation"), 0, None
     if found := kept.read():
         first = int(found["step"])
@@ -52,7 +62,7 @@ def descent(
         rng.set_state(found["rng"])
         last = float(found["loss"])
     response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
-    batch = int(options["batch"])
+    batch = options["batch"]
     yield gram_schmidt(matrix.detach()), last
     for step in itertools.count(first):
         at = settings.latents(generator, batch, _STREAM + 1 + step)
@@ -60,9 +70,9 @@ def descent(
         loss = penalty(
             lambda c, at=at, directions=directions: response(at, c @ directions),
             torch.zeros(batch, count).to(steps),
-            int(options["k"]),
-            float(options["epsilon"]),
-            reduction=str(options["reduction"]),
+            options["k"],
+            options["epsilon"],
+            reduction=options["reduction"],
             rng=rng,
         )
         optimiser.zero_grad()
@@ -73,7 +83,7 @@ def descent(
         yield gram_schmidt(matrix.detach()), float(loss.detach())
 
 
-def _optimised(
+def optimised(
     name: str,
     penalty: Callable[..., Tensor],
     generator: Generator,
@@ -86,14 +96,14 @@ def _optimised(
     `reduction` mean, `init` "normal" (or "identity"), `search_start` / `search_size`: the stretch of coordinates searched (BigGAN's
     thirds).
     """
-    options = DEFAULTS | settings.options
+    options = with_defaults(OPTIONS, settings.options)
     frame = Frame.of(generator, settings)
-    start, size = int(options["search_start"]), options["search_size"]
-    steps = frame.steps[start : None if size is None else start + int(size)]
+    start, size = options["search_start"], options["search_size"]
+    steps = frame.steps[start : None if size is None else start + size]
     count = min(settings.num or len(steps), len(steps))
     if not count:
         raise OptionError(f"the search space starts at {start}, behind the last coordinate {len(frame.steps) - 1}")
-    total = int(options["steps"])
+    total = options["steps"]
     path = descent(penalty, generator, settings, steps, count, options)
     rows, loss = next(path)
     done = int(settings.partial.read("optimisation").get("step", torch.tensor(0)))
@@ -106,13 +116,3 @@ def _optimised(
     found = finished(generator, settings, frame, coordinates, name, by_activeness=True, progress=progress)
     found.options.update(options | {"final_loss": loss})
     return found
-
-
-def orojar_sgd(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
-    """The paper's own optimisation of the stochastic OroJaR loss."""
-    return _optimised("orojar-sgd", orojar_penalty, generator, settings, progress)
-
-
-def hessian(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
-    """The Hessian Penalty's optimisation."""
-    return _optimised("hessian", hessian_penalty, generator, settings, progress)

@@ -1,4 +1,4 @@
-"""OroJaR directions in closed form, and the eigenvectors of the mean Gram matrix they start from.
+"""OroJaR directions in closed form.
 
 The OroJaR loss (Wei et al., ICCV 2021) asks that different dimensions change the image orthogonally.  Among rotations its optimum
 is the joint diagonaliser of the sampled Gram matrices.  With fewer directions than dimensions the loss is lowest where nothing
@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from orojar_cli.diagonaliser import joint_diagonalise, mean_eigenvectors, normalise_by_trace, orojar_loss
-from orojar_cli.diagonaliser.identifiability import degenerate_groups, degenerate_values
+from orojar_cli.diagonaliser.criteria import CRITERIA
+from orojar_cli.diagonaliser.identifiability import degenerate_groups
 from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
@@ -21,19 +23,11 @@ from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import Response, gram_matrices
 
-_FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
+FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
 _PILOT = 48
 CUSTOMARY_SUBSPACE = 10
 _AUTO_SHARE, _AUTO_RANGE = 0.95, (4, 32)
-
-
-def jacobian_pca(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
-    """Eigenvectors of the mean Gram matrix E[M], largest eigenvalue first."""
-    frame = Frame.of(generator, settings)
-    grams = _grams(generator, settings, settings.latents(generator, settings.samples, _FIT_STREAM), frame.steps, progress, "Gram matrices")
-    values, vectors = torch.linalg.eigh(grams.mean(0))
-    scores = {"eigenvalue": values.flip(0), DEGENERATE: degenerate_values(values.flip(0))}
-    return finished(generator, settings, frame, vectors.flip(1).T, "jacobian-pca", by_activeness=False, scores=scores, progress=progress)
+_OPTIONS = {"criterion": Option("orojar", choices=tuple(CRITERIA))}
 
 
 def orojar(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
@@ -43,24 +37,24 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     subspace is found from at most 48 samples, the rotation from `settings.samples`; a quarter as many stop the search, and another
     quarter, which took no part, give the losses before and after that the options record.
     Directions that could be turned into each other at no cost share a number in the score `degenerate`.
-    Option `criterion` "orojar" (default) or "loglik".
+    Option `criterion`: what the joint diagonaliser minimises.
     """
     frame = Frame.of(generator, settings)
-    fit = settings.latents(generator, settings.samples, _FIT_STREAM)
+    fit = settings.latents(generator, settings.samples, FIT_STREAM)
     quarter = max(8, settings.samples // 4)
     stop, held = (settings.latents(generator, quarter, stream) for stream in (_STOP_STREAM, _HELD_OUT_STREAM))
     pilot = min(settings.samples, _PILOT)
-    pilot_grams = _grams(generator, settings, fit[:pilot], frame.steps, progress, "active subspace")
+    pilot_grams = measured_grams(generator, settings, fit[:pilot], frame.steps, progress, "active subspace")
     basis = mean_eigenvectors(normalise_by_trace(pilot_grams))
     size = _subspace_size(settings, pilot_grams, basis)
     inside = basis[:size]
     grams = inside @ pilot_grams @ inside.T
     steps = inside.to(frame.steps) @ frame.steps
     if pilot < settings.samples:
-        grams = torch.cat([grams, _grams(generator, settings, fit[pilot:], steps, progress, "Gram matrices")])
-    stop_grams = _grams(generator, settings, stop, steps, progress, "stopping set")
-    held_grams = _grams(generator, settings, held, steps, progress, "held-out Gram matrices")
-    criterion = str(settings.options.get("criterion", "orojar"))
+        grams = torch.cat([grams, measured_grams(generator, settings, fit[pilot:], steps, progress, "Gram matrices")])
+    stop_grams = measured_grams(generator, settings, stop, steps, progress, "stopping set")
+    held_grams = measured_grams(generator, settings, held, steps, progress, "held-out Gram matrices")
+    criterion = with_defaults(_OPTIONS, settings.options)["criterion"]
     result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(stop_grams), criterion=criterion)
     wanted = len(basis) if settings.num is None else max(size, settings.num)
     coordinates = torch.cat([result.rotation @ inside, basis[size:]])[:wanted]
@@ -88,7 +82,11 @@ def _subspace_size(settings: Settings, grams: Tensor, basis: Tensor) -> int:
     return min(dim, max(_AUTO_RANGE[0], min(_AUTO_RANGE[1], int((share < _AUTO_SHARE).sum()) + 1)))
 
 
-def _grams(generator: Generator, settings: Settings, at: Latents, steps: Tensor, progress: Progress | None, stage: str) -> Tensor:
+def measured_grams(generator: Generator, settings: Settings, at: Latents, steps: Tensor, progress: Progress | None, stage: str) -> Tensor:
+    """M [N, d, d] of the points `at` along `steps` [d, D]; finished parts are kept under the name of the stage."""
     response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
     callback = None if progress is None else lambda done: progress(stage, done, len(at))
     return gram_matrices(response, at, steps, method=settings.jacobian, callback=callback, kept=settings.partial.section(stage))
+
+
+METHOD = Method("orojar", orojar, _OPTIONS, compared=True)

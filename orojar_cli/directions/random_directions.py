@@ -6,6 +6,7 @@ import torch
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.method import Method
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
@@ -18,3 +19,6 @@ def random_directions(generator: Generator, settings: Settings, progress: Progre
     dim = len(frame.steps)
     q, r = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=rng))
     return finished(generator, settings, frame, (q * r.diagonal().sign()).T, "random", by_activeness=False, progress=progress)
+
+
+METHOD = Method("random", random_directions, compared=True)

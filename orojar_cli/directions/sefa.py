@@ -11,10 +11,13 @@ from torch import Tensor
 from orojar_cli.diagonaliser.identifiability import degenerate_values
 from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
+from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
+
+_OPTIONS = {"normalize": Option(True), "first_layer": Option(False), "activeness": Option(True)}
 
 
 def style_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
@@ -52,17 +55,16 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     """The first `settings.num` singular directions of the chosen layers' style weights, in w, in the order of singular values.
 
     Option `normalize` (True) gives rows unit length; `first_layer` uses the first chosen layer alone (the OroJaR authors'
-    baseline); `activeness` (True) measures how active they are, else all are 0.  Raises OptionError for a space other than w.
+    baseline); `activeness` (True) measures how active they are, else all are 0.
     """
-    if settings.space != "w":
-        raise OptionError(f"SeFa factorises the style weights, so its directions live in w, not in {settings.space}")
+    options = with_defaults(_OPTIONS, settings.options)
     layers = settings.layers_of(generator)
-    weights = style_weights(generator, layers[:1] if settings.options.get("first_layer") else layers)
-    vectors, values = style_factors(weights, normalise=settings.options.get("normalize", True))
+    weights = style_weights(generator, layers[:1] if options["first_layer"] else layers)
+    vectors, values = style_factors(weights, normalise=options["normalize"])
     frame = Frame.of(generator, settings)
     plain = Frame(torch.eye(generator.w_dim).to(frame.steps), frame.moments, False)
     scores = {"singular_value": values, DEGENERATE: degenerate_values(values)}
-    measured = settings.options.get("activeness", True)
+    measured = options["activeness"]
     return finished(generator, settings, plain, vectors, "sefa", by_activeness=False, measured=measured, scores=scores, progress=progress)
 
 
@@ -70,3 +72,6 @@ def sefa_at_once(generator: Generator, checkpoint: str) -> DirectionSet:
     """SeFa's first 16 directions of the network with the hash `checkpoint`, their activeness not measured: seconds at any size."""
     settings = Settings(whiten=False, class_index=0 if generator.c_dim else None, options={"activeness": False})
     return replace(sefa(generator, settings), checkpoint=checkpoint)
+
+
+METHOD = Method("sefa", sefa, _OPTIONS, spaces=("w",), whiten=False, compared=True)

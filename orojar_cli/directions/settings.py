@@ -1,18 +1,16 @@
-"""What every direction method is asked: one set of settings, one signature."""
+"""What every direction method is asked: one set of settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents, one_hot
 from orojar_cli.latents.spaces import all_layers
-from orojar_cli.progress import Progress
 from orojar_cli.response.outputs import Output
 from orojar_cli.runs.partial import Partial
 
@@ -58,9 +56,3 @@ class Settings:
         """JSON-serialisable form, for run.json and direction sets."""
         record = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "partial"}
         return record | {"outputs": [str(output) for output in self.outputs], "options": dict(self.options)}
-
-
-class Method(Protocol):
-    """A direction method: generator and settings -> directions (without the checkpoint's hash, which the caller knows)."""
-
-    def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet: ...

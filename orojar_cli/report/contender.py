@@ -69,11 +69,12 @@ class Contender:
 
 
 def found_by(method: str, checkpoint: Checkpoint, settings: Settings, progress: Progress | None = None) -> Contender:
-    """The directions a method finds now; `settings.whiten` is not asked of SeFa, which knows no data."""
+    """The directions a method finds now; of `settings` those that are the method's: SeFa, say, knows no data and never whitens."""
     started = time.perf_counter()
-    if method == "sefa":
-        settings = dataclasses.replace(settings, whiten=False)
-    found = METHODS[method](checkpoint.generator, settings, progress)
+    chosen = METHODS[method]
+    options = {option: value for option, value in settings.options.items() if option in chosen.options}
+    settings = dataclasses.replace(settings, whiten=settings.whiten and chosen.whiten, options=options)
+    found = chosen(checkpoint.generator, settings, progress)
     return Contender(
         method, checkpoint, dataclasses.replace(found, checkpoint=checkpoint.sha256), seconds=round(time.perf_counter() - started, 3)
     )

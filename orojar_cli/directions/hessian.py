@@ -1,0 +1,19 @@
+"""Hessian Penalty (Peebles et al., ECCV 2020, arXiv 2008.10599)."""
+
+from __future__ import annotations
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.method import Method
+from orojar_cli.directions.optimised import OPTIONS, optimised
+from orojar_cli.directions.settings import Settings
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.progress import Progress
+from orojar_cli.response.penalties import hessian_penalty
+
+
+def hessian(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
+    """The Hessian Penalty's optimisation."""
+    return optimised("hessian", hessian_penalty, generator, settings, progress)
+
+
+METHOD = Method("hessian", hessian, OPTIONS, needs_gradients=True, compared=True)
