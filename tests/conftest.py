@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,15 @@ def conditional():
     from orojar_cli import load_checkpoint
 
     return load_checkpoint(REFERENCES / "sg2_cond_fp16_64.pkl")
+
+
+@pytest.fixture
+def little_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warm start, the surrogate and the measurements of mapping mode in no time, wherever they are called from."""
+    from orojar_cli.finetune import drift, mapping
+
+    few = {"regression_steps": 6, "surrogate_steps": 20, "frame_samples": 16, "batch": 4, "anchor_batch": 64}
+    monkeypatch.setattr(mapping.MappingOptions, "__init__", functools.partialmethod(mapping.MappingOptions.__init__, **few))
+    monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
+    monkeypatch.setattr("orojar_cli.finetune.rotation._ACTIVENESS_SAMPLES", 4)
+    monkeypatch.setattr(drift, "_IMAGES", 1000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -26,15 +25,6 @@ from orojar_cli.diagonaliser.jacobi import plane_rotations
 from orojar_cli.errors import NumericalError, OptionError
 
 LOSSES = {"orojar": orojar_loss, "loglik": log_likelihood_loss}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices gain nothing from threads, and lose much where other processes want the same cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def rng(seed: int) -> torch.Generator:

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-
-REFERENCES = Path(__file__).parents[1] / "references"
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread():
-    """These networks are tiny: threads would wait for each other most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from paths import REFERENCES
 
 
 @pytest.fixture(scope="session")
