@@ -27,7 +27,8 @@ def orthogonality(
 ) -> list[Measurement]:
     """Numbers of the Gram matrices M = J^T J of the response to one sigma along each direction, at held-out latents.
 
-    "orojar_loss_raw" is E sum_{i != j} M_ij^2 over pixels, "orojar_loss" the same over E (tr M)^2, "off_diagonal_share" the mean of that
+    "orojar_loss_raw" is 2 E sum_{i != j} M_ij^2 over pixels, what the paper's estimator has as its expectation; "orojar_loss" is
+    E sum_{i != j} M_ij^2 over E (tr M)^2, "off_diagonal_share" the mean of that
     ratio latent by latent, "mean_cosine" the mean |cosine| of two columns of J, with the matrix in its details, and "mechanism_contrast"
     sum_i log ||J_i|| - 1/2 log det M.  All are 0 for orthogonal columns; a loss says little beside a small activeness.
     """
@@ -71,8 +72,8 @@ def of_gram_matrices(grams: Tensor, subject: str, settings: MetricSettings) -> l
 
 
 def raw_losses(grams: Tensor) -> np.ndarray:
-    """[N] sum over i != j of M_ij^2."""
-    return off_diagonal_energy(grams).numpy()
+    """[N] 2 sum over i != j of M_ij^2: the variance of ||J v||^2 over Rademacher v, which is what the paper's code sums up."""
+    return 2 * off_diagonal_energy(grams).numpy()
 
 
 def normalised_losses(grams: Tensor) -> np.ndarray:

@@ -23,11 +23,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "off_diagonal_share": ("Off-diagonal share", "the same, latent by latent"),
         "mean_cosine": ("Mean |cosine|", "of the image changes of two dimensions"),
         "mechanism_contrast": ("Mechanism contrast", "Σ log ‖Jᵢ‖ − ½ log det M, in nats"),
-        "orojar_loss_raw": ("OroJaR loss, raw", "the paper’s sum over pixels"),
+        "orojar_loss_raw": ("OroJaR loss, raw", "the paper’s scale: 2 Σ Mᵢⱼ² over pixels"),
     },
     "Second derivatives": {
         "hessian_penalty_normalised": ("Hessian Penalty, normalised", "over the mean squared gradient"),
-        "hessian_penalty": ("Hessian Penalty, raw", "mean over pixels"),
+        "hessian_penalty": ("Hessian Penalty, raw", "the authors’ estimator, all dimensions at once; mean over pixels"),
     },
     "How much happens": {
         "activeness": ("Activeness", "mean over dimensions, at ±2 sigmas instead of calibrated steps"),
