@@ -5,7 +5,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from paths import REFERENCES, ROOT
+
+# Laws have examples: a few in the default tests, many in the slow ones, the same at every run.
+settings.register_profile("quick", derandomize=True, max_examples=25, database=None, deadline=None)
+settings.register_profile("slow", settings.get_profile("quick"), max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("slow" if config.option.markexpr == "slow" else "quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Laws are tests of both tiers."""
+    for item in items:
+        if config.option.markexpr == "slow" and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +84,14 @@ def yardstick(yardstick_path: Path):
 
 
 @pytest.fixture
+def tiny():
+    """The smallest reference: 16 pixels, 16 dimensions, 6 layers; its weights are random."""
+    from orojar_cli import load_checkpoint
+
+    return load_checkpoint(REFERENCES / "sg2_from_sg3_repo_16.pkl")
+
+
+@pytest.fixture
 def conditional():
     from orojar_cli import load_checkpoint
 
@@ -74,12 +99,17 @@ def conditional():
 
 
 @pytest.fixture
-def little_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The warm start, the surrogate and the measurements of mapping mode in no time, wherever they are called from."""
-    from orojar_cli.finetune import drift, mapping
-
-    few = {"regression_steps": 6, "surrogate_steps": 20, "frame_samples": 16, "batch": 4, "anchor_batch": 64}
-    monkeypatch.setattr(mapping.MappingOptions, "__init__", functools.partialmethod(mapping.MappingOptions.__init__, **few))
+def rough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured at few latents: activeness, which only orders and weighs directions, and the distance of images."""
     monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
     monkeypatch.setattr("orojar_cli.finetune.rotation._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr(drift, "_IMAGES", 1000)
+    monkeypatch.setattr("orojar_cli.finetune.drift._IMAGES", 1000)
+
+
+@pytest.fixture
+def little_training(monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
+    """The warm start and the surrogate of mapping mode in no time, wherever they are called from."""
+    from orojar_cli.finetune.mapping import MappingOptions
+
+    few = {"regression_steps": 6, "surrogate_steps": 20, "frame_samples": 16, "batch": 4, "anchor_batch": 64}
+    monkeypatch.setattr(MappingOptions, "__init__", functools.partialmethod(MappingOptions.__init__, **few))

@@ -74,6 +74,7 @@ def test_two_processes_get_what_one_gets(tmp_path: Path) -> None:
         assert torch.allclose(first[name], value, rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow
 def test_the_command_under_torchrun_writes_and_prints_once(shapes, shapes_path: Path, tmp_path: Path) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
     options = ["--num", "4", "--samples", "8", "--subspace", "4", "--output", "image:8", "--seeds", "0", "--device", "cpu", "--json"]

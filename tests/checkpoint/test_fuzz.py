@@ -23,6 +23,7 @@ from orojar_cli.errors import CheckpointError
 PYTORCH_ERA = ("sg2_cond_fp16_64", "sg2_from_sg3_repo_16", "sg2_resnet_gray_16", "sg2_skip_32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PYTORCH_ERA)
 def test_damaged_references(name: str, references: Path, tmp_path: Path) -> None:
     source = references / f"{name}.pkl"
@@ -34,6 +35,7 @@ def test_damaged_references(name: str, references: Path, tmp_path: Path) -> None
     assert len(outcomes) >= 3 and outcomes["DamagedCheckpointError"] > 15, outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [3, 4])
 def test_damaged_small_checkpoints(protocol: int, tmp_path: Path) -> None:
     source = pa.write(tmp_path / "source.pkl", pa.checkpoint(), protocol)
@@ -45,6 +47,7 @@ def test_damaged_small_checkpoints(protocol: int, tmp_path: Path) -> None:
     assert len(outcomes) >= 3 and outcomes["DamagedCheckpointError"] > 100, outcomes
 
 
+@pytest.mark.slow
 def test_damaged_safetensors(references: Path, tmp_path: Path) -> None:
     source, path = tmp_path / "own.safetensors", tmp_path / "network.safetensors"
     save_checkpoint(load_checkpoint(pa.write(tmp_path / "network.pkl", pa.checkpoint())), source)
@@ -56,6 +59,7 @@ def test_damaged_safetensors(references: Path, tmp_path: Path) -> None:
     assert outcomes["DamagedCheckpointError"] > 100, outcomes
 
 
+@pytest.mark.slow
 def test_changed_weights_are_still_weights(references: Path, tmp_path: Path) -> None:
     source, path = references / "sg2_resnet_gray_16.pkl", tmp_path / "network.pkl"
     data, hidden = source.read_bytes(), set(interesting_positions(source))
@@ -120,6 +124,7 @@ def disturb(container: Any, key: Any, rng: random.Random) -> None:
         container[key] = odd_value(rng)
 
 
+@pytest.mark.slow
 def test_wrong_values_in_a_right_container(tmp_path: Path) -> None:
     path, outcomes = tmp_path / "network.pkl", Counter[str]()
     for number in range(350):
@@ -149,6 +154,7 @@ def read(data: bytes, path: Path) -> str:
     return "read"
 
 
+@pytest.mark.slow
 def test_random_instructions(tmp_path: Path) -> None:
     outcomes = Counter(read(random_instructions(random.Random(number)), tmp_path / "x.pkl") for number in range(2000))
     assert {"DamagedCheckpointError", "UnsafeCheckpointError", "read"} <= set(outcomes), outcomes
@@ -159,7 +165,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "x.pkl"
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=200), protocol=st.integers(0, 6))
 def test_random_bytes(scratch: Path, data: bytes, protocol: int) -> None:
     assert read(bytes([0x80, protocol]) + data, scratch)
@@ -184,7 +190,7 @@ def plain(value: Any) -> Any:
     return value.read() if hasattr(value, "read") else value
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(value=_PLAIN, protocol=st.sampled_from((3, 4)))
 def test_plain_values_are_read_as_they_were_written(scratch: Path, value: Any, protocol: int) -> None:
     scratch.write_bytes(pa.assemble(value, protocol))

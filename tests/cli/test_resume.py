@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from interrupts import hear_interrupts
 
 from orojar_cli import load_directions
@@ -46,6 +47,7 @@ def finished(process: subprocess.Popen[str], code: int = 0) -> str:
     return told
 
 
+@pytest.mark.slow
 def test_an_interrupted_discover_goes_on_to_the_same_directions(shapes, shapes_path: Path, tmp_path: Path) -> None:
     with discover(shapes_path, tmp_path) as broken:
         assert broken.stderr is not None
@@ -75,6 +77,7 @@ def test_a_refused_command_leaves_no_folder(shapes_path: Path, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_sefa_continues_too(shapes_path: Path, tmp_path: Path) -> None:
     """It measures sigma and activeness, says how to continue, and takes the option that it names."""
     command = [sys.executable, "-m", "orojar_cli", "sefa", str(shapes_path), "--num", "40", "--device", "cpu", "--outdir", str(tmp_path)]

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import math
+import sys
+
 import pytest
 import torch
+from held_out import Record
 from toys import alignment, linear, rotated_product
 
+from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.directions.optimised import gram_schmidt
 from orojar_cli.directions.sefa import style_factors, style_weights
 from orojar_cli.errors import OptionError
 from orojar_cli.response.outputs import Output
 
+pytestmark = pytest.mark.usefixtures("rough")
 SMALL = {"orojar-sgd": {"steps": 3, "batch": 4}, "hessian": {"steps": 3, "batch": 4}, "ganspace": {"num_samples": 2000}}
 
 
@@ -80,9 +86,9 @@ def test_sefa_lives_in_w(shapes) -> None:
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-def test_every_method_gives_a_deterministic_set_of_unit_directions(shapes, method: str) -> None:
-    first, second = (METHODS[method](shapes.generator, settings(method, samples=8)) for _ in range(2))
-    assert first.method == method and first.directions.shape == (5, 64)
+def test_every_method_gives_a_deterministic_set_of_unit_directions(tiny, method: str) -> None:
+    first, second = (METHODS[method](tiny.generator, settings(method, samples=8)) for _ in range(2))
+    assert first.method == method and first.directions.shape == (5, 16)
     assert torch.equal(first.directions, second.directions) and torch.equal(first.activeness, second.activeness)
     assert torch.allclose(first.directions.norm(dim=1), torch.ones(5), atol=1e-5)
     assert bool((first.sigma > 0).all()) and bool((first.activeness > 0).all())
@@ -90,21 +96,22 @@ def test_every_method_gives_a_deterministic_set_of_unit_directions(shapes, metho
 
 
 @pytest.mark.parametrize("space", ["z", "w", "p", "w+"])
-def test_orojar_works_in_every_space_and_on_chosen_layers(shapes, space: str) -> None:
-    found = METHODS["orojar"](shapes.generator, settings(space=space, layers=(0, 1, 2), subspace=4))
+def test_orojar_works_in_every_space_and_on_chosen_layers(tiny, space: str) -> None:
+    found = METHODS["orojar"](tiny.generator, settings(space=space, layers=(0, 1, 2), subspace=4))
     assert found.layers == (0, 1, 2)
-    assert found.directions.shape == (5, 192 if space == "w+" else 64)
+    assert found.directions.shape == (5, 48 if space == "w+" else 16)
 
 
+@pytest.mark.slow
 def test_the_rotation_lowers_the_loss_of_latents_that_took_no_part(shapes) -> None:
     found = METHODS["orojar"](shapes.generator, settings(samples=64, subspace=10, whiten=False))
     assert found.options["held_out_loss"] < 0.95 * found.options["held_out_loss_before"]
 
 
-def test_whitened_directions_move_by_one_standard_deviation(shapes) -> None:
+def test_whitened_directions_move_by_one_standard_deviation(tiny) -> None:
     """Along a whitened axis S a the other whitened coordinates rest, so sigma is |S a|: S^-1 (sigma d) has length one."""
-    found = METHODS["random"](shapes.generator, settings(num=64))
-    w = shapes.generator.mapping.w(Settings().latents(shapes.generator, 20_000, 78).z).double()
+    found = METHODS["random"](tiny.generator, settings(num=16))
+    w = tiny.generator.mapping.w(Settings().latents(tiny.generator, 20_000, 78).z).double()
     whitened = torch.linalg.solve(torch.linalg.cholesky(w.T.cov()), (found.directions * found.sigma[:, None]).double().T)
     assert torch.allclose(whitened.norm(dim=0), torch.ones(len(found), dtype=torch.float64), atol=0.1)
 
@@ -130,15 +137,15 @@ def test_gram_schmidt_keeps_the_span_and_the_first_direction() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layers": (8,)}, "layers 0-7"),
-        ({"subspace": 65}, "64 dimensions"),
+        ({"layers": (6,)}, "layers 0-5"),
+        ({"subspace": 17}, "16 dimensions"),
         ({"space": "q"}, "unknown space"),
         ({"class_index": 0}, "not conditional"),
     ],
 )
-def test_settings_that_do_not_fit_the_network_are_refused(shapes, changes, message: str) -> None:
+def test_settings_that_do_not_fit_the_network_are_refused(tiny, changes, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        METHODS["orojar"](shapes.generator, settings(**changes))
+        METHODS["orojar"](tiny.generator, settings(**changes))
 
 
 def test_a_conditional_network_needs_a_class(conditional) -> None:
@@ -151,3 +158,50 @@ def test_the_customary_subspace_is_no_demand_on_a_small_space() -> None:
     generator, basis = rotated_product(4)
     found = METHODS["orojar"](generator, Settings(space="z", num=4, samples=64, subspace=10))
     assert found.options["subspace"] == 4 and alignment(found.directions, basis) > 1 - 1e-5
+
+
+def test_the_search_is_stopped_and_its_losses_taken_at_latents_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, _ = rotated_product(6)
+    record = Record(sys.modules["orojar_cli.directions.orojar"], monkeypatch)
+    found = METHODS["orojar"](generator, Settings(space="z", samples=64, subspace=6))
+    # The pilot of the subspace, the rest of the samples, what stops the search, what is held out.
+    assert [len(points) for points in record.points] == [48, 16, 16, 16]
+    record.check_apart()
+    *_, rest, stop, held_out = record.grams
+    assert torch.allclose(record.fit[48:], normalise_by_trace(rest)) and len(record.fit) == 64
+    assert torch.allclose(record.stop, normalise_by_trace(stop))
+    assert found.options["held_out_loss_before"] == orojar_loss(held_out)
+
+
+@pytest.mark.parametrize(("scales", "size"), [([1.0] * 40, 32), ([9.0] + [0.01] * 9, 4), ([1.0] * 21 + [1e-3] * 19, 20)])
+def test_the_automatic_subspace_holds_most_of_the_trace_within_limits(scales: list[float], size: int) -> None:
+    """Equal scales: 95 % of 21 are 19.95; of 40 they would be 38, and of one that rules a single one."""
+    side = math.ceil(len(scales) ** 0.5)
+    matrix = torch.eye(side * side)[:, : len(scales)] * torch.tensor(scales)
+    found = METHODS["orojar"](linear(matrix), Settings(space="z", samples=8, subspace=None))
+    assert found.options["subspace"] == size
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_no_method_touches_the_global_random_state(tiny, method: str) -> None:
+    before = torch.get_rng_state()
+    METHODS[method](tiny.generator, settings(method, samples=8, num=2))
+    if method == "ganspace":
+        METHODS[method](tiny.generator, settings(options={"activation": "b8", "num_samples": 300}, num=2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_step_of_an_optimisation_draws_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, _ = rotated_product(4)
+    drawn: list[torch.Tensor] = []
+    latents = Settings.latents
+
+    def recorded(self, generator, count, stream=0):
+        found = latents(self, generator, count, stream)
+        drawn.append(found.z)
+        return found
+
+    monkeypatch.setattr(Settings, "latents", recorded)
+    METHODS["orojar-sgd"](generator, Settings(space="z", num=4, options={"steps": 5, "batch": 8}))
+    points = torch.cat(drawn)
+    assert len(drawn) == 6 and len(points.unique(dim=0)) == len(points)

@@ -79,6 +79,7 @@ def test_the_committed_figures_are_complete_and_of_the_present_settings(tables, 
     assert all([run["seed"] for run in known["runs"]] == list(tables.SEEDS) for known in record["rows"].values())
 
 
+@pytest.mark.slow
 def test_the_command_runs_from_end_to_end(place: Path) -> None:
     command = [sys.executable, str(BENCHMARK / "tables.py"), *arguments(place, "--quick", "--rows", "SeFa")]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -145,6 +146,7 @@ def test_tables_show_spread_and_mark_the_best(tables, place: Path, monkeypatch) 
     assert (place / "page.md").read_text() == page
 
 
+@pytest.mark.slow
 def test_what_cannot_work_is_said_in_one_line(tables, place: Path) -> None:
     def failed(*more: str, **environment: str) -> str:
         command = [sys.executable, str(BENCHMARK / "tables.py"), *more]

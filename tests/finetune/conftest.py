@@ -10,14 +10,6 @@ SETTINGS = Settings(space="z", seed=1)
 QUICK = MappingOptions(steps=12, regression_steps=20, surrogate_steps=60, images=1200, frame_samples=32, batch=6, anchor_batch=128)
 
 
-@pytest.fixture
-def rough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measured at few latents: activeness, which only orders and weighs the axes of a frame, and the distance of images."""
-    monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.finetune.rotation._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.finetune.drift._IMAGES", 1000)
-
-
 @pytest.fixture(scope="session")
 def prepared():
     """(generator, anchor, surrogate, unexplained share) of the demonstration network, not to be changed."""

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.finetune.anchor import energy_distance, random_projections, sliced_wasserstein
-from orojar_cli.finetune.drift import image_shift, measure
-from orojar_cli.finetune.mapping import install_mapping, mechanism_contrast, off_diagonal_share, tune_mapping
+from orojar_cli.finetune.classes import AllClasses
+from orojar_cli.finetune.drift import Snapshot, image_shift, measure
+from orojar_cli.finetune.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, tune_mapping
 from orojar_cli.finetune.state import TrainingState
+from orojar_cli.finetune.surrogate import train_surrogate
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -103,6 +109,7 @@ def test_the_state_of_another_run_is_refused(prepared, settings, quick, tmp_path
         TrainingState(path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rough")
 def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, settings, quick, shapes) -> None:
     generator, anchor, surrogate, _ = prepared
@@ -116,3 +123,77 @@ def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, settings, quic
     assert float(after.activeness[:8].mean()) > float(after.activeness[8:].mean())
     shift, floor = image_shift(before, after)
     assert shift > floor
+
+
+def brute_energy_distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    """By the definition: every pair of different rows counts once."""
+
+    def mean(pairs) -> float:
+        distances = [float((x - y).norm()) for x, y in pairs]
+        return sum(distances) / len(distances)
+
+    within = sum(mean(itertools.permutations(sample, 2)) for sample in (a.double(), b.double()))
+    return 2 * mean(itertools.product(a.double(), b.double())) - within
+
+
+@given(st.integers(2, 5), st.integers(2, 5), st.integers(1, 3), st.integers(0, 999), st.floats(-3, 3))
+def test_the_energy_distance_counts_pairs_of_different_rows(first: int, second: int, dim: int, seed: int, shift: float) -> None:
+    a, b = normal(first, dim, seed=seed), normal(second, dim, seed=seed + 1000) + shift
+    assert float(energy_distance(a, b)) == pytest.approx(brute_energy_distance(a, b), abs=1e-3)
+    assert float(energy_distance(a, b)) == pytest.approx(float(energy_distance(b, a)), abs=1e-4)
+
+
+def test_the_energy_distance_of_small_samples_is_not_biased() -> None:
+    """Of one distribution its mean is 0, however few the rows; with the diagonal counted in it would be 0.4 here."""
+    found = torch.stack([energy_distance(normal(4, 1, seed=seed), normal(6, 1, seed=seed + 5000)) for seed in range(3000)])
+    assert abs(float(found.mean())) < 4 * float(found.std()) / 3000**0.5 < 0.1
+
+
+def test_the_surrogate_is_judged_by_samples_that_it_never_saw(settings) -> None:
+    coordinates, images = normal(900, 3), normal(900, 2, seed=1)
+    state = torch.get_rng_state()
+    first, unexplained = train_surrogate(coordinates, images, settings, 40)
+    assert torch.equal(torch.get_rng_state(), state)
+    images[-512:] = 5 * images[-512:] + 1
+    second, other = train_surrogate(coordinates, images, settings, 40)
+    assert same(first, second) and other != unexplained
+    held = images[-512:]
+    assert other == pytest.approx(float((second(coordinates[-512:]) - held).square().mean() / held.var(0, correction=0).mean()))
+
+
+@pytest.mark.usefixtures("rough")
+def test_what_a_mapping_did_is_measured_at_latents_of_no_other_use(settings, quick, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, streams = tiny.generator, {}
+
+    def recording(stage: str):
+        streams[stage] = set()
+
+        def latents(self, generator, count: int, stream: int = 0):
+            streams[stage].add(stream)
+            return draw(self, generator, count, stream)
+
+        return latents
+
+    everything, draw = AllClasses.of(settings), AllClasses.latents
+    options = replace(quick, surrogate_steps=2, steps=1, regression_steps=0, images=600)
+    monkeypatch.setattr(AllClasses, "latents", recording("training"))
+    anchor, surrogate, _ = prepare(generator, everything, options)
+    tune_mapping(generator, anchor, surrogate, everything, options)
+    for name in ("before", "after"):
+        monkeypatch.setattr(AllClasses, "latents", recording(name))
+        measure(generator, None, everything, name, samples=2)
+    # Activeness is taken at the same latents before and after, for they are compared; the images' distance needs two samples.
+    assert len(streams["before"]) == len(streams["after"]) == 3 and len(streams["before"] | streams["after"]) == 4
+    assert not streams["training"] & (streams["before"] | streams["after"])
+
+
+def test_the_floor_of_the_images_distance_is_that_of_two_halves() -> None:
+    images = normal(40, 3)
+    before, after = (Snapshot(0.0, 0.0, None, torch.zeros(1), part) for part in (images, images + 1))
+    shift, floor = image_shift(before, after)
+    assert shift == float(energy_distance(images + 1, images)) and floor == float(energy_distance(images[:20], images[20:]))
+
+
+def test_random_projections_are_inside_the_active_dimensions_where_they_should() -> None:
+    found = random_projections(torch.ones(30), 50, torch.Generator().manual_seed(0), active=4)
+    assert float(found[4:, 50:].abs().max()) == 0 and float(found[4:, :50].abs().min()) > 0

@@ -42,6 +42,7 @@ def pictures(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(
     orojar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,3 +132,16 @@ def test_the_command_under_torchrun_writes_and_prints_once(tmp_path: Path) -> No
     (folder,) = (tmp_path / "runs").iterdir()
     assert json.loads(done.stdout)["run"] == str(folder)
     assert (folder / "tuned.pkl").is_file() and (folder / "strips" / "step-000003.png").is_file()
+
+
+def test_images_that_move_further_than_the_limit_are_refused(orojar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a distance that is known: just above the limit, then just below it."""
+    monkeypatch.setattr("orojar_cli.finetune.drift.energy_distance", lambda a, b: a.new_tensor(0.0125))
+    command = ["finetune", NETWORK, "--mode", "mapping", "--steps", 1, "--images", 2000, "--seeds", 0, "--outdir", tmp_path / "runs"]
+    for limit in (("--max-shift", 0.0124), ()):  # by default it is 0.01
+        code, out, err = orojar(*command, *limit)
+        assert code == 1 and "moved by an energy distance of 0.0125" in err and "--max-shift" in err and not out
+        assert not list((tmp_path / "runs").rglob("*.pkl"))
+    code, _, err = orojar(*command, "--max-shift", 0.0126)
+    assert code == 0, err
+    assert len(list((tmp_path / "runs").rglob("tuned.pkl"))) == 1

@@ -31,6 +31,7 @@ def pictures(tmp_path: Path) -> TrainingPictures:
     return TrainingPictures(folder, 32, 3)
 
 
+@pytest.mark.slow
 def test_everything_at_once_resumes_bit_by_bit(prepared, settings, quick, shapes, pictures, tmp_path: Path) -> None:
     """Penalty with a ramp, refinement on two outputs, critic, watch: interrupted in the refinement, then continued."""
     generator, anchor, surrogate, _ = prepared
@@ -131,3 +132,12 @@ def test_another_mapping_in_a_generator_leaves_the_first_alone(shapes) -> None:
     view = with_mapping(generator, mapping)
     assert view.mapping is mapping and generator.mapping is not mapping
     assert view.synthesis is generator.synthesis
+
+
+def test_the_frozen_mapping_is_as_far_from_itself_as_its_own_samples(prepared, settings) -> None:
+    """The tuned and the frozen network are looked at in latents of their own, so nothing has the distance nought."""
+    generator, anchor, surrogate, _ = prepared
+    record = Watch(generator, anchor, surrogate, settings, images=64).measure(generator.mapping)
+    for name in ("latent", "image"):
+        assert record[f"{name}_distance"] == pytest.approx(record[f"{name}_floor"])
+    assert record["latent_floor"] > 1e-4

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import alignment, rotated_product
+from held_out import Record
+from toys import alignment, linear, rotated_product
 
 from orojar_cli import load_checkpoint, save_checkpoint
+from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions import Settings
 from orojar_cli.errors import OptionError
+from orojar_cli.finetune import rotation as rotation_module
 from orojar_cli.finetune.rotation import (
     Rotation,
     axes_as_directions,
@@ -19,6 +22,7 @@ from orojar_cli.finetune.rotation import (
     latents_after,
     rotation_as_directions,
 )
+from orojar_cli.generators.options import LayerCost
 from orojar_cli.generators.protocol import arrange
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.pictures.walk import walk_ws
@@ -71,6 +75,7 @@ def test_the_rotation_of_a_rotated_product_is_found() -> None:
     assert bool((rotation.activeness.diff() <= 0).all())
 
 
+@pytest.mark.slow
 def test_a_small_run_on_a_real_network_lowers_the_held_out_loss(shapes, tmp_path: Path) -> None:
     rotation = find_rotation(shapes.generator, Settings(space="z", samples=64))
     assert torch.allclose(rotation.matrix @ rotation.matrix.T, torch.eye(64, dtype=torch.float64), atol=1e-9)
@@ -101,3 +106,40 @@ def test_large_networks_are_measured_early_and_with_fewer_samples(shapes, condit
 def test_only_z_is_rotated(shapes) -> None:
     with pytest.raises(OptionError, match="rotates z"):
         find_rotation(shapes.generator, Settings(space="w"))
+
+
+def test_the_search_is_stopped_and_its_losses_taken_at_latents_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, _ = rotated_product(5)
+    record = Record(rotation_module, monkeypatch)
+    found = find_rotation(generator, Settings(space="z", samples=120))
+    assert [len(points) for points in record.points] == [120, 15, 24]
+    record.check_apart()
+    fit, stop, held_out = record.grams
+    for given, measured in ((record.fit, fit), (record.stop, stop)):
+        assert torch.allclose(normalise_by_trace(given), normalise_by_trace(measured))
+    assert found.loss_before == orojar_loss(held_out) and found.share_before == orojar_loss(normalise_by_trace(held_out))
+    assert (found.samples, found.held_out) == (120, 24)
+
+
+def test_axes_come_most_active_first() -> None:
+    """Pixels that no rotation mixes: the axes are the coordinates, and how far each moves its pixel orders them."""
+    generator = linear(torch.diag(torch.tensor([1.0, 3.0, 0.5, 2.0])))
+    found = find_rotation(generator, Settings(space="z", samples=16))
+    assert found.matrix.abs().argmax(1).tolist() == [1, 3, 0, 2]
+    assert bool((found.activeness.diff() < 0).all())
+
+
+@pytest.mark.parametrize(("multiplications", "samples"), [(1.0, 1024), (3.3e12 / (2 * 4 * 100), 100), (1e15, 32)])
+def test_a_default_run_has_between_32_and_1024_latents(multiplications: float, samples: int) -> None:
+    generator = linear(torch.eye(4))
+    generator.config.costs = lambda: [LayerCost(2, 8, multiplications)]
+    assert default_samples(generator, (Output(),)) == samples
+
+
+def test_a_folded_network_is_written_and_read_back_as_it_is(tiny, tmp_path: Path) -> None:
+    generator = tiny.generator
+    fold_rotation(generator, a_rotation(16).matrix)
+    assert save_checkpoint(tiny, tmp_path / "tuned.pkl") == ["mapping.fc0.weight"]
+    again = load_checkpoint(tmp_path / "tuned.pkl").generator
+    z = torch.randn(3, 16, generator=torch.Generator().manual_seed(4))
+    assert torch.equal(again(z), generator(z))

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from orojar_cli.directions import Settings
 from orojar_cli.errors import NumericalError
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.training import Stage, ramp, run_stages
-from orojar_cli.finetune.watch import has_stalled, stalled_at
+from orojar_cli.finetune.watch import Watch, has_stalled, stalled_at
 
 
 def quadratic(mapping: nn.Linear, step: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
@@ -124,3 +125,20 @@ def test_stalls_and_ramps() -> None:
     assert not has_stalled([1.0] * 50, 0)
     assert [ramp(step, 4) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert ramp(0, 0) == 1.0
+
+
+def test_held_out_losses_are_of_batches_that_no_step_trains_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step of every stage has samples of its own, the watch others, the same at every look, with all weights warmed up."""
+    trained, watched = [], []
+
+    def losses(mapping: nn.Linear, step: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
+        (trained if torch.is_grad_enabled() else watched).append((step, rng.initial_seed()))
+        return quadratic(mapping, step, rng)
+
+    monkeypatch.setattr(Watch, "measure", lambda self, mapping: {})
+    watch = Watch(None, None, None, Settings(seed=3), every=4)  # type: ignore[arg-type]
+    run_stages(linear(), (Stage("first", 8, 0.1, losses), Stage("second", 8, 0.1, losses)), 3, TrainingState(), None, watch)
+    seeds = [seed for _, seed in trained]
+    assert len(set(seeds)) == len(seeds) == 16
+    assert len(watched) == 8 and {step for step, _ in watched} == {8}
+    assert len({seed for _, seed in watched}) == 2 and not {seed for _, seed in watched} & set(seeds)

@@ -91,3 +91,26 @@ def test_a_generator_is_not_far_from_itself() -> None:
         assert low < 0.002 and high > -0.002
     assert found["frechet_distance"].value == pytest.approx(found["frechet_distance"].details["floor"], rel=0.5)
     assert distribution(noisy(0), None, settings) == []
+
+
+@pytest.mark.parametrize("measure", [kernel, energy])
+def test_of_one_distribution_the_distances_of_small_samples_are_not_biased(measure) -> None:
+    rng = torch.Generator().manual_seed(3)
+    found = np.array([measure(*torch.randn(2, 5, 2, generator=rng, dtype=torch.float64)).value for _ in range(2000)])
+    assert abs(found.mean()) < 4 * found.std() / 2000**0.5
+
+
+def test_networks_are_compared_at_independent_latents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the two networks and of the floor: no picture of one network is the other's at the same latent."""
+    drawn: list[torch.Tensor] = []
+    latents = MetricSettings.latents
+
+    def recorded(self, generator, count: int, stream: int):
+        found = latents(self, generator, count, stream)
+        drawn.append(found.z)
+        return found
+
+    monkeypatch.setattr(MetricSettings, "latents", recorded)
+    distribution(noisy(0), noisy(1), MetricSettings(images=50))
+    points = torch.cat(drawn)
+    assert len(points) == 150 and len(points.unique(dim=0)) == 150

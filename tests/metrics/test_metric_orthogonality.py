@@ -197,3 +197,9 @@ def test_a_linear_generator_has_no_hessian_and_the_normalised_one_ignores_scale(
     ]
     assert values[1]["hessian_penalty_normalised"].value == pytest.approx(values[0]["hessian_penalty_normalised"].value, rel=1e-3)
     assert values[1]["hessian_penalty"].value == pytest.approx(100 * values[0]["hessian_penalty"].value, rel=1e-3)
+
+
+def test_the_hessian_penalty_is_measured_at_no_more_than_64_latents(direction_set) -> None:
+    generator = linear(torch.randn(16, 3, generator=torch.Generator().manual_seed(1)))
+    for found in hessian(generator, direction_set(torch.eye(3)), MetricSettings(samples=80)):
+        assert (found.settings["samples"], len(found.per_latent)) == (64, 64)

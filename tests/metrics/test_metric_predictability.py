@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from toys import linear
@@ -8,7 +9,7 @@ from orojar_cli import load_directions
 from orojar_cli.errors import OptionError
 from orojar_cli.metrics import MetricSettings
 from orojar_cli.metrics import predictability as public
-from orojar_cli.metrics.predictability import PROTOCOLS, Protocol, image_pairs, predictability
+from orojar_cli.metrics.predictability import PROTOCOLS, Protocol, _train, image_pairs, predictability
 
 QUICK = Protocol(pairs=300, test_share=1 / 3, widths=(8, 8, 16, 32), joined="difference", rate=1e-2, batch=25, epochs=10, runs=2)
 
@@ -79,3 +80,22 @@ def test_three_seeds_agree_on_the_demonstration(shapes, shapes_path) -> None:
     found = load_directions(shapes_path.with_name("shapes32-directions.safetensors"))
     values = [predictability(shapes.generator, found, MetricSettings(seed=seed))[0].value for seed in range(3)]
     assert max(values) - min(values) < 0.1 and min(values) > 0.3
+
+
+def test_held_out_pairs_take_no_part_in_training() -> None:
+    """Their names turned round, what the network says of them is the same, and right where it was wrong."""
+    rng = torch.Generator().manual_seed(0)
+    inputs, targets = torch.randn(90, 1, 8, 8, generator=rng), torch.randint(0, 2, (90,), generator=rng)
+    state = torch.get_rng_state()
+    first = _train(inputs, targets, 2, 30, QUICK, 0, 0, None)
+    assert torch.equal(torch.get_rng_state(), state)
+    turned = torch.cat([1 - targets[:30], targets[30:]])
+    assert np.array_equal(_train(inputs, turned, 2, 30, QUICK, 0, 0, None), 1 - first)
+
+
+def test_the_last_epoch_is_told_apart_from_the_best(direction_set, quick: MetricSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = np.zeros((3, 100))
+    named[:, :40], named[1] = 1, 1
+    monkeypatch.setitem(predictability.__globals__, "_train", lambda *_: named)
+    last, best = predictability(linear(torch.eye(4)), direction_set(torch.eye(4)[:2]), quick)
+    assert (last.value, best.value) == (pytest.approx(0.4), 1.0)

@@ -1,0 +1,42 @@
+"""Latents of a seed: the same at every call, and independent from stream to stream."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from toys import linear
+
+from orojar_cli.directions import Settings
+from orojar_cli.finetune.classes import AllClasses
+from orojar_cli.metrics import MetricSettings
+
+GENERATOR = linear(torch.eye(4))
+
+
+@pytest.mark.parametrize("kind", [Settings, AllClasses, MetricSettings])
+def test_streams_are_independent_draws_that_can_be_repeated(kind) -> None:
+    settings = kind(seed=3)
+    streams = [settings.latents(GENERATOR, 4000, stream).z for stream in (0, 1, 10, 11, 100, 104)]
+    for first, second in itertools.combinations(streams, 2):
+        assert not (first == second).any()
+        # Of 16 correlations of 4000 pairs each the largest is seldom beyond 4 / sqrt(4000).
+        assert float((first.T @ second / 4000).abs().max()) < 0.07
+    assert torch.equal(settings.latents(GENERATOR, 4000, 10).z, streams[2])
+    assert not (kind(seed=4).latents(GENERATOR, 4000, 10).z == streams[2]).any()
+
+
+def test_every_metric_looks_at_the_latents_of_its_seed() -> None:
+    for stream in (100, 106):
+        measured = MetricSettings(seed=5).latents(GENERATOR, 8, stream)
+        assert torch.equal(measured.z, Settings(seed=5).latents(GENERATOR, 8, stream).z)
+
+
+def test_over_all_classes_z_stay_and_labels_are_drawn_anew(conditional) -> None:
+    generator, one = conditional.generator, Settings(seed=1, class_index=2)
+    found = [AllClasses.of(one).latents(generator, 500, stream) for stream in (7, 8)]
+    assert torch.equal(found[0].z, one.latents(generator, 500, 7).z)
+    assert not torch.equal(found[0].label, found[1].label)
+    shares = torch.cat([at.label for at in found]).mean(0)
+    assert torch.allclose(shares, torch.full_like(shares, 1 / generator.c_dim), atol=0.06)
