@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,7 @@ from orojar_cli.checkpoint.contents import Contents, StoredNetwork, read_content
 from orojar_cli.checkpoint.info import CheckpointInfo, describe
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.tensors import materialise
+from orojar_cli.generators.assumptions import assumptions
 from orojar_cli.generators.critic.network import Critic
 from orojar_cli.generators.networks import empty_network
 
@@ -42,6 +44,11 @@ class Checkpoint:
         """SHA-256 of the file."""
         return self.contents.sha256
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """`name=value` for each option of the generator that the file does not say."""
+        return assumptions(self.generator.config)
+
     @functools.cached_property
     def info(self) -> CheckpointInfo:
         return describe(self.contents)
@@ -60,11 +67,19 @@ class Checkpoint:
         return network.eval().requires_grad_(False).to(self.device)
 
 
-def load_checkpoint(path: str | os.PathLike[str], device: str | torch.device = "cpu", limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
-    """Read a checkpoint: StyleGAN2(-ADA) and StyleGAN3 network pickles, TensorFlow-era ones of StyleGAN2, state dictionaries of
-    StyleGAN2, ProGAN and DCGAN in torch.save files, and orojar's .safetensors.
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    limits: Limits = DEFAULT_LIMITS,
+    assume: Mapping[str, str] | None = None,
+) -> Checkpoint:
+    """Read a checkpoint: StyleGAN2(-ADA) and StyleGAN3 network pickles, TensorFlow-era ones of StyleGAN2 and of
+    the OroJaR and Hessian Penalty experiments, state dictionaries of StyleGAN2, ProGAN, DCGAN and those experiments' small GANs in
+    torch.save files, and orojar's .safetensors.
 
-    Nothing named or contained in the file is executed.  Raises InputFileError where there is no readable file,
-    NotACheckpointError, DamagedCheckpointError, UnsupportedCheckpointError or UnsafeCheckpointError otherwise.
+    Nothing named or contained in the file is executed.  `assume` gives options that the file leaves open (`checkpoint.assumptions`
+    names them with the values taken otherwise), such as {"activation": "lrelu"}; OptionError for another.
+    Raises InputFileError where there is no readable file, NotACheckpointError, DamagedCheckpointError, UnsupportedCheckpointError or
+    UnsafeCheckpointError otherwise.
     """
-    return Checkpoint(read_contents(path, limits), torch.device(device))
+    return Checkpoint(read_contents(path, limits, assume), torch.device(device))

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orojar_cli.containers.constructors import read_pickle
@@ -20,9 +20,12 @@ from orojar_cli.containers.state_dict import StateDict, find_networks
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.containers.torch_file import read_torch_stream, read_torch_zip
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.assumptions import chosen
 from orojar_cli.generators.dcgan import state_dict_reader as state_dict_dcgan
 from orojar_cli.generators.progan import state_dict_reader as state_dict_progan
+from orojar_cli.generators.progan import tensorflow_reader as tensorflow_progan
 from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
+from orojar_cli.generators.simplegan import state_dict_reader as state_dict_simplegan
 from orojar_cli.generators.stylegan2 import pickle_reader as stylegan2
 from orojar_cli.generators.stylegan2 import state_dict_reader as state_dict_stylegan2
 from orojar_cli.generators.stylegan2 import tensorflow_reader as tensorflow_stylegan2
@@ -48,12 +51,16 @@ class StoredNetwork:
 
 @dataclass
 class Contents:
-    """An open checkpoint file and what it holds.  `entries` is the top level as inert records."""
+    """An open checkpoint file and what it holds.  `entries` is the top level as inert records.
+
+    `choices` are options of the generator that the file leaves open (`generators/assumptions.py`).
+    """
 
     file: CheckpointFile
     container: str
     entries: dict[str, Any]
     limits: Limits = DEFAULT_LIMITS
+    choices: Mapping[str, str] = field(default_factory=dict)
     _networks: dict[str, StoredNetwork] = field(default_factory=dict)
 
     @property
@@ -63,8 +70,9 @@ class Contents:
 
     @property
     def critic(self) -> StoredNetwork | None:
-        """D, or None where the file has none."""
-        return self.network("D") if self.entries.get("D") is not None else None
+        """D, or None where the file has none of a family whose critics are read."""
+        known = self.entries.get("D") is not None and isinstance(self.generator.config, (StyleGAN2Config, StyleGAN3Config))
+        return self.network("D") if known else None
 
     def network(self, name: str) -> StoredNetwork:
         """The network stored under `name` ("G_ema", "G" or "D"), checked at the first request."""
@@ -72,7 +80,8 @@ class Contents:
             if self.entries.get(name) is None:
                 found = ", ".join([printable(key, 30) for key, value in self.entries.items() if value is not None][:8])
                 raise UnsupportedCheckpointError(f"not supported: {self.file.name} has no {name}; found: {found or 'nothing'}")
-            self._networks[name] = self._read(name)
+            stored = self._read(name)
+            self._networks[name] = stored if name == "D" else replace(stored, config=chosen(stored.config, self.choices))
         return self._networks[name]
 
     def _read(self, name: str) -> StoredNetwork:
@@ -85,6 +94,8 @@ class Contents:
             return StoredNetwork(*_from_state_dict(self.entries[name], name, where))
         if self.container == TENSORFLOW_PICKLE:
             network = TensorFlowNetwork(self.entries[name], where, self.limits)
+            if name != "D" and network.functions[""] == tensorflow_progan.FUNCTION:
+                return StoredNetwork(*tensorflow_progan.generator(network), frozenset(network.sources))
             config, tensors = tensorflow_stylegan2.critic(network) if name == "D" else tensorflow_stylegan2.generator(network)
             return StoredNetwork(config, tensors, frozenset(network.sources))
         tree = read_network(self.entries[name], name, self.file, self.limits)
@@ -143,14 +154,23 @@ def _from_state_dict(stored: StateDict, name: str, where: str) -> tuple[Any, Map
         return state_dict_stylegan2.generator(stored, where)
     if stored.is_progan:
         return state_dict_progan.generator(stored, where)
+    if stored.is_simplegan:
+        return state_dict_simplegan.generator(stored, where)
     return state_dict_dcgan.generator(stored, where)
 
 
-def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> Contents:
+def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, choices: Mapping[str, str] | None = None) -> Contents:
     """Open and check a checkpoint.  Nothing in it is imported, called or executed; tensor data stays in the file.
 
-    Raises InputFileError where there is no readable file, else one of the four CheckpointError classes.
+    `choices`: values of options that the file leaves open.  Raises InputFileError where there is no readable file, else one of the
+    four CheckpointError classes.
     """
+    contents = _opened(path, limits)
+    contents.choices = choices or {}
+    return contents
+
+
+def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
     file = CheckpointFile(path, limits)
     container = container_of(file)
     if container == "safetensors":

@@ -9,8 +9,9 @@ from orojar_cli.checkpoint.contents import Contents
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.module_tree import KNOWN_SOURCES
 from orojar_cli.containers.records import PersistentRecord, TensorRecord
-from orojar_cli.containers.torch_file import PassedOver
+from orojar_cli.containers.torch_file import PlainObject
 from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.assumptions import assumptions
 from orojar_cli.generators.options import LayerInfo
 
 # A hostile file can have thousands of entries; a checkpoint has five.
@@ -19,7 +20,9 @@ _ENTRIES = 32
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """Facts of a checkpoint; `layers` are G_ema's modulated layers in order, `contents` one line per top-level entry."""
+    """Facts of a checkpoint; `layers` are G_ema's modulated layers in order, `contents` one line per top-level entry,
+    `assumptions` a `name=value` for each option that the file does not say.
+    """
 
     path: str
     bytes: int
@@ -37,6 +40,7 @@ class CheckpointInfo:
     parameters: int
     layers: tuple[LayerInfo, ...]
     contents: dict[str, str]
+    assumptions: tuple[str, ...]
     sources: dict[str, str | None]
 
     @property
@@ -70,6 +74,7 @@ def describe(contents: Contents) -> CheckpointInfo:
         parameters=sum(record.numel for record in stored.tensors.values()),
         layers=tuple(config.layers()),
         contents={printable(name): _entry(contents, name, value) for name, value in list(contents.entries.items())[:_ENTRIES]},
+        assumptions=assumptions(config),
         sources={digest: KNOWN_SOURCES.get(digest) for digest in sorted(stored.sources)},
     )
 
@@ -92,6 +97,7 @@ def _entry(contents: Contents, name: str, value: Any) -> str:
     if type(value) is PersistentRecord:
         class_name = value.meta.get("class_name")
         return f"a {printable(class_name)} module (not read)"
-    if type(value) is PassedOver:
-        return "settings of the training script (not read)"
+    if type(value) is PlainObject:
+        known = value.name == "argparse.Namespace"
+        return "settings of the training script (not read)" if known else f"a {printable(value.name, 60)} object, as plain attributes"
     return f"a {type(value).__name__} (not read)"

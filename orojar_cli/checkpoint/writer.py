@@ -40,6 +40,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, als
     if path.suffix == ".safetensors":
         return _save_safetensors(checkpoint, path)
     contents = checkpoint.contents
+    if contents.choices:
+        raise OptionError(f"{path.suffix or path.name} cannot keep what was assumed ({', '.join(contents.choices)}); write .safetensors")
     if path.suffix == ".pkl" and contents.container != PYTORCH_PICKLE:
         write_pickle(checkpoint, path)
         return sorted(_changed(checkpoint, "G_ema"))

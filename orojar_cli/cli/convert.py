@@ -14,13 +14,26 @@ from orojar_cli.cli.options import download_options, json_option
 @click.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--assume",
+    "assumed",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option that SOURCE does not say; inspect lists them.",
+)
 @download_options
 @json_option
-def convert(source: str, target: Path, sha256: str | None, max_download: float | None, as_json: bool) -> None:
-    """Write the networks of SOURCE, a file or an https address, to TARGET, a .safetensors or .pkl file."""
+def convert(source: str, target: Path, assumed: tuple[str, ...], sha256: str | None, max_download: float | None, as_json: bool) -> None:
+    """Write the networks of SOURCE, a file or an https address, to TARGET, a .safetensors or .pkl file.
+
+    What some files do not say of their network (the activation of a DCGAN) --assume chooses; a .safetensors keeps it.
+    """
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.checkpoint.writer import save_checkpoint
 
-    loaded = load_checkpoint(local_file(source, sha256, max_download))
+    if any("=" not in choice for choice in assumed):
+        raise click.UsageError("--assume takes NAME=VALUE, such as activation=lrelu")
+    choices = dict(choice.split("=", 1) for choice in assumed)
+    loaded = load_checkpoint(local_file(source, sha256, max_download), assume=choices)
     save_checkpoint(loaded, target)
     result(as_json, {"out": str(target), "sha256": load_checkpoint(target).sha256}, [f"wrote {target}"])

@@ -24,6 +24,8 @@ def inspect(checkpoint: str, as_json: bool) -> None:
         f"  z {info.z_dim}, w {info.w_dim}, {info.num_ws} entries of ws, {info.mapping_layers} mapping layers, {info.parameters:,} numbers",
         f"  {info.container}, {info.bytes:,} bytes, SHA-256 {info.sha256}",
     ]
+    if info.assumptions:
+        lines.append(f"  assumed, the file does not say: {', '.join(info.assumptions)} (orojar convert --assume NAME=VALUE says otherwise)")
     for digest, known in info.sources.items():
         lines.append(f"  embedded source text {digest[:12]}…: " + (known or "unknown text, network loaded by its structure"))
     lines += [f"  {name}: {what}" for name, what in info.contents.items()]

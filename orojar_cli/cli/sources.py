@@ -39,7 +39,15 @@ def load_network(checkpoint: str | None, own: str | None, device: str) -> Checkp
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.cli.own_generator import load_own_generator
 
-    return load_checkpoint(str(checkpoint), device) if own is None else load_own_generator(own, device)
+    if own is not None:
+        return load_own_generator(own, device)
+    loaded = load_checkpoint(str(checkpoint), device)
+    if loaded.assumptions:
+        say(
+            f"{loaded.name} does not say everything of its network; assumed: {', '.join(loaded.assumptions)} "
+            "(orojar convert --assume NAME=VALUE says otherwise)"
+        )
+    return loaded
 
 
 def run_name(network: Checkpoint | OwnNetwork) -> str:

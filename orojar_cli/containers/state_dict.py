@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.torch_file import PlainObject
 from orojar_cli.errors import UnsupportedCheckpointError
 
 # In the order of preference: averaged weights first.
@@ -19,9 +21,14 @@ _CRITICS = ("d", "D", "discriminator")
 
 @dataclass(frozen=True, eq=False)
 class StateDict:
-    """The tensors of one network by name, without the prefix that data-parallel training adds."""
+    """The tensors of one network by name, without the prefix that data-parallel training adds.
+
+    `settings` are the attributes of the configuration object that some training scripts keep beside their networks: plain data of
+    any kind.
+    """
 
     tensors: dict[str, TensorRecord]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_stylegan2(self) -> bool:
@@ -37,12 +44,17 @@ class StateDict:
     def is_dcgan(self) -> bool:
         """Whether this is a stack of 4x4 convolutions that could be a DCGAN's generator."""
         kernels = [record.shape for record in self.tensors.values() if len(record.shape) == 4]
-        return len(kernels) >= 2 and all(shape[2:] == (4, 4) for shape in kernels) and kernels[-1][1] <= 4
+        return not self.is_simplegan and len(kernels) >= 2 and all(shape[2:] == (4, 4) for shape in kernels) and kernels[-1][1] <= 4
+
+    @property
+    def is_simplegan(self) -> bool:
+        """Whether these are the names of the small GANs of the OroJaR and Hessian Penalty experiments."""
+        return "layers.0.layers.conv.weight" in self.tensors or "layers.0.layers.conv.weight_orig" in self.tensors
 
     @property
     def is_generator(self) -> bool:
         """Whether this is a generator of one of these kinds."""
-        return self.is_stylegan2 or self.is_progan or self.is_dcgan
+        return self.is_stylegan2 or self.is_progan or self.is_simplegan or self.is_dcgan
 
     @property
     def is_critic(self) -> bool:
@@ -70,7 +82,10 @@ def find_networks(value: Any, name: str) -> dict[str, Any]:
     stored = known[generator]
     average = top.get("latent_avg")
     if stored.is_stylegan2 and type(average) is TensorRecord:
-        stored = StateDict(stored.tensors | {"latent_avg": average})
+        stored = replace(stored, tensors=stored.tensors | {"latent_avg": average})
+    settings = top.get("config")
+    if type(settings) is PlainObject:
+        stored = replace(stored, settings=settings.attributes)
     rest = (
         {}
         if whole is not None

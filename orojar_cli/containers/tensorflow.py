@@ -1,4 +1,4 @@
-"""TensorFlow-era StyleGAN2 files: a triple of Network records (G, D, Gs) -> our configurations and tensors."""
+"""TensorFlow-era files: a triple of Network records (G, D, Gs) -> options and variables, which the families' readers understand."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from orojar_cli.containers.records import ArrayRecord, NetworkRecord, StorageRec
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 
 _DTYPES = {"f2": "float16", "f4": "float32", "f8": "float64"}
-_OLDEST_VERSION = 4
+_OLDEST_VERSION = 3
 
 
 class TensorFlowNetwork:
-    """One network with everything its components hold: options, variables by path, build functions and source hashes."""
+    """One network with everything its components hold: version, options, variables by path, build functions and source hashes."""
 
     def __init__(self, record: Any, where: str, limits: Limits = DEFAULT_LIMITS) -> None:
         """Raises DamagedCheckpointError for records that are malformed, cyclic or too deep, UnsupportedCheckpointError for old ones."""
         self.where = where
+        self.version = 0
         self.options: dict[str, Any] = {}
         self.variables: dict[str, TensorRecord | float] = {}
         self.functions: dict[str, str] = {}
@@ -54,7 +55,7 @@ class TensorFlowNetwork:
         if type(variables) is not list:
             raise DamagedCheckpointError(f"damaged: {here} has no variables")
         if not path:
-            self.options = options  # type: ignore[assignment]
+            self.options, self.version = options, version  # type: ignore[assignment]
         self.functions[path.rstrip("/")] = function
         self.sources.add(hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest())
         for pair in variables:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from orojar_cli.containers.constructors import CheckpointMachine
@@ -29,17 +31,23 @@ _STORAGES = {
     "ByteStorage": ("uint8", 1),
     "BoolStorage": ("bool", 1),
 }
-# Training scripts keep their command line in the checkpoint.  It is passed over.
-_PASSED_OVER = ("argparse", "Namespace")
-_TOKENS = {pair: Token(*pair) for pair in (*_CALLS, *(("torch", name) for name in _STORAGES), _PASSED_OVER)}
+# Training scripts keep their command line in the checkpoint.
+_NAMESPACE = ("argparse", "Namespace")
+_TOKENS = {pair: Token(*pair) for pair in (*_CALLS, *(("torch", name) for name in _STORAGES), _NAMESPACE)}
+# They also keep objects of their own classes.  What belongs to Python or to the libraries is none of those.
+_NOT_THEIR_OWN = sys.stdlib_module_names | {"__builtin__", "cPickle", "commands", "copy_reg", "numpy", "torch", "torch_utils", "dnnlib"}
 # What protocol 2 has; the outer pickles of network files have more.
 _OPCODES = b"(NJKMX}]suatqcGhjrRQb)e\x81\x85\x86\x87\x88\x89\x8a"
 _KEY = re.compile(r"[0-9]{1,20}\Z")
 _Locate = Callable[[str, str, int], Span]  # key, storage type, number of elements
 
 
-class PassedOver:
-    """An object whose contents do not matter."""
+@dataclass(eq=False)
+class PlainObject:
+    """An object of a class that is never looked up: the name it is given in the file, and its attributes as plain data."""
+
+    name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class TorchMachine(CheckpointMachine):
@@ -51,6 +59,7 @@ class TorchMachine(CheckpointMachine):
     def __init__(self, cursor: Cursor, budget: Budget, locate: _Locate) -> None:
         self.locate = locate
         self.storages: dict[str, StorageRecord] = {}
+        self.classes: dict[tuple[str, str], Token] = {}
         super().__init__(cursor, budget)
 
     def known_tokens(self) -> dict[tuple[str, str], Token]:
@@ -61,18 +70,42 @@ class TorchMachine(CheckpointMachine):
         items = [str(item) if index % 2 == 0 and type(item) is int else item for index, item in enumerate(items)]
         super().set_items(target, items)
 
+    def global_token(self, module: str, name: str) -> Token:
+        """A known name, or one of the trainer's own classes, of which there may be objects; it is never called."""
+        if (module, name) in _TOKENS or module.partition(".")[0] in _NOT_THEIR_OWN or not all(map(str.isidentifier, module.split("."))):
+            return super().global_token(module, name)
+        return self.classes.setdefault((module, name), Token(module, name))
+
+    def _is_their_own(self, token: Any) -> bool:
+        return type(token) is Token and self.classes.get((token.module, token.name)) is token
+
+    def _reduce(self) -> None:
+        token = self.stack[-2] if len(self.stack) > 1 else None
+        if token is not None and self._is_their_own(token):
+            super().global_token(token.module, token.name)
+        super()._reduce()
+
     def _newobj(self) -> None:
         arguments, token = self.pop(), self.pop()
-        if token is not _TOKENS[_PASSED_OVER] or type(arguments) is not tuple or arguments:
+        if not (token is _TOKENS[_NAMESPACE] or self._is_their_own(token)) or type(arguments) is not tuple or arguments:
             raise self._not_data("creates an object that is not data")
-        self.push(PassedOver())
+        self.push(PlainObject(f"{token.module}.{token.name}"))
+
+    def top(self, kind: type) -> Any:
+        """As for networks; an object can be filled as a dictionary, whose items are its attributes, or as a list, which is not kept."""
+        value = self.stack[-1] if len(self.stack) > (self.marks[-1] if self.marks else 0) else None
+        if type(value) is PlainObject and kind in (dict, list):
+            return value.attributes if kind is dict else []
+        return super().top(kind)
 
     def _build(self) -> None:
         state = self.pop()
         target = self.pop()
         # A state dictionary carries the version numbers of its modules as an attribute.
-        if type(state) is not dict or type(target) not in (dict, PassedOver):
+        if type(state) is not dict or type(target) not in (dict, PlainObject):
             raise self._not_data("changes an object that is already made")
+        if type(target) is PlainObject:
+            target.attributes = state
         self.push(target)
 
     def _not_data(self, what: str) -> UnsafeCheckpointError:

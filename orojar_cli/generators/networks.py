@@ -13,6 +13,8 @@ from orojar_cli.generators.dcgan.config import DCGANConfig
 from orojar_cli.generators.dcgan.network import DCGAN
 from orojar_cli.generators.progan.config import ProGANConfig
 from orojar_cli.generators.progan.network import ProGAN
+from orojar_cli.generators.simplegan.config import SimpleGANConfig
+from orojar_cli.generators.simplegan.network import SimpleGAN
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config
 from orojar_cli.generators.stylegan2.network import StyleGAN2
 from orojar_cli.generators.stylegan3.config import StyleGAN3Config
@@ -23,6 +25,7 @@ _NETWORKS: dict[type, Any] = {
     StyleGAN3Config: StyleGAN3,
     ProGANConfig: ProGAN,
     DCGANConfig: DCGAN,
+    SimpleGANConfig: SimpleGAN,
     CriticConfig: Critic,
 }
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orojar_cli.generators.options import LayerInfo, checked
 
 START = 4  # pixels along a side of the first layer's output
+OUTPUTS = ("linear", "tanh", "sigmoid")
 
 
 @dataclass(frozen=True)
 class IdentityMapping:
-    """The mapping of a generator without one: w is z."""
+    """The mapping of a generator without one: w is z, followed by the label where there is one."""
 
     z_dim: int
+    c_dim: int = 0
     num_layers: int = 0
     w_avg_beta: float | None = None
 
@@ -22,29 +24,28 @@ class IdentityMapping:
 class UnmappedConfig:
     """A first layer turns z into 4x4 pixels of `channels[0]` channels; each further entry of `channels` doubles the resolution.
 
-    The families derive from it.
+    The families derive from it.  `assumed` names the options that the file did not say (`assumptions.py`).
     """
 
     z_dim: int
     channels: tuple[int, ...]
+    c_dim: int = field(default=0, kw_only=True)
+    assumed: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         checked("z_dim", self.z_dim, 1, 8192)
+        checked("c_dim", self.c_dim, 0, 8192)
         checked("number of resolutions", len(self.channels), 2, 10)
         for width in self.channels:
             checked("channels", width, 1, 8192)
 
     @property
     def mapping(self) -> IdentityMapping:
-        return IdentityMapping(self.z_dim)
-
-    @property
-    def c_dim(self) -> int:
-        return 0
+        return IdentityMapping(self.z_dim, self.c_dim)
 
     @property
     def w_dim(self) -> int:
-        return self.z_dim
+        return self.z_dim + self.c_dim
 
     @property
     def num_ws(self) -> int:
@@ -64,5 +65,5 @@ class UnmappedConfig:
         return self.resolutions[-1]
 
     def layers(self) -> list[LayerInfo]:
-        """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, z_dim]."""
+        """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, w_dim]."""
         return [LayerInfo("first", 0, START, START * START * self.channels[0], self.channels[0])]

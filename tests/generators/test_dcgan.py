@@ -9,7 +9,8 @@ from torch.func import jvp, vmap
 
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.writer import save_checkpoint
-from orojar_cli.directions import Settings, sefa
+from orojar_cli.directions import Settings
+from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.finetune.rotation import fold_rotation
 

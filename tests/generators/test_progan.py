@@ -1,4 +1,4 @@
-"""ProGANs from state dictionaries: deduced from shapes, and computing what the paper's Table 2 says, written down in numpy."""
+"""ProGANs from state dictionaries: deduced from shapes, and computing the paper's Table 2 as that layout means it, written in numpy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.info import describe
 from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.cli import main
-from orojar_cli.directions import Settings, sefa
+from orojar_cli.directions import Settings
+from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.finetune.rotation import fold_rotation
 from orojar_cli.generators.networks import empty_network
@@ -48,34 +49,42 @@ def saved(path: Path, tensors: dict[str, torch.Tensor] | None = None, key: str |
     return path
 
 
-def by_hand(tensors: dict[str, torch.Tensor], z: np.ndarray) -> np.ndarray:
+def by_hand(tensors: dict[str, torch.Tensor], z: np.ndarray, fade: float = 0.0, slope: float = 0.2, equalised: bool = True) -> np.ndarray:
     """The image [R, R, C] of one z [z_dim], pixel by pixel in float64."""
     numbers = {name: tensor.double().numpy() for name, tensor in tensors.items()}
 
+    def layer(name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Weight and bias; the bias is scaled too."""
+        weight, bias = numbers[f"{name}.module.weight"], numbers[f"{name}.module.bias"]
+        gain = np.sqrt(2 / weight[0].size) if equalised else 1
+        return gain * weight, gain * bias
+
     def finish(x: np.ndarray) -> np.ndarray:
-        x = np.where(x < 0, 0.2 * x, x)
+        x = np.where(x < 0, slope * x, x)
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-8)
 
     def convolve(x: np.ndarray, name: str) -> np.ndarray:
-        weight, bias = numbers[f"{name}.module.weight"], numbers[f"{name}.module.bias"]
+        weight, bias = layer(name)
         padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
         result = np.empty((*x.shape[:2], len(weight)))
         for row, column in np.ndindex(*x.shape[:2]):
             window = padded[row : row + 3, column : column + 3]
-            result[row, column] = np.sqrt(2 / weight[0].size) * np.einsum("yxi,oiyx->o", window, weight) + bias
+            result[row, column] = np.einsum("yxi,oiyx->o", window, weight) + bias
         return finish(result)
 
+    def image(x: np.ndarray, level: int) -> np.ndarray:
+        weight, bias = layer(f"toRGBLayers.{level}")
+        return x @ weight[:, :, 0, 0].T + bias
+
     z = z / np.sqrt((z**2).mean() + 1e-8)
-    matrix = numbers["formatLayer.module.weight"]
-    x = np.sqrt(2 / len(z)) * matrix @ z + numbers["formatLayer.module.bias"]
-    x = convolve(finish(x.reshape(-1, 4, 4).transpose(1, 2, 0)), "groupScale0.0")
+    matrix, bias = layer("formatLayer")
+    x = convolve(finish((matrix @ z + bias).reshape(-1, 4, 4).transpose(1, 2, 0)), "groupScale0.0")
     level = 0
     while f"scaleLayers.{level}.0.module.weight" in tensors:
-        x = x.repeat(2, 0).repeat(2, 1)
+        before, x = x, x.repeat(2, 0).repeat(2, 1)
         x = convolve(convolve(x, f"scaleLayers.{level}.0"), f"scaleLayers.{level}.1")
         level += 1
-    weight = numbers[f"toRGBLayers.{level}.module.weight"][:, :, 0, 0]
-    return np.sqrt(2 / weight.shape[1]) * x @ weight.T + numbers[f"toRGBLayers.{level}.module.bias"]
+    return (1 - fade) * image(x, level) + fade * image(before, level - 1).repeat(2, 0).repeat(2, 1)
 
 
 @pytest.mark.parametrize("key", ["netG", "netG_state_dict", "avgG", None])

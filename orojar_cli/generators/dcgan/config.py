@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.options import LayerCost, Shapes, checked
-from orojar_cli.generators.unmapped_config import START, UnmappedConfig
+from orojar_cli.generators.options import LayerCost, Shapes, checked, checked_choice, checked_number
+from orojar_cli.generators.transposed_config import KERNEL, NORM, transposed_costs
+from orojar_cli.generators.unmapped_config import OUTPUTS, UnmappedConfig
 
-KERNEL = START  # the first convolution sees one pixel and gives all of its kernel
+# What tensors do not show.
+ASSUMED = ("activation", "norm_epsilon", "output")
+ACTIVATIONS = ("relu", "lrelu", "elu", "selu")
 
 
 @dataclass(frozen=True)
@@ -16,16 +19,23 @@ class DCGANConfig(UnmappedConfig):
     """Transposed 4x4 convolutions: the first turns z into 4x4 pixels, each further one doubles them.
 
     `channels` are the layers' outputs, the last the image's; `norms` and `biases` say which layers have a batch normalisation
-    and which convolutions a bias.  Between layers is a ReLU, at the end tanh.
+    and which convolutions a bias.  Tensors show neither the `activation` between layers nor the epsilon of the normalisations
+    nor the last activation, `output`.
     """
 
     norms: tuple[bool, ...]
     biases: tuple[bool, ...]
+    activation: str = "relu"
+    norm_epsilon: float = 1e-5
+    output: str = "tanh"
     family: str = field(default="DCGAN", init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checked("img_channels", self.channels[-1], 1, 4)
+        checked_choice("activation", self.activation, ACTIVATIONS)
+        checked_number("norm_epsilon", self.norm_epsilon, 1.0)
+        checked_choice("output", self.output, OUTPUTS)
         if not len(self.channels) == len(self.norms) == len(self.biases) or self.norms[-1]:
             raise UnsupportedCheckpointError("not supported: a DCGAN with a normalisation behind its last layer")
 
@@ -46,24 +56,20 @@ class DCGANConfig(UnmappedConfig):
         return self.channels[-1]
 
     def costs(self) -> list[LayerCost]:
-        """What every transposed convolution costs: each output pixel of a stride of 2 sees a quarter of the kernel."""
-        costs = [LayerCost(KERNEL, KERNEL**2 * self.channels[0], self.z_dim * KERNEL**2 * self.channels[0])]
-        for resolution, inputs, outputs in zip(self.resolutions[1:], self.channels[:-1], self.channels[1:], strict=True):
-            pixels = resolution**2
-            costs.append(LayerCost(resolution, inputs * pixels // 4 + outputs * pixels, inputs * outputs * KERNEL**2 // 4 * pixels))
-        return costs
+        """What every transposed convolution costs."""
+        return transposed_costs(self)
 
     def shapes(self, prefix: str = "synthesis.") -> Shapes:
         """Name and shape of every tensor."""
-        shapes: Shapes = {f"{prefix}first.affine.weight": (KERNEL * KERNEL * self.channels[0], self.z_dim)}
+        shapes: Shapes = {f"{prefix}first.affine.weight": (KERNEL * KERNEL * self.channels[0], self.w_dim)}
         for index, (inputs, outputs) in enumerate(zip(self.channels[:-1], self.channels[1:], strict=True), 1):
             shapes[f"{prefix}conv{index}.weight"] = (inputs, outputs, KERNEL, KERNEL)
         for index, (width, norm, bias) in enumerate(zip(self.channels, self.norms, self.biases, strict=True)):
             if bias:
                 shapes[f"{prefix}{self.name(index)}.bias"] = (width,)
             if norm:
-                shapes |= {f"{prefix}norm{index}.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
-        return shapes | {"mapping.w_avg": (self.z_dim,)}
+                shapes |= {f"{prefix}norm{index}.{part}": (width,) for part in NORM}
+        return shapes | {"mapping.w_avg": (self.w_dim,)}
 
     @staticmethod
     def name(index: int) -> str:

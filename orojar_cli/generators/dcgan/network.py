@@ -2,69 +2,39 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from orojar_cli.generators.dcgan.config import KERNEL, DCGANConfig
-from orojar_cli.generators.unmapped import UnmappedGenerator, UnmappedSynthesis
+from orojar_cli.generators.dcgan.config import DCGANConfig
+from orojar_cli.generators.transposed import BatchNormalisation, FirstConvolution
+from orojar_cli.generators.transposed_config import KERNEL
+from orojar_cli.generators.unmapped import UnmappedGenerator, UnmappedSynthesis, output_activation
 
-_EPSILON = 1e-5  # of the batch normalisation
-
-
-class _First(nn.Module):
-    """The first transposed convolution, whose input is one pixel: a matrix from z to 4x4 pixels."""
-
-    def __init__(self, config: DCGANConfig) -> None:
-        super().__init__()
-        width = config.channels[0]
-        self.affine = nn.Linear(config.z_dim, width * KERNEL * KERNEL, bias=False)
-        self.bias = nn.Parameter(torch.empty(width)) if config.biases[0] else None
-
-    def forward(self, w: Tensor) -> Tensor:
-        x = self.affine(w).unflatten(1, (-1, KERNEL, KERNEL))
-        return x if self.bias is None else x + self.bias[:, None, None]
-
-
-class _Normalisation(nn.Module):
-    """Batch normalisation with the statistics of training."""
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.empty(width)), nn.Parameter(torch.empty(width))
-        self.register_buffer("running_mean", torch.empty(width))
-        self.register_buffer("running_var", torch.empty(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.weight * (self.running_var + _EPSILON).rsqrt()
-        return x * scale[:, None, None] + (self.bias - self.running_mean * scale)[:, None, None]
+_ACTIVATIONS = {"relu": F.relu, "lrelu": lambda x: F.leaky_relu(x, 0.2), "elu": F.elu, "selu": F.selu}
 
 
 class DCGANSynthesis(UnmappedSynthesis):
-    """ws [N, 1, z_dim] -> images [N, C, R, R] in [-1, 1]."""
+    """ws [N, 1, w_dim] -> images [N, C, R, R], with the usual tanh in [-1, 1]."""
 
     def __init__(self, config: DCGANConfig) -> None:
         super().__init__(config)
-        self.first = _First(config)
+        self.first = FirstConvolution(config.w_dim, config.channels[0], config.biases[0])
         for index, (inputs, outputs) in enumerate(zip(config.channels[:-1], config.channels[1:], strict=True), 1):
             self.add_module(f"conv{index}", nn.ConvTranspose2d(inputs, outputs, KERNEL, stride=2, padding=1, bias=config.biases[index]))
         for index, norm in enumerate(config.norms):
             if norm:
-                self.add_module(f"norm{index}", _Normalisation(config.channels[index]))
+                self.add_module(f"norm{index}", BatchNormalisation(config.channels[index], config.norm_epsilon))
 
     def features(self, x: Tensor, index: int) -> Tensor:
-        """Convolution, normalisation if there is one, ReLU."""
+        """Convolution, normalisation if there is one, activation."""
         x = self.get_submodule(self.config.name(index))(x)
         if self.config.norms[index]:
             x = self.get_submodule(f"norm{index}")(x)
-        return F.relu(x)
+        return _ACTIVATIONS[self.config.activation](x)
 
     def image(self, x: Tensor) -> Tensor:
-        """The last convolution and tanh."""
-        return torch.tanh(self.get_submodule(self.config.name(len(self.config.channels) - 1))(x))
+        """The last convolution and the output's activation."""
+        return output_activation(self.get_submodule(self.config.name(len(self.config.channels) - 1))(x), self.config.output)
 
 
 class DCGAN(UnmappedGenerator):

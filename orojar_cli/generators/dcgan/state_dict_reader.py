@@ -1,4 +1,8 @@
-"""State dictionaries of DCGAN generators -> our configuration and tensors, deduced from the shapes in their order."""
+"""State dictionaries of DCGAN generators -> our configuration and tensors, deduced from the shapes in their order.
+
+What is between the convolutions, the epsilon of the normalisations and the last activation do not show in tensors: they are the paper's
+unless the layout or a configuration object says more, and named as assumed.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,12 @@ from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.state_dict import StateDict
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.dcgan.config import KERNEL, DCGANConfig
+from orojar_cli.generators.dcgan.config import ASSUMED, DCGANConfig
+from orojar_cli.generators.transposed_config import MATRIX, NORM
+from orojar_cli.generators.zoo_settings import ZooSettings
 
-_NORM = ("weight", "bias", "running_mean", "running_var")
-_MATRIX = Form(
-    lambda shape: (shape[1], shape[0] // KERNEL**2, KERNEL, KERNEL),
-    lambda tensor: tensor.flatten(1).T.contiguous(),
-    lambda tensor: tensor.T.unflatten(1, (-1, KERNEL, KERNEL)),
-)
+# The layout of pytorch_GAN_zoo, whose activations and epsilon are known and whose configuration object tells the rest.
+_ZOO = "formatLayer.weight"
 
 
 def generator(stored: StateDict, where: str) -> tuple[DCGANConfig, dict[str, TensorRecord | DerivedRecord]]:
@@ -39,19 +41,27 @@ def generator(stored: StateDict, where: str) -> tuple[DCGANConfig, dict[str, Ten
     if any(before[1] != after[0] for before, after in itertools.pairwise(shapes)):
         raise UnsupportedCheckpointError(f"not supported: {where} has convolutions that do not follow each other")
     count = len(convolutions)
+    output, c_dim = "tanh", 0
+    assumed: tuple[str, ...] = ASSUMED
+    if _ZOO in tensors:
+        settings = ZooSettings(stored.settings, where)
+        output, c_dim, assumed = settings.output("DCGAN"), settings.c_dim(), tuple(settings.assumed)
     config = DCGANConfig(
-        z_dim=shapes[0][0],
+        z_dim=shapes[0][0] - c_dim,
         channels=tuple(shape[1] for shape in shapes),
         norms=tuple(index in norms for index in range(count)),
         biases=tuple(f"{module}.bias" in tensors for module in convolutions),
+        output=output,
+        c_dim=c_dim,
+        assumed=assumed,
     )
     rules: dict[str, tuple[str, Form]] = {}
     for index, module in enumerate(convolutions):
         ours = f"synthesis.{config.name(index)}"
-        rules[f"{ours}.weight" if index else f"{ours}.affine.weight"] = f"{module}.weight", PLAIN if index else _MATRIX
+        rules[f"{ours}.weight" if index else f"{ours}.affine.weight"] = f"{module}.weight", PLAIN if index else MATRIX
         if config.biases[index]:
             rules[f"{ours}.bias"] = f"{module}.bias", PLAIN
         if config.norms[index]:
-            rules |= {f"synthesis.norm{index}.{part}": (f"{norms[index]}.{part}", PLAIN) for part in _NORM}
-    average = {"mapping.w_avg": constant((config.z_dim,), 0.0)}
+            rules |= {f"synthesis.norm{index}.{part}": (f"{norms[index]}.{part}", PLAIN) for part in NORM}
+    average = {"mapping.w_avg": constant((config.w_dim,), 0.0)}
     return config, derive(dict(tensors), config.shapes(), rules, where) | average

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from orojar_cli.generators.options import LayerCost, Shapes, checked
-from orojar_cli.generators.unmapped_config import START, UnmappedConfig
+from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.options import LayerCost, Shapes, checked, checked_choice
+from orojar_cli.generators.unmapped_config import OUTPUTS, START, UnmappedConfig
 
 KERNEL = 3
 
@@ -14,16 +15,31 @@ KERNEL = 3
 class ProGANConfig(UnmappedConfig):
     """A linear layer from z to 4x4 pixels and a convolution; then, for every doubling, nearest upsampling and two convolutions.
 
-    `channels` are the blocks' outputs from 4x4 up.  Behind every layer are a leaky ReLU and a pixel normalisation; a linear 1x1
-    convolution makes the image of `img_channels` from the last block.
+    `channels` are the blocks' outputs from 4x4 up.  Behind every layer are a leaky ReLU of `slope` and a pixel normalisation; a 1x1
+    convolution makes the image of `img_channels` from the last block, and `output` its numbers.
+    Implementations differ: `normalised_latent` brings z to unit second moment first, `bare_start` leaves out what is behind the
+    linear layer, `equalised` weights are scaled by sqrt(2 / fan-in) when used, and with `scaled_bias` their biases too.  With
+    `fade` > 0 the network stopped while growing: that share of the image still comes from the block before the last.
     """
 
     img_channels: int = 3
+    normalised_latent: bool = True
+    bare_start: bool = False
+    equalised: bool = True
+    scaled_bias: bool = True
+    slope: float = 0.2
+    output: str = "linear"
+    fade: float = 0.0
     family: str = field(default="ProGAN", init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checked("img_channels", self.img_channels, 1, 4)
+        checked_choice("output", self.output, OUTPUTS)
+        for name, high in (("slope", 1.0), ("fade", 0.999999)):
+            value = getattr(self, name)
+            if type(value) is not float or not 0 <= value <= high:
+                raise UnsupportedCheckpointError(f"not supported: {name} = {ascii(value)[:60]} (numbers from 0 to below 1 are)")
 
     @property
     def synthesis(self) -> ProGANConfig:
@@ -31,7 +47,7 @@ class ProGANConfig(UnmappedConfig):
 
     @property
     def architecture(self) -> str:
-        return "progressively grown"
+        return "progressively grown" + (f", {self.fade:.0%} of the image from {self.resolutions[-2]} pixels" if self.fade else "")
 
     def convolutions(self) -> list[tuple[str, int, int, int]]:
         """(name, resolution, inputs, outputs) of every 3x3 convolution in the order of execution."""
@@ -44,7 +60,7 @@ class ProGANConfig(UnmappedConfig):
     def costs(self) -> list[LayerCost]:
         """What the first layer, every convolution and the last 1x1 convolution cost."""
         first = START**2 * self.channels[0]
-        costs = [LayerCost(START, self.z_dim + first, self.z_dim * first)]
+        costs = [LayerCost(START, self.w_dim + first, self.w_dim * first)]
         for _, resolution, inputs, outputs in self.convolutions():
             costs.append(LayerCost(resolution, (inputs + outputs) * resolution**2, inputs * outputs * KERNEL**2 * resolution**2))
         pixels, width = self.img_resolution**2, self.channels[-1]
@@ -53,11 +69,10 @@ class ProGANConfig(UnmappedConfig):
     def shapes(self, prefix: str = "synthesis.") -> Shapes:
         """Name and shape of every tensor."""
         first = START**2 * self.channels[0]
-        shapes: Shapes = {f"{prefix}first.affine.weight": (first, self.z_dim), f"{prefix}first.affine.bias": (first,)}
+        shapes: Shapes = {f"{prefix}first.affine.weight": (first, self.w_dim), f"{prefix}first.affine.bias": (first,)}
         for name, _, inputs, outputs in self.convolutions():
             shapes |= {f"{prefix}{name}.weight": (outputs, inputs, KERNEL, KERNEL), f"{prefix}{name}.bias": (outputs,)}
-        shapes |= {
-            f"{prefix}torgb.weight": (self.img_channels, self.channels[-1], 1, 1),
-            f"{prefix}torgb.bias": (self.img_channels,),
-        }
-        return shapes | {"mapping.w_avg": (self.z_dim,)}
+        for name, width in {"torgb": self.channels[-1], "torgb_before": self.channels[-2]}.items():
+            if name == "torgb" or self.fade:
+                shapes |= {f"{prefix}{name}.weight": (self.img_channels, width, 1, 1), f"{prefix}{name}.bias": (self.img_channels,)}
+        return shapes | {"mapping.w_avg": (self.w_dim,)}

@@ -1,6 +1,7 @@
 """State dictionaries of ProGAN generators in their widespread PyTorch layout (`formatLayer`, `scaleLayers`…) -> ours.
 
-Everything is deduced from the shapes.  Weights are stored with unit variance, as ours are.
+Sizes are deduced from the shapes; what tensors do not show is in the trainer's configuration object, where the file has it.
+Weights are stored with unit variance, as ours are, and the biases are scaled with them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.options import Shapes
 from orojar_cli.generators.progan.config import ProGANConfig
 from orojar_cli.generators.unmapped_config import START
+from orojar_cli.generators.zoo_settings import ZooSettings
 
 _TO_RGB = re.compile(r"toRGBLayers\.(\d{1,3})\.module\.(weight|bias)\Z")
 _FIRST = "formatLayer.module.weight"
@@ -24,29 +26,33 @@ _FIRST = "formatLayer.module.weight"
 def generator(stored: StateDict, where: str) -> tuple[ProGANConfig, dict[str, TensorRecord | DerivedRecord]]:
     """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError.
 
-    The image is made by the last `toRGBLayers` alone: the network is taken to be fully grown (the fading weight alpha is 0 and no part
-    of a state dictionary), and the other ones, which only served growing, are checked and left out.
+    The image is made by the last `toRGBLayers`, in a network that stopped while growing with the one before it; the other ones are
+    checked and left out.
     """
-    config = _config(stored.tensors, where)
+    config = _config(stored, where)
     last = len(config.channels) - 1
     theirs = {"synthesis.first.affine": "formatLayer", "synthesis.b4.conv1": "groupScale0.0", "synthesis.torgb": f"toRGBLayers.{last}"}
+    if config.fade:
+        theirs["synthesis.torgb_before"] = f"toRGBLayers.{last - 1}"
     for level, resolution in enumerate(config.resolutions[1:]):
         theirs |= {f"synthesis.b{resolution}.conv{index}": f"scaleLayers.{level}.{index}" for index in (0, 1)}
     rules: dict[str, tuple[str, Form]] = {
         f"{ours}.{part}": (f"{name}.module.{part}", PLAIN) for ours, name in theirs.items() for part in ("weight", "bias")
     }
-    outgrown = {name: record for name, record in stored.tensors.items() if (match := _TO_RGB.match(name)) and int(match[1]) < last}
+    kept = last - bool(config.fade)  # the first of the layers that make the image
+    outgrown = {name: record for name, record in stored.tensors.items() if (match := _TO_RGB.match(name)) and int(match[1]) < kept}
     shapes: Shapes = {}
-    for level, width in enumerate(config.channels[:-1]):
+    for level, width in enumerate(config.channels[:kept]):
         shapes[f"toRGBLayers.{level}.module.weight"] = config.img_channels, width, 1, 1
         shapes[f"toRGBLayers.{level}.module.bias"] = (config.img_channels,)
     check_tensors(outgrown, shapes, where)
     used = {name: record for name, record in stored.tensors.items() if name not in outgrown}
-    average = {"mapping.w_avg": constant((config.z_dim,), 0.0)}
+    average = {"mapping.w_avg": constant((config.w_dim,), 0.0)}
     return config, derive(dict(used), config.shapes(), rules, where) | average
 
 
-def _config(tensors: dict[str, TensorRecord], where: str) -> ProGANConfig:
+def _config(stored: StateDict, where: str) -> ProGANConfig:
+    tensors = stored.tensors
     levels = next(index for index in itertools.count() if f"scaleLayers.{index}.0.module.weight" not in tensors)
     heads = next(index for index in itertools.count() if f"toRGBLayers.{index}.module.weight" not in tensors)
     if not 1 <= levels <= 9 or heads != levels + 1:
@@ -59,4 +65,18 @@ def _config(tensors: dict[str, TensorRecord], where: str) -> ProGANConfig:
         raise DamagedCheckpointError(f"damaged: {where} has a first layer or a layer that makes images with a wrong number of axes")
     if first[0] != START**2 * shapes[0][1]:
         raise DamagedCheckpointError(f"damaged: {where}.{_FIRST} has {first[0]} rows, its first block needs {START**2 * shapes[0][1]}")
-    return ProGANConfig(first[1], tuple(shape[1] for shape in shapes), shapes[-1][0])
+    settings = ZooSettings(stored.settings, where)
+    if settings.attributes.get("perChannelNormalization", True) is not True:
+        raise UnsupportedCheckpointError(f"not supported: {where} was made without perChannelNormalization")
+    c_dim = settings.c_dim()
+    return ProGANConfig(
+        first[1] - c_dim,
+        tuple(shape[1] for shape in shapes),
+        shapes[-1][0],
+        c_dim=c_dim,
+        equalised=settings.said("equalizedlR", "equalised", True),
+        slope=settings.said("leakyReluLeak", "slope", 0.2),
+        fade=settings.said("alpha", "fade", 0.0),
+        output=settings.output("WGANGP"),
+        assumed=tuple(settings.assumed),
+    )

@@ -18,6 +18,7 @@ from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisCon
 
 Tensors = dict[str, TensorRecord | DerivedRecord]
 
+_OLDEST_VERSION = 4
 _FUNCTIONS = {
     "generator": {"": {"G_main"}, "mapping": {"G_mapping"}, "synthesis": {"G_synthesis_stylegan2", "G_synthesis_stylegan_revised"}},
     "critic": {"": {"D_stylegan2", "D_stylegan"}},
@@ -44,6 +45,8 @@ def _options(network: TensorFlowNetwork, kind: str, known: set[str]) -> dict[str
         function = network.functions.get(path)
         if function not in functions:
             raise UnsupportedCheckpointError(f"not supported: {where} is built by {printable(function)} (StyleGAN2's networks are read)")
+    if network.version < _OLDEST_VERSION:
+        raise UnsupportedCheckpointError(f"not supported: {where} uses an old version of the container for StyleGAN2's networks")
     unknown = sorted(set(given) - known - _SHARED - _IGNORED - set(_FIXED))
     if unknown:
         raise UnsupportedCheckpointError(f"not supported: {where} has the option {printable(unknown[0])}, which orojar does not know")

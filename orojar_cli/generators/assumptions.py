@@ -1,0 +1,47 @@
+"""What a file leaves open: options that change the picture, show in no tensor, and that no setting in the file tells.
+
+A configuration takes the usual value for such an option and names it in `assumed`.  Whoever knows better chooses (`chosen`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from orojar_cli.errors import OptionError, UnsupportedCheckpointError
+
+
+def assumptions(config: Any) -> tuple[str, ...]:
+    """One `name=value` for each option that the file does not say."""
+    return tuple(f"{name}={getattr(config, name)}" for name in getattr(config, "assumed", ()))
+
+
+def chosen(config: Any, choices: Mapping[str, str]) -> Any:
+    """`config` with what its file does not say chosen: option name -> value as text.
+
+    Raises OptionError for an option that is not open, and for a value that it cannot have.
+    """
+    values = {}
+    for name, text in choices.items():
+        if name not in getattr(config, "assumed", ()):
+            open_options = ", ".join(getattr(config, "assumed", ())) or "nothing"
+            raise OptionError(f"{name} cannot be chosen for this {config.family}: its file leaves open {open_options}")
+        values[name] = _parsed(name, text, type(getattr(config, name)))
+    if not values:
+        return config
+    try:
+        result = dataclasses.replace(config, **values, assumed=tuple(name for name in config.assumed if name not in values))
+    except UnsupportedCheckpointError as error:
+        raise OptionError(str(error).removeprefix("not supported: ")) from None
+    if result.shapes() != config.shapes():
+        raise OptionError(f"{', '.join(values)} would need tensors that were not read; it cannot be chosen")
+    return result
+
+
+def _parsed(name: str, text: str, kind: type) -> Any:
+    """`text` as an option's value of type `kind`."""
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise OptionError(f"{name} = {ascii(text)[:60]} is not {'true or false' if kind is bool else 'a number'}") from None

@@ -1,0 +1,125 @@
+"""The ProGAN pickles of the OroJaR and Hessian Penalty experiments (`4x4/Dense`, `8x8/Conv0_up`…) -> our configuration and tensors.
+
+Their network is not the one of the paper: z is not normalised, and behind the first layer come a bias a channel and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive
+from orojar_cli.containers.file import printable
+from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.state_dict import small_values
+from orojar_cli.containers.tensorflow import TensorFlowNetwork
+from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.options import checked
+from orojar_cli.generators.progan.config import ProGANConfig
+from orojar_cli.generators.unmapped_config import START
+
+FUNCTION = "G_paper"
+# Sizes, which the variables have too, and what changes only how the network is computed.
+_KNOWN = {"num_channels", "resolution", "label_size", "latent_size", "fmap_base", "fmap_decay", "fmap_max"}
+_KNOWN |= {"fused_scale", "dtype", "structure", "is_template_graph"}
+# Options with the one value that our network has.
+_FIXED = {"use_wscale": True, "use_pixelnorm": True, "pixelnorm_epsilon": 1e-8, "use_leakyrelu": True, "normalize_latents": False}
+
+_AREA = START * START
+_CONVOLUTION = Form(
+    lambda shape: (*shape[2:], shape[1], shape[0]),
+    lambda tensor: tensor.permute(3, 2, 0, 1).contiguous(),
+    lambda tensor: tensor.permute(2, 3, 1, 0),
+)
+# Enlarging and convolving at once scatters through the kernel, which turns it round.
+_FUSED = Form(
+    _CONVOLUTION.stored_shape,
+    lambda tensor: tensor.flip((0, 1)).permute(3, 2, 0, 1).contiguous(),
+    lambda tensor: tensor.flip((2, 3)).permute(2, 3, 1, 0),
+)
+# Their gains at the two ends are 1/4 and 1/sqrt(2) of ours.
+_DENSE = Form(lambda shape: shape[::-1], lambda tensor: tensor.T.contiguous() / 4, lambda tensor: tensor.T * 4)
+_TO_RGB = Form(
+    _CONVOLUTION.stored_shape,
+    lambda tensor: _CONVOLUTION.make(tensor) / math.sqrt(2),
+    lambda tensor: tensor.permute(2, 3, 1, 0) * math.sqrt(2),
+)
+_CHANNEL_BIAS = Form(
+    lambda shape: (shape[0] // _AREA,),
+    lambda tensor: tensor.repeat_interleave(_AREA),
+    lambda tensor: tensor.unflatten(0, (-1, _AREA))[:, 0],
+)
+
+
+def generator(network: TensorFlowNetwork) -> tuple[ProGANConfig, dict[str, TensorRecord | DerivedRecord]]:
+    """Configuration and tensors of Gs (or G); raises UnsupportedCheckpointError and DamagedCheckpointError.
+
+    A network that stopped while growing is read as far as it had grown, with the share of the image that the resolution before it
+    still has; the rest of its variables are left out.
+    """
+    where, variables = network.where, network.variables
+    c_dim = _checked_options(network).get("label_size", 0)
+    checked("label_size", c_dim, 0, 8192)
+    doublings = next(index for index in itertools.count() if f"ToRGB_lod{index}/weight" not in variables) - 1
+    lod = _level_of_detail(network)
+    grown, fade = doublings - int(lod), lod % 1
+    if grown < 1 or (fade and grown < 2):
+        raise UnsupportedCheckpointError(f"not supported: {where} has not grown beyond {2 * START} pixels")
+    sizes = [START << level for level in range(1, grown + 1)]
+    last = [f"{START}x{START}/Conv", *(f"{size}x{size}/Conv1" for size in sizes)]
+    config = ProGANConfig(
+        _size(network, f"{START}x{START}/Dense/weight", 2, 0) - c_dim,
+        tuple(_size(network, f"{path}/weight", 4, 3) for path in last),
+        _size(network, f"ToRGB_lod{int(lod)}/weight", 4, 3),
+        c_dim=c_dim,
+        normalised_latent=False,
+        bare_start=True,
+        scaled_bias=False,
+        fade=fade,
+    )
+    layers = {"first.affine": (f"{START}x{START}/Dense", _DENSE, _CHANNEL_BIAS), "b4.conv1": (last[0], _CONVOLUTION, PLAIN)}
+    for size in sizes:
+        fused = f"{size}x{size}/Conv0_up/weight" in variables
+        first = (f"{size}x{size}/Conv0_up", _FUSED) if fused else (f"{size}x{size}/Conv0", _CONVOLUTION)
+        layers |= {f"b{size}.conv0": (*first, PLAIN), f"b{size}.conv1": (f"{size}x{size}/Conv1", _CONVOLUTION, PLAIN)}
+    layers["torgb"] = f"ToRGB_lod{int(lod)}", _TO_RGB, PLAIN
+    if fade:
+        layers["torgb_before"] = f"ToRGB_lod{int(lod) + 1}", _TO_RGB, PLAIN
+    rules: dict[str, tuple[str, Form]] = {}
+    for ours, (path, weight, bias) in layers.items():
+        rules |= {f"synthesis.{ours}.weight": (f"{path}/weight", weight), f"synthesis.{ours}.bias": (f"{path}/bias", bias)}
+    unused = {f"ToRGB_lod{index}" for index in range(doublings + 1)}
+    for size in (START << level for level in range(grown + 1, doublings + 1)):
+        unused |= {f"{size}x{size}/{name}" for name in ("Conv0", "Conv0_up", "Conv1")}
+    unused -= {path for path, _, _ in layers.values()}
+    stored = {name: value for name, value in variables.items() if name != "lod" and name.rpartition("/")[0] not in unused}
+    return config, derive(stored, config.shapes(), rules, where) | {"mapping.w_avg": constant((config.w_dim,), 0.0)}
+
+
+def _checked_options(network: TensorFlowNetwork) -> dict[str, Any]:
+    """The network's options; raises UnsupportedCheckpointError for those that would change what is computed."""
+    where, given = network.where, network.options
+    unknown = sorted(set(given) - _KNOWN - set(_FIXED))
+    if unknown:
+        raise UnsupportedCheckpointError(f"not supported: {where} has the option {printable(unknown[0])}, which orojar does not know")
+    for name, value in _FIXED.items():
+        if name in given and (type(given[name]) is not type(value) or given[name] != value):
+            raise UnsupportedCheckpointError(f"not supported: {where} has {name} = {printable(given[name])} (only {value} is)")
+    return given
+
+
+def _level_of_detail(network: TensorFlowNetwork) -> float:
+    """How many doublings the network has still to grow, 0 when training is over."""
+    value = network.variables.get("lod", 0.0)
+    numbers = small_values(value) if isinstance(value, TensorRecord) else (value,)
+    if numbers is None or len(numbers) != 1 or not 0 <= numbers[0] < 16:
+        raise DamagedCheckpointError(f"damaged: {network.where}.lod is not a number from 0 up")
+    return float(numbers[0])
+
+
+def _size(network: TensorFlowNetwork, name: str, axes: int, axis: int) -> int:
+    record = network.variables.get(name)
+    if not isinstance(record, TensorRecord) or len(record.shape) != axes:
+        raise DamagedCheckpointError(f"damaged: {network.where}.{name} is missing or has another number of axes than {axes}")
+    return record.shape[axis]

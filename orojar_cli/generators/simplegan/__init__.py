@@ -1,0 +1,1 @@
+"""The small GANs of the OroJaR and Hessian Penalty experiments (dSprites, CelebA)."""
