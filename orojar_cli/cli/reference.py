@@ -28,7 +28,9 @@ def _section(command: click.Command, context: click.Context) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     help_text = "\n\n".join(" ".join(part.split()) for part in (command.help or "").replace("\b", "").split("\n\n"))
     lines = [f"## {context.command_path}", "", f"    {usage}", "", help_text, ""]
-    records = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
+    # Arguments stand in the usage line; whether they have a record as well depends on click's version.
+    shown = (parameter.get_help_record(context) for parameter in command.get_params(context) if isinstance(parameter, click.Option))
+    records = [record for record in shown if record]
     if records:
         lines += ["| option | |", "|---|---|"]
         lines += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in records]

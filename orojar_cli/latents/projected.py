@@ -115,7 +115,7 @@ def load_projected(path: str | os.PathLike[str], generator: Generator) -> Tensor
                 shape, dtype = _array_header(member)
             _check(name, shape, dtype, found[0].file_size, generator)
             with archive.open(found[0]) as member:
-                array = np.lib.format.read_array(member, allow_pickle=False)  # type: ignore[no-untyped-call]
+                array = np.lib.format.read_array(member, allow_pickle=False)
     except OSError as error:
         raise InputFileError(f"cannot read {path}: {error.strerror or error}; check the path") from error
     except _DAMAGED as error:
@@ -140,7 +140,7 @@ def _check_directory(file: IO[bytes]) -> None:
 
 def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, _, dtype = readers[np.lib.format.read_magic(file)](file)  # type: ignore[no-untyped-call]
+    shape, _, dtype = readers[np.lib.format.read_magic(file)](file)
     return shape, dtype
 
 

@@ -112,7 +112,7 @@ def data_uri(image: np.ndarray | Image.Image) -> str:
     shown = Image.fromarray(image) if isinstance(image, np.ndarray) else image
     buffer = io.BytesIO()
     kind, options = ("PNG", {"optimize": True}) if max(shown.size) <= 200 else ("JPEG", {"quality": 88, "subsampling": 0})
-    shown.save(buffer, kind, **options)  # type: ignore[arg-type]
+    shown.save(buffer, kind, **options)
     return _uri(f"image/{kind.lower()}", buffer.getvalue())
 
 

@@ -36,7 +36,7 @@ def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callabl
         return function
 
     def in_pieces(*arguments: Tensor) -> Any:
-        parts = zip(*(argument.split(rows) for argument in arguments), strict=True)
+        parts = zip(*(torch.split(argument, rows) for argument in arguments), strict=True)
         results = [checkpoint(function, *part, use_reentrant=False) for part in parts]
         return torch.cat(results) if isinstance(results[0], Tensor) else tuple(map(torch.cat, zip(*results, strict=True)))
 

@@ -4,48 +4,53 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
 
 from orojar_cli.bench import SUBJECTS
 from orojar_cli.bench.growing import exponent
 from orojar_cli.bench.measurement import Row, interleaved, program_cost
 from orojar_cli.bench.networks import convolution_gflop, stylegan2
-from orojar_cli.cli import orojar
 
 CHEAP = ("diagonaliser", "film")
 
 
-def run(*arguments: str):
-    found = CliRunner().invoke(orojar, ["bench", "--quick", *arguments])
-    assert found.exit_code == 0, found.output
-    return found
+@pytest.fixture
+def run(orojar) -> Callable[..., str]:
+    """What a quick `orojar bench` prints on stdout."""
+
+    def stdout(*arguments: str) -> str:
+        code, out, err = orojar("bench", "--quick", *arguments)
+        assert code == 0, err
+        return out
+
+    return stdout
 
 
 @pytest.mark.parametrize("names", [CHEAP])
-def test_a_quick_run_gives_one_document_of_positive_figures(names) -> None:
-    document = json.loads(run("--json", *(word for name in names for word in ("--only", name))).stdout)
+def test_a_quick_run_gives_one_document_of_positive_figures(run, names) -> None:
+    document = json.loads(run("--json", *(word for name in names for word in ("--only", name))))
     rows = document["rows"]
     assert {row["subject"] for row in rows} == set(names) and document["machine"]["threads"]
     assert all(row["value"] > 0 and (row["ratio"] is None or row["ratio"] > 0) for row in rows)
     assert {row["met"] for row in rows if not row["goal"]} == {None}
 
 
-def test_the_table_has_a_line_for_every_row() -> None:
-    lines = run("--only", "diagonaliser").stdout.splitlines()
+def test_the_table_has_a_line_for_every_row(run) -> None:
+    lines = run("--only", "diagonaliser").splitlines()
     assert lines[0].split() == ["measured", "ratio", "of", "goal"] and len(lines) == 3
     assert all(line.startswith("diagonaliser: d = 16, N = 50") for line in lines[1:])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(SUBJECTS) - set(CHEAP)))
-def test_the_slower_subjects_run_too(name: str) -> None:
-    assert json.loads(run("--json", "--only", name).stdout)["rows"]
+def test_the_slower_subjects_run_too(run, name: str) -> None:
+    assert json.loads(run("--json", "--only", name))["rows"]
 
 
-def test_every_subject_can_be_named() -> None:
-    help_text = CliRunner().invoke(orojar, ["bench", "--help"]).output
+def test_every_subject_can_be_named(orojar) -> None:
+    _, help_text, _ = orojar("bench", "--help")
     assert all(name in help_text for name in SUBJECTS)
 
 
