@@ -49,6 +49,7 @@ def test_traverse_without_a_run_shows_the_demonstration(orojar) -> None:
         assert picture.width > 150 and picture.height > 640
 
 
+@pytest.mark.usefixtures("rough")
 def test_finetune_writes_a_network_that_draws_its_grid(orojar, yardstick_path: Path) -> None:
     told = document(orojar("finetune", yardstick_path, "--samples", 8, "--seeds", 3, "--also-g", "--safetensors", "--json"))
     run = Path(told["run"])
@@ -147,8 +148,8 @@ def test_convert_keeps_the_network(orojar, shapes_path: Path) -> None:
     assert document(orojar("inspect", "out.safetensors", "--json"))["container"] == "safetensors"
 
 
-def test_the_input_file_is_never_modified(orojar, shapes_path: Path) -> None:
-    shutil.copy(shapes_path, "mine.pkl")
+def test_the_input_file_is_never_modified(orojar) -> None:
+    shutil.copy(REFERENCES / "sg2_from_sg3_repo_16.pkl", "mine.pkl")
     before = Path("mine.pkl").read_bytes()
     assert orojar("finetune", "mine.pkl", "--samples", 8, "--seeds", 0)[0] == 0
     assert Path("mine.pkl").read_bytes() == before

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from interrupts import hear_interrupts
 
-from orojar_cli import load_directions
+from orojar_cli import load_checkpoint, load_directions
 from orojar_cli.cli.resuming import PARTIAL
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.response.outputs import default_output
+from orojar_cli.runs.partial import Partial
 
 SETTINGS = [
     "--method",
@@ -72,9 +74,37 @@ def test_an_interrupted_discover_goes_on_to_the_same_directions(shapes, shapes_p
     assert found.directions.equal(alone.directions) and found.activeness.equal(alone.activeness)
 
 
-def test_a_refused_command_leaves_no_folder(shapes_path: Path, tmp_path: Path) -> None:
-    assert "no layer 40" in finished(discover(shapes_path, tmp_path, "--layers", "40"), code=2)
-    assert not list(tmp_path.iterdir())
+def test_an_interrupted_command_says_how_to_go_on_and_goes_on(orojar, references: Path, tmp_path: Path, monkeypatch) -> None:
+    """In this process, interrupted at a step of the optimisation."""
+    path, runs = references / "sg2_from_sg3_repo_16.pkl", tmp_path / "runs"
+    write = Partial.write
+
+    def interrupted(self: Partial, name: str, tensors: dict[str, torch.Tensor]) -> None:
+        write(self, name, tensors)
+        if name == "optimisation" and int(tensors["step"]) == 20:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Partial, "write", interrupted)
+        code, _, err = orojar("discover", path, *SETTINGS, "--outdir", runs)
+    (run,) = runs.iterdir()
+    assert code == 130 and f"--resume {run}" in err
+    assert [file.name for file in run.iterdir()] == [PARTIAL]
+    code, _, err = orojar("discover", path, *SETTINGS, "--outdir", runs, "--resume", run, "--seed", 1)
+    assert code == 2 and "other settings" in err
+    code, _, err = orojar("discover", path, *SETTINGS, "--outdir", runs, "--resume", run)
+    assert code == 0 and not (run / PARTIAL).exists(), err
+    generator = load_checkpoint(path).generator
+    options = {"batch": 2, "steps": 60}
+    alone = METHODS["orojar-sgd"](generator, Settings("z", num=4, outputs=(default_output(generator),), options=options))
+    found = load_directions(run / "directions.safetensors")
+    assert found.directions.equal(alone.directions) and found.activeness.equal(alone.activeness)
+
+
+def test_a_refused_command_leaves_no_folder(orojar, references: Path, tmp_path: Path) -> None:
+    code, _, err = orojar("discover", references / "sg2_from_sg3_repo_16.pkl", *SETTINGS, "--layers", 40, "--outdir", tmp_path / "runs")
+    assert code == 2 and "no layer 40" in err
+    assert not list((tmp_path / "runs").glob("*"))
 
 
 @pytest.mark.slow
