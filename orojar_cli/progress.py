@@ -6,3 +6,6 @@ from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(stage, done, total)."""
+
+Notice = Callable[[str], None]
+"""Called with a line of talk, such as how interrupted work is continued."""

@@ -29,7 +29,8 @@ def write_run(comparison: Comparison, pictures: Drawings, options: dict[str, Any
     from orojar_cli.runs.run import RunWriter, versions
 
     first = comparison.subjects[0].checkpoint
-    run = RunWriter(outdir, "compare", run_name(first))
+    arguments = shown_arguments(sys.argv[1:])
+    run = RunWriter(outdir, "compare", run_name(first), argv=arguments)
     page = out or run.path / REPORT
     artefacts = {"report": str(page.resolve()) if out else REPORT, "numbers": str(page.with_suffix(".json").resolve()) if out else TWIN}
     for subject in comparison.subjects:
@@ -41,7 +42,6 @@ def write_run(comparison: Comparison, pictures: Drawings, options: dict[str, Any
     for found in comparison.measurements.values():
         for measurement in found:
             run.metric(**{name: value for name, value in measurement.to_dict().items() if name not in ("details", "source")})
-    arguments = shown_arguments(sys.argv[1:])
     command = shlex.join(["orojar", *arguments])
     used = versions()
     document = {"run": str(run.path), "report": str(page), "command": command, "versions": used, "options": options, **comparison.to_dict()}
@@ -53,8 +53,6 @@ def write_run(comparison: Comparison, pictures: Drawings, options: dict[str, Any
     ]
     write_report(page, comparison, pictures, Making(command, facts), document)
     run.finish(
-        argv=arguments,
-        command="compare",
         options=options,
         checkpoint=recorded(first),
         device=str(first.device),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from pathlib import Path
@@ -111,13 +112,13 @@ def run_method(
     """Load, run one method, write the run directory, print the table.  Under torchrun the processes share the measuring, the first
     writes and prints."""
     from orojar_cli.cli.pictures import affordable_seeds, direction_grid
-    from orojar_cli.cli.resuming import resumable
     from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
     from orojar_cli.directions import Settings, save_directions
     from orojar_cli.distributed import is_shared
     from orojar_cli.latents.points import seed_latents
     from orojar_cli.pictures.walk import Renderer
     from orojar_cli.response.outputs import Output, default_output
+    from orojar_cli.runs.resume import resumable
     from orojar_cli.runs.run import DIRECTIONS, RunWriter
 
     METHODS[method].check_options(method_options)
@@ -147,9 +148,11 @@ def run_method(
     with process_group() as rank, progress_bar(shown=rank == 0) as progress:
         if resume is not None and is_shared():
             raise click.UsageError("--resume continues a command of one process")
-        run = RunWriter(outdir, command, run_name(loaded), resume) if rank == 0 else None
+        argv = shown_arguments(sys.argv[1:])
+        run = RunWriter(outdir, command, run_name(loaded), resume, argv=argv) if rank == 0 else None
         identity = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
-        with resumable(None if is_shared() else run, identity) as partial:
+        folder = None if run is None or is_shared() else run.path
+        with run or contextlib.nullcontext(), resumable(folder, identity, notice=say) as partial:
             settings = dataclasses.replace(settings, partial=partial)
             found = dataclasses.replace(METHODS[method](generator, settings, progress), checkpoint=loaded.sha256)
     if run is None:
@@ -163,8 +166,6 @@ def run_method(
         renderer = Renderer(generator, noise_mode)
         direction_grid(renderer, at, found, rows, run.path / "grid.png", seeds=seeds, title=title, progress=progress)
     finished = run.finish(
-        argv=shown_arguments(sys.argv[1:]),
-        command=command,
         options=settings.to_dict() | {"method": method, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode},
         checkpoint=recorded(loaded),
         device=str(loaded.device),

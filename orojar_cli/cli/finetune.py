@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say
+from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.finetune_options import MappingChoices, mapping_options
 from orojar_cli.cli.options import network_argument, run_options, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
@@ -66,7 +69,6 @@ def finetune(
     from orojar_cli.cli.sources import load_network, run_name
     from orojar_cli.cli.tuned_run import Look, write_tuned_run
     from orojar_cli.directions import Settings
-    from orojar_cli.errors import OptionError
     from orojar_cli.finetune.rotation import default_outputs, default_samples
     from orojar_cli.latents.points import seed_latents
     from orojar_cli.response.outputs import Output
@@ -76,6 +78,7 @@ def finetune(
         raise click.UsageError("--resume continues --mode mapping; a rotation is found in one go")
     if own is not None and (mode != "rotation" or also_g or safetensors):
         raise click.UsageError("your own generator's weights are not written: with --generator only --mode rotation, as directions of z")
+    argv = shown_arguments(sys.argv[1:])
     loaded = load_network(checkpoint, own, torch_device(device))
     generator = loaded.generator
     chosen = tuple(map(Output.parse, outputs)) or default_outputs(generator)
@@ -87,24 +90,21 @@ def finetune(
     options = settings.to_dict() | {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "also_g": also_g}
     if isinstance(loaded, OwnNetwork):
         rotation = measured_rotation(generator, settings)
-        document, lines = write_rotation_run(RunWriter(outdir, "finetune", run_name(loaded)), loaded, rotation, look, options)
+        document, lines = write_rotation_run(RunWriter(outdir, "finetune", run_name(loaded), argv=argv), loaded, rotation, look, options)
         result(as_json, document, lines)
         return
     with process_group() as rank:
         if mode == "rotation":
             tuning = rotate(loaded, settings, talking=rank == 0)
-            run = RunWriter(outdir, "finetune", run_name(loaded)) if rank == 0 else None
+            run = RunWriter(outdir, "finetune", run_name(loaded), argv=argv) if rank == 0 else None
         else:
             from orojar_cli.cli.mapping_run import train
 
             options |= choices.to_dict()
-            run = RunWriter(outdir, "finetune-mapping", run_name(loaded), choices.resume) if rank == 0 else None
-            try:
+            name = run_name(loaded)
+            run = RunWriter(outdir, "finetune", name, choices.resume, label="finetune-mapping", argv=argv) if rank == 0 else None
+            with run or contextlib.nullcontext():
                 tuning = train(loaded, settings, tuple(map(Output.parse, outputs)), choices, run, look)
-            except OptionError:
-                if run is not None:
-                    run.abandon()
-                raise
     if run is None:
         return
     document, lines = write_tuned_run(run, loaded, tuning, look, options, also_g=also_g, safetensors=safetensors)

@@ -21,14 +21,13 @@ from orojar_cli.finetune.rotation import default_samples, find_rotation, fold_ro
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.watch import Watch
 from orojar_cli.response.outputs import default_output
+from orojar_cli.runs.resume import TRAINING, resumable
 
 if TYPE_CHECKING:
     from orojar_cli.checkpoint.checkpoint import Checkpoint
     from orojar_cli.directions import Settings
     from orojar_cli.response.outputs import Output
     from orojar_cli.runs.run import RunWriter
-
-STATE = "training.safetensors"
 
 
 def train(
@@ -69,33 +68,35 @@ def train(
         "watch": [choices.watch_every, choices.patience],
         "data": None if pictures is None else pictures.digest,
     }
-    # In the other processes of a group the path is only a word: the first one's file is what all read.
-    state = TrainingState(run.path / STATE if run is not None else Path(STATE), every=choices.save_every, identity=identity)
-    log = TrainingLog(run.path, generator, look.at[:1], look.seeds[0], state.history, choices.tensorboard) if run is not None else None
-    with progress_bar(shown=run is not None) as progress:
-        before = measure(generator, loaded.critic, settings, "before", progress=progress)
-        if start == "rotation":
-            # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
-            coarse = default_output(generator)
-            rotating = replace(settings, samples=default_samples(generator, (coarse,)), outputs=(coarse,))
-            fold_rotation(generator, find_rotation(generator, rotating, progress).matrix)
-        anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
-        if run is not None:
-            say(f"training in {run.path}; after an interruption add --resume {run.path}")
-        watch = Watch(
-            generator,
-            anchor,
-            surrogate,
-            settings,
-            every=choices.watch_every,
-            patience=choices.patience,
-            critic=loaded.critic,
-            observers=() if log is None else (log,),
-        )
-        further = (refinement(generator, anchor, surrogate, options, refining, adversary),) if refining.steps else ()
-        mapping, history = tune_mapping(generator, anchor, surrogate, settings, options, progress, state, further, watch)
-        install_mapping(generator, mapping, settings)
-        after = measure(generator, loaded.critic, settings, "after", progress=progress)
+    # In the other processes of a group the folder is only a word: the first one's file is what all read.
+    folder = Path() if run is None else run.path
+    with resumable(folder, identity, file=TRAINING, keep=True, notice=None if run is None else say) as kept:
+        state = TrainingState(kept, every=choices.save_every)
+        log = TrainingLog(run.path, generator, look.at[:1], look.seeds[0], state.history, choices.tensorboard) if run is not None else None
+        with progress_bar(shown=run is not None) as progress:
+            before = measure(generator, loaded.critic, settings, "before", progress=progress)
+            if start == "rotation":
+                # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
+                coarse = default_output(generator)
+                rotating = replace(settings, samples=default_samples(generator, (coarse,)), outputs=(coarse,))
+                fold_rotation(generator, find_rotation(generator, rotating, progress).matrix)
+            anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
+            if run is not None:
+                say(f"training in {run.path}")
+            watch = Watch(
+                generator,
+                anchor,
+                surrogate,
+                settings,
+                every=choices.watch_every,
+                patience=choices.patience,
+                critic=loaded.critic,
+                observers=() if log is None else (log,),
+            )
+            further = (refinement(generator, anchor, surrogate, options, refining, adversary),) if refining.steps else ()
+            mapping, history = tune_mapping(generator, anchor, surrogate, settings, options, progress, state, further, watch)
+            install_mapping(generator, mapping, settings)
+            after = measure(generator, loaded.critic, settings, "after", progress=progress)
     if log is not None:
         log.close()
     shift, floor = image_shift(before, after)

@@ -111,18 +111,12 @@ def metrics(
         world=world or world_of(found),
     )
     # Made first, so that a folder that cannot be written is noticed before the work.
-    run = RunWriter(outdir, "metrics", run_name(loaded))
-    try:
-        with progress_bar() as progress:
-            measured = measure(found, other, names, settings, progress)
-    except BaseException:
-        run.abandon()
-        raise
+    run = RunWriter(outdir, "metrics", run_name(loaded), argv=shown_arguments(sys.argv[1:]))
+    with run, progress_bar() as progress:
+        measured = measure(found, other, names, settings, progress)
     for measurement in measured:
         run.metric(**measurement.to_dict())
     finished = run.finish(
-        argv=shown_arguments(sys.argv[1:]),
-        command="metrics",
         options={
             "metrics": list(names),
             "against": against,

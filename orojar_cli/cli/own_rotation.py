@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from orojar_cli.cli.console import say, table
-from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.own_generator import OwnNetwork
 from orojar_cli.cli.pictures import direction_grid
 from orojar_cli.cli.sources import recorded, traverse_line
@@ -34,8 +32,6 @@ def write_rotation_run(
     renderer = Renderer(generator, look.noise_mode)
     direction_grid(renderer, look.at, axes, rows, run.path / "grid.png", seeds=look.seeds, steps=7, title=title)
     finished = run.finish(
-        argv=shown_arguments(sys.argv[1:]),
-        command="finetune",
         options=options,
         checkpoint=recorded(network),
         device=str(network.device),

@@ -84,13 +84,9 @@ def project(
     settings = ProjectionSettings(space=space, steps=steps, seed=seed, class_index=class_index, candidates=candidates, starts=starts)
     if generator.c_dim and class_index is None:
         say("conditional network: searching all classes; choose one with --class")
-    run = RunWriter(outdir, "project", run_name(loaded))
-    try:
-        with progress_bar() as progress:
-            found = find(generator, PictureDistance(target, eye), settings, progress)
-    except BaseException:
-        run.abandon()
-        raise
+    run = RunWriter(outdir, "project", run_name(loaded), argv=shown_arguments(sys.argv[1:]))
+    with run, progress_bar() as progress:
+        found = find(generator, PictureDistance(target, eye), settings, progress)
     images = {name: generator.synthesis(ws, noise_mode="const").detach().float() for name, ws in stages(found).items()}
     quality = {name: float(decibels(image, target)) for name, image in images.items()}
     shown = {name: to_uint8(image)[0] for name, image in images.items()}
@@ -109,8 +105,6 @@ def project(
     for point in found.track:
         run.metric(stage=point.stage, step=point.step, distance=point.distance)
     finished = run.finish(
-        argv=shown_arguments(sys.argv[1:]),
-        command="project",
         options=settings.to_dict() | {"picture": str(Path(picture).resolve()), "detector": "pixels" if eye is None else eye.name},
         checkpoint=recorded(loaded),
         device=str(loaded.device),

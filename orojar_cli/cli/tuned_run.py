@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.cli.console import say, table
-from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.pictures import before_after_grid, direction_grid
 from orojar_cli.cli.sources import recorded
 from orojar_cli.directions import DirectionSet, save_directions
@@ -92,8 +90,6 @@ def write_tuned_run(
     pair = run.path / "before-after.png"
     before_after_grid(before, after, first, tuning.tuned_at(first), axes, rows, pair, seed=look.seeds[0])
     finished = run.finish(
-        argv=shown_arguments(sys.argv[1:]),
-        command="finetune",
         options=options,
         checkpoint=recorded(original),
         device=str(loaded.device),

@@ -12,7 +12,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents, one_hot
 from orojar_cli.latents.spaces import all_layers
 from orojar_cli.response.outputs import Output
-from orojar_cli.runs.partial import Partial
+from orojar_cli.runs.resume import Partial
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from orojar_cli.distributed import gathered, share
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.response.outputs import computed_layers
-from orojar_cli.runs.partial import Section
+from orojar_cli.runs.resume import Section
 
 VALUES = (-2.0, 0.0, 2.0)
 # Arithmetic of measuring a set of directions: about a minute on a core that does 200 GFLOP/s.

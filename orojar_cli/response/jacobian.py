@@ -20,7 +20,7 @@ from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import all_layers, displaced_from, displaced_ws, style_offsets
 from orojar_cli.response.outputs import Output, computed_layers
-from orojar_cli.runs.partial import Section
+from orojar_cli.runs.resume import Section
 
 METHODS = ("exact", "central", "forward")
 # Of estimated activations.  The points' own forward pass is shared by the tangents of a chunk, so that chunks of 3 instead of 14

@@ -9,6 +9,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -42,16 +43,29 @@ class Run:
 
 
 class RunWriter:
-    """A run being made.  The manifest is written last, so a folder without one is unfinished and never picked up."""
+    """A run being made.  The manifest is written last, so a folder without one is unfinished and never picked up.
+
+    As a context it removes the folder where work ended by any exception before something was written into it.
+    """
 
     def __init__(
-        self, outdir: str | os.PathLike[str], command: str, checkpoint: str | os.PathLike[str], resume: str | os.PathLike[str] | None = None
+        self,
+        outdir: str | os.PathLike[str],
+        command: str,
+        checkpoint: str | os.PathLike[str],
+        resume: str | os.PathLike[str] | None = None,
+        *,
+        label: str | None = None,
+        argv: Sequence[str] = (),
+        started: float | None = None,
     ) -> None:
-        """Create the next numbered folder `NNNNN-command-name`, or continue in the folder `resume`.
+        """Create the next numbered folder `NNNNN-label-name` (`label`: the command where nothing else is said), or go on in `resume`.
 
+        `argv` is the command line, `started` when the work began (time.time(); now by default).
         Raises OutputFileError where that cannot be done, InputFileError where there is no folder to continue in.
         """
-        self.started = time.time()
+        self.command, self.argv = command, list(argv)
+        self.started = time.time() if started is None else started
         self._metrics: list[str] = []
         if resume is not None:
             self.path = Path(resume)
@@ -59,26 +73,27 @@ class RunWriter:
                 raise InputFileError(f"{self.path} is not the folder of a run; pass the one the interrupted command named")
             return
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(checkpoint).stem)[:40].strip("-.") or "network"
-        self.path = _next_folder(Path(outdir), f"{command}-{name}")
+        self.path = _next_folder(Path(outdir), f"{label or command}-{name}")
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
 
     def metric(self, **values: Any) -> None:
         """Add one line to metrics.jsonl."""
         self._metrics.append(json.dumps(values))
         write_text(self.path / METRICS, "\n".join(self._metrics) + "\n")
 
-    def abandon(self) -> None:
-        """Remove the folder if nothing was written into it."""
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
-
-    def finish(
-        self, *, argv: list[str], command: str, options: dict[str, Any], checkpoint: dict[str, str], device: str, artefacts: dict[str, str]
-    ) -> Run:
+    def finish(self, *, options: dict[str, Any], checkpoint: dict[str, str], device: str, artefacts: dict[str, str]) -> Run:
         """Write run.json, which makes the run one that others can use."""
         manifest = {
             "format": FORMAT,
-            "command": command,
-            "argv": argv,
+            "command": self.command,
+            "argv": self.argv,
             "options": options,
             "checkpoint": checkpoint,
             "artefacts": artefacts,

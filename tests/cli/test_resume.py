@@ -12,10 +12,9 @@ import torch
 from interrupts import hear_interrupts
 
 from orojar_cli import load_checkpoint, load_directions
-from orojar_cli.cli.resuming import PARTIAL
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.response.outputs import default_output
-from orojar_cli.runs.partial import Partial
+from orojar_cli.runs.resume import PARTIAL, Partial
 
 SETTINGS = [
     "--method",

@@ -17,6 +17,7 @@ from orojar_cli.finetune.drift import Snapshot, image_shift, measure
 from orojar_cli.finetune.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, tune_mapping
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.surrogate import train_surrogate
+from orojar_cli.runs.resume import Partial
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -90,8 +91,8 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, se
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune_mapping(generator, anchor, surrogate, settings, quick, interrupt, TrainingState(path, every=5, identity={"a": 1}))
-    resumed = TrainingState(path, every=5, identity={"a": 1})
+        tune_mapping(generator, anchor, surrogate, settings, quick, interrupt, TrainingState(Partial(path, {"a": 1}), every=5))
+    resumed = TrainingState(Partial(path, {"a": 1}), every=5)
     assert (resumed.stage, resumed.step) == ((0, stop // 5 * 5) if stop <= 20 else (1, (stop - 20) // 5 * 5))
     again, _ = tune_mapping(generator, anchor, surrogate, settings, quick, None, resumed)
     assert same(whole, again)
@@ -101,12 +102,12 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, se
 def test_the_state_of_another_run_is_refused(prepared, settings, quick, tmp_path: Path) -> None:
     generator, anchor, surrogate, _ = prepared
     path = tmp_path / "training.safetensors"
-    tune_mapping(generator, anchor, surrogate, settings, quick, None, TrainingState(path, identity={"a": 1}))
+    tune_mapping(generator, anchor, surrogate, settings, quick, None, TrainingState(Partial(path, {"a": 1})))
     with pytest.raises(OptionError, match="other settings"):
-        TrainingState(path, identity={"a": 2})
+        TrainingState(Partial(path, {"a": 2}))
     path.write_bytes(b"no state")
     with pytest.raises(InputFileError):
-        TrainingState(path)
+        Partial(path)
 
 
 @pytest.mark.slow

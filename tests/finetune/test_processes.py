@@ -22,6 +22,7 @@ from orojar_cli.finetune.refinement import RefinementOptions, refinement
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.watch import Watch
 from orojar_cli.response.outputs import Output
+from orojar_cli.runs.resume import Partial
 
 SETTINGS = Settings(space="z", seed=4)
 # An odd batch, so that the shares are not of one size.
@@ -64,10 +65,10 @@ def work(rank: int, folder: str) -> None:
     path = Path(folder) / f"of-{rank}" / "state.safetensors"
     path.parent.mkdir()
     try:
-        trained(Path(folder) / "pictures", TrainingState(path, every=2), stop=5)
+        trained(Path(folder) / "pictures", TrainingState(Partial(path), every=2), stop=5)
     except KeyboardInterrupt:
         assert path.exists() == is_first()
-    state = TrainingState(path, every=2)
+    state = TrainingState(Partial(path), every=2)
     assert (state.stage, state.step) == (1, 4)
     mapping, history = trained(Path(folder) / "pictures", state)
     found = {"mapping": mapping.state_dict(), "history": history, "gradient": gradient_of_a_whole_loss()}

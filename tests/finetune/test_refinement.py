@@ -18,6 +18,7 @@ from orojar_cli.finetune.refinement import RefinementOptions, outputs_of_layers,
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.watch import Watch, with_mapping
 from orojar_cli.response.outputs import Output
+from orojar_cli.runs.resume import Partial
 
 REFINING = RefinementOptions(steps=4, batch=3, dims=3, outputs=(Output("image", 8), Output("b", 8)))
 
@@ -57,8 +58,8 @@ def test_everything_at_once_resumes_bit_by_bit(prepared, settings, quick, shapes
     assert len(records[-1]["activeness"]) == 64 and set(records[-1]["held_out"]) == {"total", "hessian", "images", "latents", "critic"}
     path = tmp_path / "state.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        run(TrainingState(path, every=3), 4)
-    again, resumed, opponent = run(TrainingState(path, every=3))
+        run(TrainingState(Partial(path), every=3), 4)
+    again, resumed, opponent = run(TrainingState(Partial(path), every=3))
     assert resumed == history
     for ours, theirs in ((whole, again), (adversary.critic, opponent.critic)):
         assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))

@@ -11,6 +11,7 @@ from orojar_cli.errors import NumericalError
 from orojar_cli.finetune.state import TrainingState
 from orojar_cli.finetune.training import Stage, ramp, run_stages
 from orojar_cli.finetune.watch import Watch, has_stalled, stalled_at
+from orojar_cli.runs.resume import Partial
 
 
 def quadratic(mapping: nn.Linear, step: int, rng: torch.Generator) -> dict[str, torch.Tensor]:
@@ -77,8 +78,8 @@ def test_a_run_with_a_companion_resumes_bit_by_bit(tmp_path: Path, stop: int) ->
     whole, whole_opponent = run(TrainingState())
     path = tmp_path / "state.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        run(TrainingState(path, every=4), stop)
-    state = TrainingState(path, every=4)
+        run(TrainingState(Partial(path), every=4), stop)
+    state = TrainingState(Partial(path), every=4)
     again, opponent = run(state)
     assert torch.equal(whole.weight, again.weight) and torch.equal(whole.bias, again.bias)
     assert torch.equal(whole_opponent.module.weight, opponent.module.weight)

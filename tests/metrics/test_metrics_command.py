@@ -45,7 +45,7 @@ def tuned(shapes, direction_set, tmp_path: Path) -> Path:
     axes = direction_set(torch.eye(64)[:4], space="z", layers=tuple(range(8)), checkpoint=load_checkpoint(run.path / "tuned.pkl").sha256)
     save_directions(axes, run.path / "directions.safetensors")
     made_from = {"path": shapes.path, "sha256": shapes.sha256}
-    run.finish(argv=[], command="finetune", options={}, checkpoint=made_from, device="cpu", artefacts={"checkpoint": "tuned.pkl"})
+    run.finish(options={}, checkpoint=made_from, device="cpu", artefacts={"checkpoint": "tuned.pkl"})
     return run.path
 
 

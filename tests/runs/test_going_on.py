@@ -8,18 +8,20 @@ from toys import linear, rotated_product
 
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.finetune.state import TrainingState
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.activeness import activeness
 from orojar_cli.response.jacobian import Response, gram_matrices
-from orojar_cli.runs import partial as partial_module
-from orojar_cli.runs.partial import Partial
+from orojar_cli.runs import resume
+from orojar_cli.runs.resume import PARTIAL, Partial, resumable
+from orojar_cli.runs.run import RunWriter
 
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything kept is written at once."""
-    monkeypatch.setattr(partial_module, "_INTERVAL", -1.0)
-    monkeypatch.setattr(partial_module, "_SHARE", 0)
+    monkeypatch.setattr(resume, "_INTERVAL", -1.0)
+    monkeypatch.setattr(resume, "_SHARE", 0)
 
 
 def stopping_after(count: int):
@@ -98,3 +100,52 @@ def test_another_computation_and_another_file_are_refused(eager, tmp_path: Path)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InputFileError, match="start again"):
         Partial(path)
+
+
+def test_how_to_continue_is_told_at_the_first_writing_and_when_interrupted(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt), resumable(tmp_path, {"seed": 0}, notice=told.append) as partial:
+        partial.write("a", {"x": torch.zeros(2)})
+        assert not told
+        raise KeyboardInterrupt
+    assert len(told) == 2 and all(f"--resume {tmp_path}" in line for line in told)
+    with resumable(tmp_path, {"seed": 0}, notice=told.append) as partial:
+        assert torch.equal(partial.read("a")["x"], torch.zeros(2))
+    assert len(told) == 2 and not (tmp_path / PARTIAL).exists()
+    with pytest.raises(KeyboardInterrupt), resumable(None, {}, notice=told.append) as partial:
+        partial.write("a", {"x": torch.zeros(2)})
+        raise KeyboardInterrupt
+    assert len(told) == 2
+
+
+def test_an_interruption_between_two_savings_leaves_the_last_one(tmp_path: Path) -> None:
+    """Parameters go on changing in place; what is written when the work is interrupted is the state of a saving."""
+    module = torch.nn.Linear(2, 2)
+    parts = {"": (module, torch.optim.Adam(module.parameters()))}
+    saved = module.weight.detach().clone()
+    with pytest.raises(KeyboardInterrupt), resumable(tmp_path, {}) as partial:
+        state = TrainingState(partial, every=2)
+        state.save(parts, 0, 2, last=False)
+        with torch.no_grad():
+            module.weight.add_(1)
+        state.history.append({"step": 3})
+        state.save(parts, 0, 3, last=False)
+        raise KeyboardInterrupt
+    again = TrainingState(Partial(tmp_path / PARTIAL))
+    assert (again.step, again.history) == (2, [])
+    assert again.restore(parts) == 2
+    assert torch.equal(module.weight, saved)
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, SystemExit, ValueError])
+def test_a_folder_that_stayed_empty_is_removed(tmp_path: Path, ended: type[BaseException]) -> None:
+    with pytest.raises(ended), RunWriter(tmp_path, "discover", "a.pkl"):
+        raise ended
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ended), RunWriter(tmp_path, "discover", "a.pkl", label="discover-sefa", argv=("discover",), started=0.0) as run:
+        run.metric(dimension=0)
+        raise ended
+    assert [path.name for path in tmp_path.iterdir()] == ["00000-discover-sefa-a"]
+    finished = run.finish(options={}, checkpoint={"path": "a.pkl"}, device="cpu", artefacts={})
+    assert (finished.manifest["command"], finished.manifest["argv"]) == ("discover", ["discover"])
+    assert finished.manifest["seconds"] > 1e9
