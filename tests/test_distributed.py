@@ -10,6 +10,8 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from hypothesis import given
+from hypothesis import strategies as st
 from toys import linear, rotated_product
 
 from orojar_cli.directions import METHODS, Settings, load_directions
@@ -21,7 +23,7 @@ from orojar_cli.response.jacobian import Response, gram_matrices
 from orojar_cli.response.outputs import Output
 
 
-@pytest.mark.parametrize(("count", "world"), [(10, 3), (2, 4), (0, 2), (7, 1)])
+@given(st.integers(0, 200), st.integers(1, 20))
 def test_shares_cover_all_items_in_order_and_are_even(count: int, world: int) -> None:
     shares = [share(count, rank, world) for rank in range(world)]
     assert [item for part in shares for item in part] == list(range(count))

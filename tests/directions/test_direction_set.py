@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orojar_cli.directions import DirectionSet, load_directions, save_directions
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
@@ -98,3 +100,29 @@ def test_other_files_are_named(tmp_path: Path) -> None:
         load_directions(tmp_path / "other.safetensors")
     with pytest.raises(OptionError, match="safetensors"):
         save_directions(example(), tmp_path / "d.npz")
+
+
+LABELS = st.lists(st.text(st.characters(categories=["Ll", "Lu"]), max_size=4), min_size=1, max_size=6)
+
+
+@given(LABELS, st.data())
+def test_rows_keep_all_that_is_known_of_them(labels: list[str], data: st.DataObject) -> None:
+    """A selection is the rows asked for, in their order; a label finds its row, or says that there are several."""
+    count = len(labels)
+    numbers = torch.arange(1.0, count + 1)
+    found = example(
+        directions=torch.eye(8)[:count], sigma=numbers, activeness=-numbers, labels=tuple(labels), scores={"value": numbers.square()}
+    )
+    rows = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=8))
+    part = found.select(rows)
+    assert part.labels == tuple(labels[row] for row in rows)
+    for name in ("directions", "sigma", "activeness"):
+        assert torch.equal(getattr(part, name), getattr(found, name)[rows])
+    assert torch.equal(part.scores["value"], numbers[rows].square())
+    for row, label in enumerate(labels):
+        assert found.index(row) == row
+        if label and [other.casefold() for other in labels].count(label.casefold()) == 1:
+            assert found.index(label) == row
+        else:
+            with pytest.raises(OptionError, match="label"):
+                found.index(label)

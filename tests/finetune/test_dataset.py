@@ -101,3 +101,22 @@ def test_a_damaged_zip_an_empty_folder_and_a_strange_network_are_refused(tmp_pat
         TrainingPictures(tmp_path / "missing.zip", 8, 3)
     with pytest.raises(OptionError, match="channels"):
         TrainingPictures(folder, 8, 4)
+
+
+def test_more_pictures_than_can_be_meant_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = zipped(folder)
+    monkeypatch.setattr("orojar_cli.finetune.dataset._MOST_FILES", 4)
+    assert len(TrainingPictures(folder, 8, 3)) == len(TrainingPictures(archive, 8, 3)) == 2
+    monkeypatch.setattr("orojar_cli.finetune.dataset._MOST_FILES", 1)
+    with pytest.raises(InputFileError, match="more than 1 pictures"):
+        TrainingPictures(folder, 8, 3)
+    with pytest.raises(InputFileError, match="more than 1 entries"):
+        TrainingPictures(archive, 8, 3)
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orojar_cli.finetune.dataset._MOST_PIXELS", 64)
+    assert len(TrainingPictures(folder, 8, 3).batch(torch.tensor([0]))) == 1
+    monkeypatch.setattr("orojar_cli.finetune.dataset._MOST_PIXELS", 63)
+    with pytest.raises(InputFileError, match="has 8 x 8 pixels"):
+        TrainingPictures(folder, 8, 3).batch(torch.tensor([0]))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -33,7 +33,6 @@ def slow(image: np.ndarray) -> np.ndarray:
     return drawn
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     hnp.arrays(
         np.float32,

@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
@@ -30,6 +32,14 @@ def test_impossible_seeds_are_refused(shapes, seeds) -> None:
 def test_strengths_are_even_and_centred() -> None:
     assert strengths(3, 7) == pytest.approx([-3, -2, -1, 0, 1, 2, 3])
     assert strengths(3, 1) == [0.0]
+
+
+@given(st.floats(1e-3, 100), st.integers(2, 50))
+def test_strengths_mirror_each_other_and_reach_both_ends(extent: float, steps: int) -> None:
+    found = strengths(extent, steps)
+    assert len(found) == steps and (found[0], found[-1]) == (-extent, extent)
+    assert found == pytest.approx([-value for value in reversed(found)], abs=1e-12 * extent)
+    assert np.diff(found) == pytest.approx(np.full(steps - 1, 2 * extent / (steps - 1)))
 
 
 @pytest.mark.parametrize("ease", [True, False])

@@ -242,3 +242,18 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
             read_photograph(path)
     with pytest.raises(InputFileError, match="floating-point"):
         read_photograph(written(tmp_path, Image.fromarray(np.ones((4, 4), np.float32)), "picture.tif"))
+
+
+def test_a_file_larger_than_the_limit_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, Image.new("RGB", (8, 8)))
+    monkeypatch.setattr("orojar_cli.projection.photograph._LARGEST_FILE", path.stat().st_size)
+    assert read_photograph(path).size == (8, 8)
+    monkeypatch.setattr("orojar_cli.projection.photograph._LARGEST_FILE", path.stat().st_size - 1)
+    with pytest.raises(InputFileError, match="larger than"):
+        read_photograph(path)
+
+
+def test_the_ratio_of_signal_to_noise_is_in_decibels_and_at_most_100() -> None:
+    target = torch.zeros(1, 1, 2, 2)
+    images = torch.tensor([2.0, 0.2, 2e-5, 0.0]).view(4, 1, 1, 1).expand(4, 1, 2, 2)
+    assert decibels(images, target) == pytest.approx(torch.tensor([0.0, 20.0, 100.0, 100.0]), abs=1e-3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -149,3 +150,21 @@ def test_a_folder_that_stayed_empty_is_removed(tmp_path: Path, ended: type[BaseE
     finished = run.finish(options={}, checkpoint={"path": "a.pkl"}, device="cpu", artefacts={})
     assert (finished.manifest["command"], finished.manifest["argv"]) == ("discover", ["discover"])
     assert finished.manifest["seconds"] > 1e9
+
+
+def test_an_interruption_costs_a_quarter_of_a_minute_and_writing_a_twentieth_of_the_time(tmp_path: Path, monkeypatch) -> None:
+    """By a clock of the test's own, which writing a file moves on by two seconds."""
+    clock, written = [100.0], []
+
+    def slow_write(path: Path, data: bytes) -> None:
+        written.append(clock[0])
+        clock[0] += 2
+
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(resume, "write_bytes", slow_write)
+    section = Partial(tmp_path / "partial.safetensors").section("a")
+    while clock[0] < 200:
+        section.write({"x": torch.zeros(2)})
+        clock[0] += 1
+    # After 15 seconds; then 20 times as long as the writing took after its end.
+    assert written == [115.0, 157.0, 199.0]
