@@ -72,7 +72,8 @@ class TorchMachine(CheckpointMachine):
 
     def global_token(self, module: str, name: str) -> Token:
         """A known name, or one of the trainer's own classes, of which there may be objects; it is never called."""
-        if (module, name) in _TOKENS or module.partition(".")[0] in _NOT_THEIR_OWN or not all(map(str.isidentifier, module.split("."))):
+        path = (*module.split("."), name)
+        if (module, name) in _TOKENS or path[0] in _NOT_THEIR_OWN or not all(part.isascii() and part.isidentifier() for part in path):
             return super().global_token(module, name)
         return self.classes.setdefault((module, name), Token(module, name))
 
@@ -102,9 +103,9 @@ class TorchMachine(CheckpointMachine):
         state = self.pop()
         target = self.pop()
         # A state dictionary carries the version numbers of its modules as an attribute.
-        if type(state) is not dict or type(target) not in (dict, PlainObject):
+        if type(target) is not PlainObject and (type(target) is not dict or type(state) is not dict):
             raise self._not_data("changes an object that is already made")
-        if type(target) is PlainObject:
+        if type(target) is PlainObject and type(state) is dict:
             target.attributes = state
         self.push(target)
 

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 from torch.func import jvp, vmap
+from zoo_files import plain_object, save_zoo
 
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.writer import save_checkpoint
+from orojar_cli.cli import main
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.finetune.rotation import fold_rotation
 
 
-def plain(widths=(12, 10, 8), z_dim=7, bias=False, image=3) -> nn.Sequential:
+def plain(widths=(12, 10, 8), z_dim=7, bias=False, image=3, active=nn.ReLU, epsilon=1e-5, last=nn.Tanh) -> nn.Sequential:
     """The generator as everybody writes it, with statistics that are not the initial ones."""
     torch.manual_seed(0)
     layers: list[nn.Module] = []
     for index, (inputs, outputs) in enumerate(zip((z_dim, *widths[:-1]), widths, strict=True)):
         layers += [
             nn.ConvTranspose2d(inputs, outputs, 4, 2 if index else 1, 1 if index else 0, bias=bias),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
+            nn.BatchNorm2d(outputs, eps=epsilon),
+            active(),
         ]
-    network = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], image, 4, 2, 1, bias=bias), nn.Tanh())
+    network = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], image, 4, 2, 1, bias=bias), last())
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.3)
     with torch.no_grad():
@@ -115,3 +120,89 @@ def test_other_stacks_are_refused(change, tmp_path) -> None:
     torch.save(tensors, tmp_path / "weights.pth")
     with pytest.raises(CheckpointError):
         load_checkpoint(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("parts", "assume"),
+    [
+        ({"active": lambda: nn.LeakyReLU(0.2)}, {"activation": "lrelu"}),
+        ({"active": nn.SELU, "epsilon": 1e-3}, {"activation": "selu", "norm_epsilon": "1e-3"}),
+        ({"active": nn.ELU, "epsilon": 0.5, "last": nn.Identity}, {"activation": "elu", "norm_epsilon": "0.5", "output": "linear"}),
+    ],
+)
+def test_what_tensors_do_not_show_is_said_and_can_be_chosen(parts: Any, assume: dict[str, str], tmp_path: Path) -> None:
+    network, z = plain(**parts), torch.randn(3, 7)
+    path = saved(network, tmp_path / "weights.pth")
+    loaded, chosen = load_checkpoint(path), load_checkpoint(path, assume=assume)
+    assert loaded.assumptions == ("activation=relu", "norm_epsilon=1e-05", "output=tanh")
+    assert {text.partition("=")[0] for text in chosen.assumptions} == {"activation", "norm_epsilon", "output"} - set(assume)
+    wanted = network(z[:, :, None, None])
+    torch.testing.assert_close(chosen.generator(z), wanted, rtol=1e-4, atol=1e-5)
+    assert (loaded.generator(z) - wanted).abs().max() > 0.01
+    with pytest.raises(OptionError, match="cannot keep what was assumed"):
+        save_checkpoint(chosen, tmp_path / "new.pth")
+    save_checkpoint(chosen, tmp_path / "new.safetensors")
+    again = load_checkpoint(tmp_path / "new.safetensors")
+    assert again.assumptions == chosen.assumptions and torch.equal(again.generator(z), chosen.generator(z))
+
+
+@pytest.mark.parametrize(
+    ("assume", "words"),
+    [
+        ({"activation": "sine"}, "activation = 'sine'"),
+        ({"norm_epsilon": "0"}, "norm_epsilon = 0.0"),
+        ({"norm_epsilon": "nan"}, "norm_epsilon = nan"),
+        ({"norm_epsilon": "small"}, "norm_epsilon = 'small' is not a number"),
+        ({"output": "\x1b[2J"}, "output"),
+        ({"channels": "3"}, "its file leaves open activation, norm_epsilon, output"),
+    ],
+)
+def test_choices_that_a_network_cannot_have_are_refused(assume: dict[str, str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=words) as caught:
+        load_checkpoint(saved(plain(), tmp_path / "weights.pth"), assume=assume)
+    assert str(caught.value).isascii() and str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("loss", "last"), [("DCGAN", nn.Tanh), ("MSE", nn.Tanh), ("WGANGP", nn.Identity), ("Logistic", nn.Identity)])
+def test_the_configuration_object_of_the_zoo_says_what_ends_it(loss: str, last: Any, tmp_path: Path) -> None:
+    network = plain(last=last)
+    names = {"0": "formatLayer", "9": "main.outlayer"} | {str(3 * i + 1): f"main.batchNorm{i}" for i in range(3)}
+    names |= {str(3 * i): f"main.convTranspose{i - 1}" for i in (1, 2)}
+    tensors = {f"{names[key.partition('.')[0]]}.{key.partition('.')[2]}": tensor for key, tensor in network.state_dict().items()}
+    loaded = load_checkpoint(save_zoo(tmp_path / "a.pt", plain_object(lossCriterion=loss, latentVectorDim=7), netG=tensors))
+    z = torch.randn(3, 7)
+    assert loaded.assumptions == ()
+    torch.testing.assert_close(loaded.generator(z), network(z[:, :, None, None]), rtol=1e-4, atol=1e-5)
+    torch.save(tensors, tmp_path / "bare.pt")
+    assert load_checkpoint(tmp_path / "bare.pt").assumptions == ("output=tanh",)
+
+
+def test_commands_say_once_what_is_assumed_and_convert_chooses(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved(plain(), tmp_path / "weights.pth")
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        captured = capsys.readouterr()
+        assert caught.value.code in (None, 0), captured.err
+        return captured.out + captured.err
+
+    for command in (("inspect", "weights.pth"), ("sample", "weights.pth", "--seeds", "0-1"), ("sefa", "weights.pth", "--num", "2")):
+        assert run(*command).count("activation=relu, norm_epsilon=1e-05, output=tanh") == 1
+    run(
+        "convert",
+        "weights.pth",
+        "said.safetensors",
+        "--assume",
+        "activation=lrelu",
+        "--assume",
+        "norm_epsilon=1e-3",
+        "--assume",
+        "output=tanh",
+    )
+    assert load_checkpoint("said.safetensors").generator.config.activation == "lrelu"
+    assert "assumed" not in run("inspect", "said.safetensors") + run("sample", "said.safetensors", "--seeds", "0-1")
+    with pytest.raises(SystemExit) as caught:
+        main(["convert", "weights.pth", "said.safetensors", "--assume", "lrelu"])
+    assert caught.value.code == 2

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch.func import jvp, vmap
+from zoo_files import plain_object, save_zoo
 
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
@@ -256,3 +257,90 @@ def test_the_commands_work_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert tuned["changed_tensors"] == ["synthesis.first.affine.weight"]
     assert run("traverse", tuned["run"], "--dim", 1, "--out", tmp_path / "tuned.png", "--seeds", "0-1")
     assert run("convert", path, tmp_path / "new.safetensors") and (tmp_path / "tuned.png").exists()
+
+
+def zoo(path: Path, tensors: dict[str, torch.Tensor] | None = None, **attributes: Any) -> Path:
+    """The file of a training run, whose configuration object says `attributes`."""
+    usual = {"latentVectorDim": Z_DIM, "lossCriterion": "WGANGP", "equalizedlR": True, "leakyReluLeak": 0.2, "alpha": 0.0}
+    usual |= {"perChannelNormalization": True, "attribKeysOrder": None, "depthOtherScales": [5, 4]}
+    tensors = state_dict() if tensors is None else tensors
+    return save_zoo(path, plain_object(**usual | attributes), netG={name: tensor + 1 for name, tensor in tensors.items()}, avgG=tensors)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "options", "by_hand_options"),
+    [
+        ({}, {}, {}),
+        ({"alpha": 0.3}, {"fade": 0.3}, {"fade": 0.3}),
+        ({"leakyReluLeak": 0.01}, {"slope": 0.01}, {"slope": 0.01}),
+        ({"equalizedlR": False}, {"equalised": False}, {"equalised": False}),
+        ({"lossCriterion": "MSE"}, {"output": "tanh"}, {}),
+        ({"attribKeysOrder": {"hair": 0}, "categoryVectorDim": 3}, {"c_dim": 3}, {}),
+    ],
+)
+def test_what_the_configuration_object_says_is_drawn(attributes: Any, options: Any, by_hand_options: Any, tmp_path: Path) -> None:
+    tensors = state_dict()
+    loaded = load_checkpoint(zoo(tmp_path / "model_s2_i1.pt", tensors, **attributes))
+    generator, c_dim = loaded.generator, options.get("c_dim", 0)
+    assert generator.config == ProGANConfig(Z_DIM - c_dim, WIDTHS, 3, **options) and loaded.assumptions == ()
+    latents = torch.randn(2, Z_DIM, generator=torch.Generator().manual_seed(1))
+    wanted = np.stack([by_hand(tensors, point, **by_hand_options) for point in latents.double().numpy()]).transpose(0, 3, 1, 2)
+    wanted = np.tanh(wanted) if options.get("output") == "tanh" else wanted
+    z, label = latents.split((Z_DIM - c_dim, c_dim), 1)
+    with torch.no_grad():
+        found = generator(z, label if c_dim else None).double().numpy()
+    assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
+    save_checkpoint(loaded, tmp_path / "new.safetensors")
+    again = load_checkpoint(tmp_path / "new.safetensors").generator
+    assert again.config == generator.config and torch.equal(again(z, label if c_dim else None), generator(z, label if c_dim else None))
+
+
+def test_labels_stand_behind_z(tmp_path: Path) -> None:
+    generator = load_checkpoint(zoo(tmp_path / "a.pt", attribKeysOrder={"hair": 0}, categoryVectorDim=2)).generator
+    z, label = torch.randn(3, 5), torch.eye(2)[[0, 1, 1]]
+    assert (generator.c_dim, generator.z_dim, generator.w_dim) == (2, 5, 7)
+    assert torch.equal(generator.mapping(z, label, psi=0.5), torch.cat((0.5 * z, label), 1)[:, None])
+    before = generator(z, label)
+    fold_rotation(generator, torch.eye(5).flip(0).double())
+    torch.testing.assert_close(generator(z.flip(1), label), before)
+    for wrong in (None, torch.zeros(3, 3)):
+        with pytest.raises(OptionError, match="needs a label of 2 numbers"):
+            generator(z, wrong)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"perChannelNormalization": False}, "without perChannelNormalization"),
+        ({"lossCriterion": "Hinge"}, "trained with the loss Hinge"),
+        ({"lossCriterion": 3}, "made with lossCriterion = 3"),
+        ({"leakyReluLeak": "0.2"}, "made with leakyReluLeak"),
+        ({"leakyReluLeak": float("nan")}, "slope = nan"),
+        ({"alpha": 1.5}, "fade = 1.5"),
+        ({"equalizedlR": 1}, "made with equalizedlR = 1"),
+        ({"attribKeysOrder": {"a": 0}, "categoryVectorDim": 2**70}, "categoryVectorDim"),
+        ({"attribKeysOrder": {"a": 0}, "categoryVectorDim": Z_DIM}, "z_dim = 0"),
+        ({"attribKeysOrder": {"a": 0}}, "categoryVectorDim = None"),
+    ],
+)
+def test_settings_that_would_draw_something_else_are_refused(attributes: Any, words: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=words) as caught:
+        load_checkpoint(zoo(tmp_path / "network.pt", **attributes))
+    assert str(caught.value).isascii() and "\n" not in str(caught.value)
+
+
+def test_a_bare_state_dictionary_says_what_is_assumed(tmp_path: Path) -> None:
+    path = saved(tmp_path / "network.pt")
+    assumed = ("equalised=True", "slope=0.2", "fade=0.0", "output=linear")
+    assert load_checkpoint(path).assumptions == describe(read_contents(path)).assumptions == assumed
+    chosen = load_checkpoint(path, assume={"equalised": "false", "output": "tanh"})
+    assert chosen.generator.config == ProGANConfig(Z_DIM, WIDTHS, 3, equalised=False, output="tanh")
+    assert chosen.assumptions == ("slope=0.2", "fade=0.0")
+    for choice, words in {
+        "fade": "cannot be chosen",
+        "slope": "not a number",
+        "equalised": "true or false",
+        "z_dim": "leaves open",
+    }.items():
+        with pytest.raises(OptionError, match=words):
+            load_checkpoint(path, assume={choice: "0.5" if choice in ("fade", "z_dim") else "maybe"})

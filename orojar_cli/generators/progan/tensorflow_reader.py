@@ -62,6 +62,8 @@ def generator(network: TensorFlowNetwork) -> tuple[ProGANConfig, dict[str, Tenso
     c_dim = _checked_options(network).get("label_size", 0)
     checked("label_size", c_dim, 0, 8192)
     doublings = next(index for index in itertools.count() if f"ToRGB_lod{index}/weight" not in variables) - 1
+    if doublings < 0:
+        raise DamagedCheckpointError(f"damaged: {where}.ToRGB_lod0/weight is missing")
     lod = _level_of_detail(network)
     grown, fade = doublings - int(lod), lod % 1
     if grown < 1 or (fade and grown < 2):
