@@ -8,25 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pickle_assembler import CRITIC, GENERATOR, SOURCE, Build, Call, Global, New, assemble, random_tensors
+from pickle_assembler import CRITIC, GENERATOR, assemble, random_tensors
+from tensorflow_assembler import network
 
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.networks import empty_network
-
-
-def array(values: Any) -> Build:
-    values = np.asarray(values, dtype=np.float32)
-    dtype = Build(Call(Global("numpy", "dtype"), ("f4", False, True)), (3, "<", None, None, None, -1, -1, 0))
-    empty = Call(Global("numpy._core.multiarray", "_reconstruct"), (Global("numpy", "ndarray"), (0,), b"b"))
-    return Build(empty, (1, values.shape, dtype, False, values.tobytes()))
-
-
-def network(function: str, options: dict[str, Any], variables: dict[str, Any], **components: Any) -> Build:
-    state = {"version": 4, "name": function, "static_kwargs": options, "components": components, "build_module_src": SOURCE}
-    pairs = [(name, value if isinstance(value, (Build, float, str)) else array(value)) for name, value in variables.items()]
-    return Build(New(Global("dnnlib.tflib.network", "Network")), state | {"build_func_name": function, "variables": pairs})
 
 
 def theirs(name: str, tensor: torch.Tensor) -> tuple[str, Any] | None:
