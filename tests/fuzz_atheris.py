@@ -86,13 +86,28 @@ _WORDS = (
         "architecture",
     ),
     *("formatLayer.module.weight", "toRGBLayers.0.module.weight", "scaleLayers.0.0.module.weight", "input.input", "style.1.weight"),
-    *("__metadata__", "data_offsets", "shape", "F32", "orojar-1", "channels", "norms", "biases", "family", "ProGAN", "DCGAN", "StyleGAN3"),
+    *(
+        "__metadata__",
+        "data_offsets",
+        "shape",
+        "F32",
+        "orojar-1",
+        "channels",
+        "norms",
+        "biases",
+        "family",
+        "ProGAN",
+        "DCGAN",
+        "SimpleGAN",
+        "StyleGAN3",
+    ),
+    *("config", "models.utils.config", "BaseConfig", "lossCriterion", "attribKeysOrder", "alpha", "G_paper", "lod"),
 )
 
 
 def write_seeds(folder: Path) -> None:
     """The files the search starts from, one of every kind."""
-    for path in fuzz_reader.REFERENCES.glob("*.pkl"):
+    for path in fuzz_reader.reference_files():
         if path.stat().st_size < _LARGEST:
             (folder / path.name).write_bytes(path.read_bytes())
     for protocol in (3, 4):

@@ -32,6 +32,11 @@ SECONDS_PER_FILE = 20.0
 _TELLING = b"(.0NtRbcsu]}ae)qrhjJKMGXBCQ\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8f\x90\x93\x94\x95\x00\x01\x7f\xff"
 
 
+def reference_files() -> list[Path]:
+    """The small checkpoints."""
+    return sorted(path for path in REFERENCES.iterdir() if path.suffix in (".pkl", ".pt", ".pth"))
+
+
 def interesting_positions(path: Path) -> list[int]:
     """Every position outside the numbers of the tensors: there, a changed byte changes what the file says.
 
@@ -144,7 +149,7 @@ def examine(path: Path, *, tensors: bool = True) -> str:
 
 def seeds(folder: Path) -> list[tuple[bytes, list[int]]]:
     """The files to mutate, with their interesting positions."""
-    paths = sorted(REFERENCES.glob("*.pkl"))
+    paths = reference_files()
     own = folder / "own.safetensors"
     save_checkpoint(load_checkpoint(REFERENCES / "sg2_resnet_gray_16.pkl"), own)
     return [(path.read_bytes(), interesting_positions(path)) for path in [*paths, own]]

@@ -19,6 +19,26 @@ def plain_object(module: str = MODULE, name: str = NAME, **attributes: Any) -> A
     return result
 
 
+class Table(dict[str, Any]):
+    """A configuration that is a dictionary."""
+
+
+class Slots:
+    """A configuration that keeps its state in another form."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 4
+
+
+class Sequence(list[int]):
+    """A configuration that is a list, with a state of its own choice."""
+
+    def __getstate__(self) -> Any:
+        return ["anything", 1]
+
+
 def save_zoo(path: Path, config: Any, zipped: bool = True, **entries: Any) -> Path:
     """`{"config": config, **entries}` at `path`; the reader cannot import the class of `config`."""
     kind = type(config)

@@ -1345,3 +1345,113 @@ def _(canary: str) -> Any:
 
 
 BY_NAME = {case.name: case for case in CASES}
+
+
+# --- objects of a trainer's own classes in torch.save files -------------------------------------------------------------------------
+
+OWN = Global("models.utils.config", "BaseConfig")
+
+
+def with_config(config: Any, **tables: Any) -> bytes:
+    """A torch.save file of a configuration and tables without tensors."""
+    return _zip(assemble({"config": config, "avgG": {"formatLayer.weight": 1}} | tables, 2))
+
+
+def own_object(**attributes: Any) -> Build:
+    return Build(New(OWN), attributes)
+
+
+@hostile("object/called", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(Call(OWN, ()))
+
+
+@hostile("object/called_with_a_command", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(Call(Global("models.utils.config", "run"), (f"touch {canary}",)))
+
+
+@hostile("object/made_with_arguments", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(New(OWN, (f"touch {canary}",)))
+
+
+@hostile("object/payload_in_attribute", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(own_object(lossCriterion=gadget(canary)))
+
+
+@hostile("object/payload_in_nested_object", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(own_object(inner=own_object(inner=[gadget(canary, "subprocess", "Popen")])))
+
+
+@hostile("object/state_is_a_payload", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(Build(New(OWN), gadget(canary)))
+
+
+@hostile("object/class_recalled_and_called", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(own_object(again=Call(OWN, (f"touch {canary}",))))
+
+
+@hostile("object/of_an_object", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(New(New(OWN)))
+
+
+@hostile("object/called_object", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(Call(New(OWN), (f"touch {canary}",)))
+
+
+for _dotted in ("os.system", "subprocess.Popen", "builtins.eval", "__builtin__.eval", "copy_reg._reconstructor", "types.SimpleNamespace"):
+    _module, _, _name = _dotted.rpartition(".")
+
+    @hostile(f"object/{_dotted}", Unsafe)
+    def _(canary: str, module: str = _module, name: str = _name) -> Any:
+        return with_config(Build(New(Global(module, name)), {"args": f"touch {canary}"}))
+
+
+for _case, _pair in {
+    "dotted_name": ("models.utils.config", "BaseConfig.__init__"),
+    "empty_module": ("", "BaseConfig"),
+    "empty_part": ("models..config", "BaseConfig"),
+    "space": ("models.utils config", "BaseConfig"),
+    "homoglyph": ("m\u043edels", "BaseConfig"),
+    "ansi_escape": ("\x1b[31mmodels", "BaseConfig"),
+    "torch": ("torch.nn", "Module"),
+    "numpy": ("numpy", "ndarray"),
+}.items():
+
+    @hostile(f"object/lookalike_{_case}", Unsafe)
+    def _(canary: str, pair: tuple[str, str] = _pair) -> Any:
+        return with_config(Build(New(Global(*pair)), {}))
+
+
+@hostile("object/as_a_key", Damaged)
+def _(canary: str) -> Any:
+    return with_config(Pairs([(New(OWN), 1)]))
+
+
+@hostile("object/filled_with_half_a_pair", Damaged)
+def _(canary: str) -> Any:
+    return _zip(b"\x80\x02" + global_line("models", "Config") + b")\x81(" + text("a") + b"u.")
+
+
+@hostile("object/as_the_whole_file", Unsupported)
+def _(canary: str) -> Any:
+    return _zip(assemble(own_object(lossCriterion="DCGAN"), 2))
+
+
+@hostile("object/of_itself", Unsupported)
+def _(canary: str) -> Any:
+    config = own_object()
+    config.state["config"] = config.target
+    return with_config(config, netG=config.target)
+
+
+@hostile("object/thousands", Unsupported)
+def _(canary: str) -> Any:
+    return with_config([Build(New(Global("models", f"Config{index}")), {"index": index}) for index in range(5000)])

@@ -20,13 +20,14 @@ from orojar_cli.containers.constructors import read_pickle
 from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.errors import CheckpointError
 
-PYTORCH_ERA = ("sg2_cond_fp16_64", "sg2_from_sg3_repo_16", "sg2_resnet_gray_16", "sg2_skip_32")
+DAMAGED = [f"{name}.pkl" for name in ("sg2_cond_fp16_64", "sg2_from_sg3_repo_16", "sg2_resnet_gray_16", "sg2_skip_32")]
+DAMAGED += ["tf_orojar_progan_32.pkl", "fb_pgan_32.pt", "fb_dcgan_64.pt", "orojar_simplegan_64.pth"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PYTORCH_ERA)
+@pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_references(name: str, references: Path, tmp_path: Path) -> None:
-    source = references / f"{name}.pkl"
+    source = references / name
     data, positions = source.read_bytes(), interesting_positions(source)
     path, outcomes = tmp_path / "network.pkl", Counter[str]()
     for number in range(100):

@@ -15,6 +15,7 @@ import pytest
 import torch
 from pickle_assembler import CRITIC, GENERATOR, random_tensors
 from reader_process import run_reader
+from zoo_files import Sequence, Slots, Table, plain_object, save_zoo
 
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
@@ -287,6 +288,28 @@ def test_objects_that_are_no_data_are_refused(tmp_path: Path) -> None:
     for value in (torch.nn.Linear(2, 2), {"a": slice(1)}, {"a": {1, 2}}, {"a": complex(1, 2)}, {(1, 2): 3}):
         with pytest.raises(CheckpointError):
             read_contents(save(tmp_path / "network.pt", value))
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "stream"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        plain_object(),
+        plain_object("__main__", "Config", size=16, nested={"sizes": [4, 8], "loss": None, "rate": 1e-3}),
+        plain_object("train.settings", "Settings", lossCriterion="DCGAN"),
+        Table(size=16, path="images"),
+        Slots(),
+        Sequence([1, 2]),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_objects_of_the_trainer_are_read_past(config: Any, zipped: bool, tmp_path: Path) -> None:
+    path = save_zoo(tmp_path / "network.pt", config, zipped, g_ema=layout(TENSORS))
+    info = describe(read_contents(path))
+    kind = f"{type(config).__module__}.{type(config).__qualname__}"
+    assert info.contents["config"] == f"a {kind} object, as plain attributes" and info.family == "StyleGAN2"
+    (report,) = run_reader([path], "--audit")
+    assert report["error"] is None and report["events"] == [f"open {path}"] and report["heavy_modules"] == []
 
 
 def rezipped(path: Path, change: Any, method: int = zipfile.ZIP_STORED) -> Path:
