@@ -69,7 +69,7 @@ def work(rank: int, folder: str) -> None:
 def test_two_processes_get_what_one_gets(tmp_path: Path) -> None:
     mp.start_processes(work, (str(tmp_path),), nprocs=2, start_method="spawn")
     expected = measured()
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert set(first) == set(expected) and "refused" in expected
     for name, value in expected.items():
         assert torch.equal(first[name], second[name])
