@@ -29,6 +29,7 @@ class Checkpoint:
         self.contents = contents
         self.device = device
         self.generator: Any = self._build("G_ema", contents.generator)
+        self.generator.identity = lambda: contents.sha256
 
     @property
     def path(self) -> str:

@@ -154,7 +154,7 @@ def run_method(
         folder = None if run is None or is_shared() else run.path
         with run or contextlib.nullcontext(), resumable(folder, identity, notice=say) as partial:
             settings = dataclasses.replace(settings, partial=partial)
-            found = dataclasses.replace(METHODS[method](generator, settings, progress), checkpoint=loaded.sha256)
+            found = METHODS[method](generator, settings, progress)
     if run is None:
         return
     save_directions(found, run.path / DIRECTIONS)

@@ -83,7 +83,8 @@ def load_own_generator(name: str, device: str) -> OwnNetwork:
         with own_code(name, f"{attribute}()"):
             found = found()
     sha256 = weights_sha256(found, name)
-    generator = adapt(found, name, device)
+    generator = adapt(found, name, device, freeze=True)
+    generator.identity = sha256
     if not generator.forward_mode:
         say(f"exact Jacobians cannot be taken through {name}: central differences are used, which are less exact")
     return OwnNetwork(name, generator, sha256, torch.device(device))

@@ -134,7 +134,7 @@ def load_source(
             raise click.UsageError(f"{source} is a checkpoint; name a run that was made with --generator {own}")
         loaded = load_network(str(source) if path is None else network or _checkpoint_of(path, own), own, device)
         say("using SeFa's directions, from the weights")
-        return Source(loaded, sefa_at_once(loaded.generator, loaded.sha256), None)
+        return Source(loaded, sefa_at_once(loaded.generator), None)
     found = load_directions(path)
     given = network or (source if directions is not None and source is not None else None)
     loaded = load_network(given or _checkpoint_of(path, own), own, device)

@@ -44,7 +44,7 @@ class Frame:
         """
         space, layers = settings.space, settings.layers_of(generator)
         dim = space_dim(generator, space, layers)
-        device = next(iter(generator.parameters())).device
+        device = generator.device
         if space == "z":
             return cls(torch.eye(dim, device=device), None, False)
         source = "p" if space == "p" else "w"
@@ -120,7 +120,7 @@ def finished(
         method=method,
         space=settings.space,
         layers=settings.layers_of(generator),
-        checkpoint="",
+        checkpoint=generator.sha256,
         options=settings.to_dict(),
         scores={name: score[: len(units)].float().cpu() for name, score in (scores or {}).items()},
     )

@@ -52,7 +52,7 @@ def _by_activation(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Latent directions [K, D] that least squares assigns to the principal components of a block's features, and their variances."""
     output = Output.parse(activation)
-    device = next(iter(generator.parameters())).device
+    device = generator.device
     features = []
     for start in range(0, len(latents), 256):
         ws = latents[start : start + 256].to(device).unsqueeze(1).expand(-1, generator.num_ws, -1)

@@ -18,7 +18,7 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 class MethodFunction(Protocol):
-    """Generator and settings -> directions (without the checkpoint's hash, which the caller knows)."""
+    """Generator and settings -> directions, with the hash that the generator knows itself by (`generator.sha256`)."""
 
     def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet: ...
 

@@ -76,7 +76,7 @@ def descent(
             rng=rng,
         )
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward(inputs=[matrix])  # a user's own generator may keep gradients of its weights
         optimiser.step()
         moments = {name: optimiser.state[matrix][name].clone() for name in _MOMENTS}
         kept.write(moments | {"matrix": matrix.detach().clone(), "rng": rng.get_state(), "loss": loss.detach()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -68,10 +67,10 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     return finished(generator, settings, plain, vectors, "sefa", by_activeness=False, measured=measured, scores=scores, progress=progress)
 
 
-def sefa_at_once(generator: Generator, checkpoint: str) -> DirectionSet:
-    """SeFa's first 16 directions of the network with the hash `checkpoint`, their activeness not measured: seconds at any size."""
+def sefa_at_once(generator: Generator) -> DirectionSet:
+    """SeFa's first 16 directions, their activeness not measured: seconds at any size."""
     settings = Settings(whiten=False, class_index=0 if generator.c_dim else None, options={"activeness": False})
-    return replace(sefa(generator, settings), checkpoint=checkpoint)
+    return sefa(generator, settings)
 
 
 METHOD = Method("sefa", sefa, _OPTIONS, spaces=("w",), whiten=False, compared=True)

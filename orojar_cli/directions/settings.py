@@ -49,7 +49,7 @@ class Settings:
     def latents(self, generator: Generator, count: int, stream: int = 0) -> Latents:
         """`count` latents drawn from the seed; `stream` separates independent draws (fitting, held-out, activeness)."""
         rng = torch.Generator().manual_seed(self.seed * 1000 + stream)
-        z = torch.randn(count, generator.z_dim, generator=rng).to(next(iter(generator.parameters())).device)
+        z = torch.randn(count, generator.z_dim, generator=rng).to(generator.device)
         return Latents(z, one_hot(generator, self.class_index, count), self.psi)
 
     def to_dict(self) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Studio:
         """Compute a method's directions where they are not yet known, and describe them."""
         shelf = self._shelf(name)
         if shelf.directions is None:
-            shelf.directions = sefa_at_once(self.generator, self.directions(OWN).checkpoint)
+            shelf.directions = sefa_at_once(self.generator)
         return self.describe_method(name)
 
     def label(self, name: str, index: int, text: str) -> dict[str, Any]:

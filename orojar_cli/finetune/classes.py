@@ -33,5 +33,5 @@ class AllClasses(Settings):
 
     def latents(self, generator: Generator, count: int, stream: int = 0) -> Latents:
         rng = torch.Generator().manual_seed(self.seed * 1000 + stream)
-        z = torch.randn(count, generator.z_dim, generator=rng).to(next(iter(generator.parameters())).device)
+        z = torch.randn(count, generator.z_dim, generator=rng).to(generator.device)
         return Latents(z, random_labels(generator.c_dim, count, rng).to(z) if generator.c_dim else None, self.psi)

@@ -42,7 +42,7 @@ def measure(
     generator: Generator, critic: Any, settings: Settings, name: str, samples: int = 64, progress: Progress | None = None
 ) -> Snapshot:
     """Measure a generator at latents that take no part in training; `name` heads the progress."""
-    axes = torch.eye(generator.z_dim, device=next(iter(generator.parameters())).device)
+    axes = torch.eye(generator.z_dim, device=generator.device)
     at = settings.latents(generator, samples, _STREAM)
     callback = None if progress is None else lambda done: progress(f"{name}: loss", done, samples)
     grams = gram_matrices(Response(generator, "z", outputs=settings.outputs), at, axes, callback=callback)

@@ -84,7 +84,7 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
     if settings.space != "z":
         raise OptionError("exact fine-tuning rotates z; leave out --space")
     response = Response(generator, "z", outputs=settings.outputs)
-    axes = torch.eye(generator.z_dim, device=next(iter(generator.parameters())).device)
+    axes = torch.eye(generator.z_dim, device=generator.device)
 
     def grams(stage: str, count: int, stream: int, method: str) -> Tensor:
         at = settings.latents(generator, count, stream)
@@ -134,8 +134,9 @@ def fold_rotation(generator: Generator, matrix: Tensor) -> None:
     """Make axis i of z mean row i of `matrix`: z_old = Q^T z_new, so the z columns of the first layer become W Q^T.
 
     Changes `mapping.fc0.weight` in place, or where z feeds the synthesis directly its first layer; the columns that read the label
-    embedding stay.
+    embedding stay.  The network is then no longer that of its file: its `sha256` is "".
     """
+    generator.identity = ""
     has_mapping = hasattr(generator.mapping, "layers")
     weight = generator.mapping.layers[0].weight if has_mapping else generator.synthesis.first.affine.weight
     columns = weight[:, : generator.z_dim].double()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from orojar_cli.errors import OptionError
+from orojar_cli.generators.base import BaseMapping
+from orojar_cli.generators.checks import check_label, check_latents
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.primitives import FullyConnected, normalise_second_moment
 
 
-class Mapping(nn.Module):
+class Mapping(BaseMapping):
     """z [N, z_dim] (and label [N, c_dim]) -> ws [N, num_ws, w_dim]."""
-
-    w_avg: Tensor
 
     def __init__(self, config: MappingConfig) -> None:
         super().__init__()
@@ -31,14 +30,18 @@ class Mapping(nn.Module):
         return [self.get_submodule(f"fc{index}") for index in range(self.config.num_layers)]  # type: ignore[misc]
 
     def prepare(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
-        """The first layer's input: normalised z and label embedding.  Raises OptionError for a missing or misshapen label."""
+        """The first layer's input: normalised z and label embedding.  Raises OptionError for what does not fit."""
+        config, weight = self.config, self.fc0.weight
+        if config.z_dim:
+            check_latents(z, label, config.z_dim, config.c_dim, weight.device, weight.dtype)  # type: ignore[arg-type]
+        else:
+            check_label(label, None, config.c_dim, weight.device)
         parts = []
         if self.config.z_dim:
-            assert z is not None and z.shape[-1] == self.config.z_dim, "z must be [N, z_dim]"
+            assert z is not None
             parts.append(normalise_second_moment(z))
         if self.config.c_dim:
-            if label is None or label.shape[-1] != self.config.c_dim:
-                raise OptionError(f"this network is conditional: give a class from 0 to {self.config.c_dim - 1} (--class)")
+            assert label is not None
             parts.append(normalise_second_moment(self.embed(label.to(self.embed.weight.dtype))))
         return torch.cat(parts, 1)
 
@@ -49,10 +52,8 @@ class Mapping(nn.Module):
             x = layer(x)
         return x
 
-    def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, num_ws, w_dim]: w per layer, in the first `cutoff` entries (all by default) w_avg + psi (w - w_avg).
-
-        Every entry has memory of its own, so that one may be edited in place."""
+    def spread(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
+        """As in the base; every entry has memory of its own, so that one may be edited in place."""
         num_ws = self.config.num_ws
         assert num_ws is not None
         cutoff = num_ws if cutoff is None else max(0, min(cutoff, num_ws))
@@ -60,7 +61,3 @@ class Mapping(nn.Module):
             return w.unsqueeze(1).repeat(1, num_ws, 1)
         truncated = self.w_avg + psi * (w - self.w_avg)
         return torch.cat([truncated.unsqueeze(1).expand(-1, cutoff, -1), w.unsqueeze(1).expand(-1, num_ws - cutoff, -1)], 1)
-
-    def forward(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, num_ws, w_dim] of z [N, z_dim] (and label [N, c_dim]), truncated by `psi` as in `broadcast`."""
-        return self.broadcast(self.w(z, label), psi, cutoff)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes
@@ -36,8 +38,47 @@ class GeneratorConfig(Protocol):
     def shapes(self) -> Shapes: ...
 
 
+class Mapping(Protocol):
+    """z -> ws.  Where there are layers to look into, `layers` and `prepare` are there too (`generators/mapping.py`)."""
+
+    w_avg: Tensor
+
+    def w(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """w [N, w_dim] of z [N, z_dim] (and label [N, c_dim]), before it is repeated and truncated."""
+        ...
+
+    def broadcast(self, w: Tensor, psi: float | None = None, cutoff: int | None = None) -> Tensor:
+        """ws [N, num_ws, w_dim] of w [N, w_dim], truncated."""
+        ...
+
+    def __call__(self, z: Tensor, label: Tensor | None = None, psi: float | None = None, cutoff: int | None = None) -> Tensor:
+        """ws [N, num_ws, w_dim] of z: `broadcast` of `w`."""
+        ...
+
+
+class Synthesis(Protocol):
+    """ws -> images.  Some have more: `takes_style_offsets`, and `arrange` (below)."""
+
+    def run(
+        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(features, image so far) of resolution `until`; what comes behind is not computed."""
+        ...
+
+    def __call__(
+        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """Images [N, C, R, R] of ws [N, num_ws, w_dim]."""
+        ...
+
+
 class Generator(Protocol):
-    """A generator with separate mapping and synthesis."""
+    """A generator with separate mapping and synthesis: what `Mapping` and `Synthesis` say, and what a family has beside it.
+
+    `device` is where the network computes and where what is given to it must lie.  `sha256` is the hash of the file it was read from
+    (of the weights, for the user's own generator), which direction sets made with it bear; it is computed when it is first asked for,
+    and "" for a network made or changed in memory.
+    """
 
     config: GeneratorConfig
     z_dim: int
@@ -48,12 +89,25 @@ class Generator(Protocol):
     img_channels: int
     mapping: Any
     synthesis: Any
+    identity: str | Callable[[], str]
 
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def sha256(self) -> str: ...
     def __call__(
-        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        psi: float | None = None,
+        cutoff: int | None = None,
+        noise_mode: str = "const",
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
     ) -> Tensor: ...
     def state_dict(self) -> dict[str, Any]: ...
-    def parameters(self) -> Any: ...
+    def parameters(self) -> Iterator[Tensor]: ...
 
 
 def arrange(generator: Generator) -> None:

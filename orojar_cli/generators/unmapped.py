@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.base import BaseGenerator, BaseMapping
+from orojar_cli.generators.checks import check_latents, check_ws
 from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.unmapped_config import IdentityMapping
 
@@ -17,13 +19,11 @@ def output_activation(image: Tensor, kind: str) -> Tensor:
     return {"linear": lambda x: x, "tanh": torch.tanh, "sigmoid": lambda x: 2 * torch.sigmoid(x) - 1}[kind](image)
 
 
-class UnmappedMapping(nn.Module):
+class UnmappedMapping(BaseMapping):
     """z [N, z_dim] -> ws [N, 1, w_dim], unchanged, followed by the label where the network has classes.
 
     Truncation pulls z towards its mean, which is 0, and leaves the label.
     """
-
-    w_avg: Tensor
 
     def __init__(self, config: IdentityMapping) -> None:
         super().__init__()
@@ -31,23 +31,16 @@ class UnmappedMapping(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.z_dim + config.c_dim))
 
     def w(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """z itself; with classes [z, label].  Raises OptionError where the label is missing or of another width."""
-        if not self.config.c_dim:
-            return z
-        if label is None or label.shape[-1] != self.config.c_dim:
-            raise OptionError(f"this network needs a label of {self.config.c_dim} numbers for every z")
-        return torch.cat((z, label.to(z)), -1)
+        """z itself; with classes [z, label].  Raises OptionError for what does not fit."""
+        check_latents(z, label, self.config.z_dim, self.config.c_dim, self.w_avg.device)
+        return z if not self.config.c_dim else torch.cat((z, label.to(z)), -1)  # type: ignore[union-attr]
 
-    def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, 1, w_dim]: psi * z; `cutoff` 0 leaves it as it is."""
+    def spread(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
+        """psi * z in the one entry; `cutoff` 0 leaves it as it is."""
         if cutoff == 0 or psi == 1:
             return w.unsqueeze(1)
         z, label = w.split((self.config.z_dim, self.config.c_dim), -1)
         return torch.cat((psi * z, label), -1).unsqueeze(1)
-
-    def forward(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, 1, w_dim] of z [N, z_dim]."""
-        return self.broadcast(self.w(z, label), psi, cutoff)
 
 
 class UnmappedSynthesis(nn.Module):
@@ -82,6 +75,8 @@ class UnmappedSynthesis(nn.Module):
         until = resolutions[-1] if until is None else until
         if until not in resolutions:
             raise OptionError(f"no layer of resolution {until}; this network has {', '.join(map(str, resolutions))}")
+        parameter = next(self.parameters())
+        check_ws(ws, 1, self.config.w_dim, parameter.device, parameter.dtype)
         x = before = ws[:, 0]
         for index, resolution in enumerate(self.config.feature_resolutions):
             before, x = x, self.features(x, index)
@@ -101,19 +96,8 @@ class UnmappedSynthesis(nn.Module):
         return image
 
 
-class UnmappedGenerator(nn.Module):
+class UnmappedGenerator(BaseGenerator):
     """z -> images, with the identity as mapping."""
 
     def __init__(self, config: Any, synthesis: UnmappedSynthesis) -> None:
-        super().__init__()
-        self.config = config
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, 1
-        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
-        self.mapping = UnmappedMapping(config.mapping)
-        self.synthesis = synthesis
-
-    def forward(
-        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
-    ) -> Tensor:
-        """Images [N, C, R, R] of z [N, z_dim]."""
-        return self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
+        super().__init__(config, UnmappedMapping(config.mapping), synthesis)

@@ -47,7 +47,7 @@ def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.
         return None
     if class_index is None or not 0 <= class_index < generator.c_dim:
         raise OptionError(f"this network is conditional: give a class from 0 to {generator.c_dim - 1} (--class)")
-    label = torch.zeros(count, generator.c_dim, device=next(iter(generator.parameters())).device)
+    label = torch.zeros(count, generator.c_dim, device=generator.device)
     label[:, class_index] = 1
     return label
 
@@ -59,5 +59,5 @@ def seed_latents(
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
         raise OptionError("seeds are whole numbers from 0 to 4294967295, at least one")
     z = np.concatenate([np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds])
-    device = next(iter(generator.parameters())).device
+    device = generator.device
     return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff)

@@ -125,7 +125,7 @@ def load_projected(path: str | os.PathLike[str], generator: Generator) -> Tensor
     if not bool(torch.isfinite(ws).all()):
         raise InputFileError(f"{name} holds numbers that are not finite; project the picture again")
     ws = ws.reshape(1, 1, -1) if ws.ndim == 1 else ws
-    return ws.expand(-1, generator.num_ws, -1).contiguous().to(next(iter(generator.parameters())).device)
+    return ws.expand(-1, generator.num_ws, -1).contiguous().to(generator.device)
 
 
 def _check_directory(file: IO[bytes]) -> None:

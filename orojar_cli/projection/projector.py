@@ -116,7 +116,7 @@ class _Projector:
     def __init__(self, generator: Generator, distance: PictureDistance, settings: ProjectionSettings, progress: Progress) -> None:
         self.generator, self.distance, self.settings, self.progress = generator, distance, settings, progress
         arrange(generator)
-        self.device = next(iter(generator.parameters())).device
+        self.device = generator.device
         # Drawn on the CPU, so that a seed means the same on every device.
         self.rng = torch.Generator().manual_seed(settings.seed)
         self.track: list[Track] = []

@@ -75,9 +75,7 @@ def found_by(method: str, checkpoint: Checkpoint, settings: Settings, progress: 
     options = {option: value for option, value in settings.options.items() if option in chosen.options}
     settings = dataclasses.replace(settings, whiten=settings.whiten and chosen.whiten, options=options)
     found = chosen(checkpoint.generator, settings, progress)
-    return Contender(
-        method, checkpoint, dataclasses.replace(found, checkpoint=checkpoint.sha256), seconds=round(time.perf_counter() - started, 3)
-    )
+    return Contender(method, checkpoint, found, seconds=round(time.perf_counter() - started, 3))
 
 
 def z_axes(checkpoint: Checkpoint, settings: Settings, progress: Progress | None = None) -> Contender:

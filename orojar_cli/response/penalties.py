@@ -1,18 +1,18 @@
 """The OroJaR loss and the Hessian Penalty, for anybody's generator and training loop.
 
-`g` is any function z [N, ...] -> tensor [N, ...] or a tuple of them (activations of several layers).
+`g` is any function z [N, ...] -> tensor [N, ...] or a tuple or list of them (activations of several layers).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from orojar_cli.errors import OptionError
 
-Function = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
+Function = Callable[[Tensor], Tensor | Sequence[Tensor]]
 REDUCTIONS = ("mean", "max")
 
 
@@ -85,7 +85,7 @@ def hessian_penalty(
 
 def _outputs(g: Function, z: Tensor) -> tuple[Tensor, ...]:
     result = g(z)
-    return result if isinstance(result, tuple) else (result,)
+    return (result,) if isinstance(result, Tensor) else tuple(result)
 
 
 def _reduce(values: Tensor, reduction: str) -> Tensor:

@@ -26,10 +26,12 @@ from torch import Tensor, nn
 from torch.func import jvp, vmap
 
 from orojar_cli.errors import OptionError, OwnCodeError
+from orojar_cli.generators.base import BaseGenerator, BaseMapping
+from orojar_cli.generators.checks import check_latents, check_ws
 from orojar_cli.generators.options import LayerCost
 from orojar_cli.generators.own.config import OwnConfig
 from orojar_cli.generators.own.meter import CostMeter
-from orojar_cli.generators.own.object import OwnObject, parts
+from orojar_cli.generators.own.object import OwnObject, parts, weights_sha256
 
 _TRIAL, _AVERAGE_SAMPLES, _AVERAGE_BATCH = 2, 4096, 256
 # Of the comparison with central differences, which the kinks of rectifiers disturb.
@@ -38,10 +40,8 @@ _STEP, _TOLERANCE = 1e-3, 0.1
 _LEAST_LAYERS = 16
 
 
-class OwnMapping(nn.Module):
+class OwnMapping(BaseMapping):
     """z [N, z_dim] -> ws [N, num_ws, w_dim] through the object's mapping; without one w is z and the label."""
-
-    w_avg: Tensor
 
     def __init__(self, own: OwnObject, w_dim: int, num_ws: int) -> None:
         super().__init__()
@@ -50,13 +50,14 @@ class OwnMapping(nn.Module):
 
     def w(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """w [N, w_dim] before truncation."""
+        check_latents(z, label, self.own.z_dim, self.own.c_dim, self.own.device)
         if not self.own.split:
             return z if label is None else torch.cat([z, label], 1)
         w = self.own.call("mapping", self.own.thing.mapping, z, label)
         return w[:, 0] if w.ndim == 3 else w
 
-    def broadcast(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, num_ws, w_dim]: w pulled towards its mean by psi at the first `cutoff` entries; a label in it stays."""
+    def spread(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
+        """As in the base; a label in w stays."""
         ws = w.unsqueeze(1).repeat(1, self.num_ws, 1)
         if psi == 1:
             return ws
@@ -66,22 +67,19 @@ class OwnMapping(nn.Module):
         entries = torch.arange(self.num_ws, device=w.device).unsqueeze(1)
         return ws if cutoff == 0 else torch.where(entries < (cutoff or self.num_ws), pulled.unsqueeze(1), ws)
 
-    def forward(self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
-        """ws [N, num_ws, w_dim]."""
-        return self.broadcast(self.w(z, label), psi, cutoff)
-
 
 class OwnSynthesis(nn.Module):
     """ws [N, num_ws, w_dim] -> images [N, C, R, R] through the object's synthesis, or its forward."""
 
-    def __init__(self, own: OwnObject, per_entry: bool) -> None:
+    def __init__(self, own: OwnObject, w_dim: int, num_ws: int, per_entry: bool) -> None:
         super().__init__()
-        self.own, self.per_entry = own, per_entry
+        self.own, self.w_dim, self.num_ws, self.per_entry = own, w_dim, num_ws, per_entry
 
     def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
         """The image; noise is the object's own business.  Raises OptionError for a `resolution` on the way."""
         if resolution is not None:
             raise OptionError(f"what is inside {self.own.name} is not known: use --output image or image:SIZE")
+        check_ws(ws, self.num_ws, self.w_dim, self.own.device)
         if self.own.split:
             return self.own.call("synthesis", self.own.thing.synthesis, ws if self.per_entry else ws[:, 0])
         w = ws[:, 0]
@@ -93,7 +91,7 @@ class OwnSynthesis(nn.Module):
         return self.forward(ws, noise_mode, until or 0)
 
 
-class OwnGenerator(nn.Module):
+class OwnGenerator(BaseGenerator):
     """The object as a generator.
 
     `forward_mode` says whether exact Jacobians can be taken through it (else central differences are), `differentiable` whether
@@ -101,10 +99,7 @@ class OwnGenerator(nn.Module):
     """
 
     def __init__(self, own: OwnObject, config: OwnConfig, mapping: OwnMapping, synthesis: OwnSynthesis) -> None:
-        super().__init__()
-        self.config, self.mapping, self.synthesis = config, mapping, synthesis
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
-        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
+        super().__init__(config, mapping, synthesis)
         self.forward_mode = self.differentiable = True
         # The parameter by which others learn where to compute.
         self.place = nn.Parameter(torch.zeros((), device=own.device), requires_grad=False)
@@ -114,24 +109,25 @@ class OwnGenerator(nn.Module):
             layer.affine.register_buffer("weight", weight.detach().float())
             synthesis.add_module(f"style{entry}", layer)
 
-    def forward(
-        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
-    ) -> Tensor:
-        """Images [N, C, R, R] of z [N, z_dim]."""
-        return self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
 
+def adapt(thing: Any, name: str, device: str | torch.device | None = None, *, freeze: bool = False) -> OwnGenerator:
+    """The generator that the user's object is, which errors call `name`; its sizes are those of one trial.
 
-def adapt(thing: Any, name: str, device: str | torch.device = "cpu") -> OwnGenerator:
-    """The generator that the user's object is, which errors call `name`; its modules go to `device` and into evaluation mode.
+    The object is used, not copied, and left as it is found: its modules run in evaluation mode and go back to their own mode after
+    every call, and weights keep their `requires_grad`.  Two things are asked for by name: `device` moves its modules there (by default
+    they stay, and the generator is where they are), and `freeze` puts them into evaluation mode and turns off the gradients of
+    their weights for good, which saves the memory of graphs and a little time.
 
-    Its sizes are those of one trial.  Raises OwnCodeError where the object lacks what the protocol asks for, or fails.
+    `sha256` of the generator is that of the weights as they are when it is asked for, "" where nothing tells them.  Raises OwnCodeError where the object lacks what the protocol asks for, or fails.
     """
-    own = OwnObject(thing, name, torch.device(device))
+    own = OwnObject(thing, name, None if device is None else torch.device(device))
+    if freeze:
+        own.freeze()
     z = torch.randn(_TRIAL, own.z_dim, generator=torch.Generator().manual_seed(0)).to(own.device)
     label = torch.eye(own.c_dim, device=own.device)[torch.arange(_TRIAL) % own.c_dim] if own.c_dim else None
     with torch.no_grad():
         w_dim, num_ws, per_entry = _sizes_of_w(own, z, label)
-        mapping, synthesis = OwnMapping(own, w_dim, num_ws), OwnSynthesis(own, per_entry)
+        mapping, synthesis = OwnMapping(own, w_dim, num_ws), OwnSynthesis(own, w_dim, num_ws, per_entry)
         image = _checked_images(own, synthesis(mapping(z, label)))
         if not torch.allclose(image, synthesis(mapping(z, label)), rtol=1e-3, atol=1e-3):
             raise OwnCodeError(f"{name} draws different images for the same z; fix its noise (and give its modules as attributes)")
@@ -141,7 +137,15 @@ def adapt(thing: Any, name: str, device: str | torch.device = "cpu") -> OwnGener
         mapping.w_avg.copy_(_average(own, mapping))
     generator = OwnGenerator(own, config, mapping, synthesis)
     generator.forward_mode, generator.differentiable = _takes_tangents(generator, z, label), _takes_gradients(generator, z, label)
-    return generator.eval()
+    generator.identity = lambda: _identity(thing, name)
+    return generator
+
+
+def _identity(thing: Any, name: str) -> str:
+    try:
+        return weights_sha256(thing, name)
+    except OwnCodeError:
+        return ""
 
 
 def _sizes_of_w(own: OwnObject, z: Tensor, label: Tensor | None) -> tuple[int, int, bool]:

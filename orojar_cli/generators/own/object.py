@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,24 +17,32 @@ from orojar_cli.generators.own.running import own_code
 class OwnObject:
     """The user's object, its sizes, and the one way by which it is called."""
 
-    def __init__(self, thing: Any, name: str, device: torch.device) -> None:
-        self.thing, self.name, self.device = thing, name, device
+    def __init__(self, thing: Any, name: str, device: torch.device | None = None) -> None:
+        """Modules of the object go to `device`; None leaves them where they are."""
+        self.thing, self.name = thing, name
         self.z_dim, self.c_dim = self.number("z_dim"), self.number("c_dim", 0)
         self.split = callable(getattr(thing, "mapping", None)) and callable(getattr(thing, "synthesis", None))
         self.forward: Any = thing if callable(thing) else getattr(thing, "forward", None)
         if not self.split and not callable(self.forward):
             raise OwnCodeError(f"{name} gives a {type(thing).__name__} without forward(z), or mapping(z) and synthesis(w)")
         self.dtype = torch.float32
-        for module in parts(thing, nn.Module).values():
-            module.eval().requires_grad_(False).to(device)
+        self.modules = list(parts(thing, nn.Module).values())
+        for module in self.modules if device is not None else ():
+            module.to(device)
         floating = [
             tensor
-            for module in parts(thing, nn.Module).values()
+            for module in self.modules
             for tensor in module.state_dict().values()
             if isinstance(tensor, Tensor) and tensor.is_floating_point()
         ]
         if floating:
             self.dtype = floating[0].dtype
+        self.device = device or (floating[0].device if floating else torch.device("cpu"))
+
+    def freeze(self) -> None:
+        """Put the object's modules into evaluation mode, and take no gradients of their weights, for good."""
+        for module in self.modules:
+            module.eval().requires_grad_(False)
 
     def number(self, attribute: str, default: int | None = None) -> int:
         """A whole number among the attributes: at least 1, or where there is a default at least 0; raises OwnCodeError for another."""
@@ -44,9 +53,9 @@ class OwnObject:
         return value
 
     def call(self, what: str, function: Callable[..., Any], first: Tensor, label: Tensor | None = None) -> Tensor:
-        """One of the object's methods on tensors, in the number format of its weights; raises OwnCodeError where it fails."""
+        """One of the object's methods on tensors, in the number format of its weights, in evaluation mode.  Raises what `own_code` raises."""
         arguments = [tensor.to(self.dtype) for tensor in (first, label) if tensor is not None]
-        with own_code(self.name, what):
+        with evaluating(self.modules), own_code(self.name, what):
             result = function(*arguments)
         if not isinstance(result, Tensor):
             raise OwnCodeError(f"{self.name}: {what} gives a {type(result).__name__}; it must give one tensor")
@@ -59,6 +68,22 @@ class OwnObject:
         if weights and (len(weights) != num_ws or any(len(shape) != 2 or shape[1] != w_dim for shape in shapes)):
             raise OwnCodeError(f"{self.name}: style_weights must be {num_ws} matrices [rows, {w_dim}], not {shapes}")
         return weights
+
+
+@contextlib.contextmanager
+def evaluating(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Modules in evaluation mode, and afterwards each submodule in the mode it was found in."""
+    training = [part for module in modules for part in module.modules() if part.training]
+    if not training:
+        yield
+        return
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 def weights_sha256(thing: Any, name: str) -> str:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.base import BaseGenerator
+from orojar_cli.generators.checks import check_ws
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.options import LayerInfo
 from orojar_cli.generators.primitives import (
@@ -192,6 +194,8 @@ class Synthesis(nn.Module):
         until = self.config.img_resolution if until is None else until
         if until not in self.config.resolutions:
             raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
+        weight: Tensor = self.get_submodule("b4").conv1.affine.weight
+        check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
         x = image = None
         for resolution in self.config.resolutions:
             x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, rng, style_offsets)
@@ -226,19 +230,8 @@ class Synthesis(nn.Module):
         return image
 
 
-class StyleGAN2(nn.Module):
+class StyleGAN2(BaseGenerator):
     """z -> mapping -> ws -> synthesis -> images."""
 
     def __init__(self, config: StyleGAN2Config) -> None:
-        super().__init__()
-        self.config = config
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
-        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
-        self.mapping = Mapping(config.mapping)
-        self.synthesis = Synthesis(config.synthesis)
-
-    def forward(
-        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
-    ) -> Tensor:
-        """Images [N, C, R, R] of z [N, z_dim]."""
-        return self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
+        super().__init__(config, Mapping(config.mapping), Synthesis(config.synthesis))

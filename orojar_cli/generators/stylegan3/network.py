@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.base import BaseGenerator
+from orojar_cli.generators.checks import check_ws
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.primitives import FullyConnected, bias_act, fast_layout, modulated_projection, tap_energies
 from orojar_cli.generators.stylegan2.network import NOISE_MODES
@@ -124,6 +126,8 @@ class AliasFreeSynthesis(nn.Module):
         until = self.config.img_resolution if until is None else until
         if until not in rates:
             raise OptionError(f"no layer of sampling rate {until}; this network has {', '.join(map(str, rates))}")
+        weight: Tensor = self.input.affine.weight
+        check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
         x = self.input(ws[:, 0])
         for index, layer in enumerate(self.layers):
             if layer.target.rate > until:
@@ -143,19 +147,8 @@ class AliasFreeSynthesis(nn.Module):
         return image
 
 
-class StyleGAN3(nn.Module):
+class StyleGAN3(BaseGenerator):
     """z -> mapping -> ws -> synthesis -> images."""
 
     def __init__(self, config: StyleGAN3Config) -> None:
-        super().__init__()
-        self.config = config
-        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
-        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
-        self.mapping = Mapping(config.mapping)
-        self.synthesis = AliasFreeSynthesis(config.synthesis)
-
-    def forward(
-        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None, noise_mode: str = "const"
-    ) -> Tensor:
-        """Images [N, C, R, R] of z [N, z_dim]."""
-        return self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
+        super().__init__(config, Mapping(config.mapping), AliasFreeSynthesis(config.synthesis))

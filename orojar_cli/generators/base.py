@@ -1,0 +1,102 @@
+"""What generators of all families have in common: truncation under both of its names, sizes, where and what the network is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from orojar_cli.generators.checks import truncation
+
+
+class BaseMapping(nn.Module):
+    """z [N, z_dim] (and label [N, c_dim]) -> ws [N, num_ws, w_dim]; the families say how w is made and how it is spread."""
+
+    w_avg: Tensor
+
+    def w(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """The w [N, w_dim] before it is repeated per layer and truncated.  Raises OptionError for a z or label that does not fit."""
+        raise NotImplementedError
+
+    def spread(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
+        """ws [N, num_ws, w_dim]: w for each entry, the first `cutoff` entries (None: all) pulled towards the mean by psi."""
+        raise NotImplementedError
+
+    def broadcast(
+        self,
+        w: Tensor,
+        psi: float | None = None,
+        cutoff: int | None = None,
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """ws [N, num_ws, w_dim]: w per layer, in the first `cutoff` entries (all by default) w_avg + psi (w - w_avg).
+
+        psi is 1 where it is not given; `truncation_psi` and `truncation_cutoff` are other names of `psi` and `cutoff`.  Raises
+        OptionError where both names are given and differ, or psi is not finite.
+        """
+        return self.spread(w, *truncation(psi, cutoff, truncation_psi, truncation_cutoff))
+
+    def forward(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        psi: float | None = None,
+        cutoff: int | None = None,
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """ws [N, num_ws, w_dim] of z [N, z_dim] (and label [N, c_dim]), truncated as in `broadcast`."""
+        psi, cutoff = truncation(psi, cutoff, truncation_psi, truncation_cutoff)
+        return self.spread(self.w(z, label), psi, cutoff)
+
+
+class BaseGenerator(nn.Module):
+    """z -> mapping -> ws -> synthesis -> images.
+
+    `identity` is the hash of the network's file, or a function that gives it when it is first asked for: hashing a large file takes
+    longer than loading it.  Who changes weights sets it to "".
+    """
+
+    identity: str | Callable[[], str] = ""
+
+    def __init__(self, config: Any, mapping: nn.Module, synthesis: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
+        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
+        self.mapping, self.synthesis = mapping, synthesis
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes, and where what is given to it must lie."""
+        return next(self.parameters()).device
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file that the network was read from; "" for a network that was made or changed in memory."""
+        return self.identity if isinstance(self.identity, str) else self.identity()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies, which cannot take an open file along: the hash itself."""
+        return self.__dict__ | {"identity": self.sha256}
+
+    def forward(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        psi: float | None = None,
+        cutoff: int | None = None,
+        noise_mode: str = "const",
+        *,
+        truncation_psi: float | None = None,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Images [N, C, R, R] in about [-1, 1] of z [N, z_dim] (and label [N, c_dim]); truncation as in `BaseMapping.broadcast`."""
+        psi, cutoff = truncation(psi, cutoff, truncation_psi, truncation_cutoff)
+        images: Tensor = self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
+        return images
