@@ -13,6 +13,9 @@ from orojar_cli.generators.options import LayerCost, LayerInfo
 class ToyGenerator(nn.Module):
     """An image of one channel that is a function of u = z = w; no mapping to speak of."""
 
+    sha256 = identity = ""
+    device = torch.device("cpu")
+
     def __init__(self, function, dim: int, side: int) -> None:
         super().__init__()
         self.function, self.anchor = function, nn.Parameter(torch.zeros(()))

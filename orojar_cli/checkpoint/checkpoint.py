@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch import nn
 
 from orojar_cli.checkpoint.contents import Contents, StoredNetwork, read_contents
 from orojar_cli.checkpoint.info import CheckpointInfo, describe
@@ -29,7 +28,7 @@ class Checkpoint:
         self.contents = contents
         self.device = device
         self.generator: Any = self._build("G_ema", contents.generator)
-        self.generator.identity = lambda: contents.sha256
+        self.generator.identity = functools.partial(getattr, contents, "sha256")
 
     @property
     def path(self) -> str:
@@ -61,7 +60,7 @@ class Checkpoint:
             return None
         return cast(Critic, self._build("D", stored))
 
-    def _build(self, name: str, stored: StoredNetwork) -> nn.Module:
+    def _build(self, name: str, stored: StoredNetwork) -> Any:
         network = empty_network(stored.config)
         tensors = materialise(stored.tensors, f"{self.contents.file.name}: {name}")
         network.load_state_dict(tensors, strict=True, assign=True)

@@ -63,6 +63,8 @@ class BaseGenerator(nn.Module):
     """
 
     identity: str | Callable[[], str] = ""
+    mapping: Any
+    synthesis: Any
 
     def __init__(self, config: Any, mapping: nn.Module, synthesis: nn.Module) -> None:
         super().__init__()

@@ -31,7 +31,7 @@ class Mapping(BaseMapping):
 
     def prepare(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
         """The first layer's input: normalised z and label embedding.  Raises OptionError for what does not fit."""
-        config, weight = self.config, self.fc0.weight
+        config, weight = self.config, self.layers[0].weight
         if config.z_dim:
             check_latents(z, label, config.z_dim, config.c_dim, weight.device, weight.dtype)  # type: ignore[arg-type]
         else:

@@ -65,9 +65,7 @@ class Synthesis(Protocol):
         """(features, image so far) of resolution `until`; what comes behind is not computed."""
         ...
 
-    def __call__(
-        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None
-    ) -> Tensor:
+    def __call__(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
         """Images [N, C, R, R] of ws [N, num_ws, w_dim]."""
         ...
 

@@ -233,6 +233,12 @@ def test_modules_are_put_into_evaluation_and_numbers_into_their_format() -> None
 
     own = Trained().double()
     generator = adapt(own, "toys:Trained")
+    assert own.training and own.layers[1].training and all(parameter.requires_grad for parameter in own.parameters())
+    own.layers[2].eval()
+    assert torch.equal(generator(torch.ones(2, 3)), generator(torch.ones(2, 3)))
+    assert own.layers[1].training and not own.layers[2].training
+    assert generator.sha256 == weights_sha256(own, "toys:Trained")
+    adapt(own, "toys:Trained", freeze=True)
     assert not own.training and not any(parameter.requires_grad for parameter in own.parameters())
     assert generator(torch.randn(2, 3)).dtype == torch.float32
     assert int(own.layers[1].num_batches_tracked) == 0

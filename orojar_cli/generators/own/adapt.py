@@ -118,7 +118,9 @@ def adapt(thing: Any, name: str, device: str | torch.device | None = None, *, fr
     they stay, and the generator is where they are), and `freeze` puts them into evaluation mode and turns off the gradients of
     their weights for good, which saves the memory of graphs and a little time.
 
-    `sha256` of the generator is that of the weights as they are when it is asked for, "" where nothing tells them.  Raises OwnCodeError where the object lacks what the protocol asks for, or fails.
+    `sha256` of the generator is that of the weights as they are when it is asked for, "" where nothing tells them.
+
+    Raises OwnCodeError where the object lacks what the protocol asks for, or fails.
     """
     own = OwnObject(thing, name, None if device is None else torch.device(device))
     if freeze:

@@ -53,7 +53,7 @@ class OwnObject:
         return value
 
     def call(self, what: str, function: Callable[..., Any], first: Tensor, label: Tensor | None = None) -> Tensor:
-        """One of the object's methods on tensors, in the number format of its weights, in evaluation mode.  Raises what `own_code` raises."""
+        """One of the object's methods on tensors, in the number format of its weights, in evaluation mode; raises as `own_code` does."""
         arguments = [tensor.to(self.dtype) for tensor in (first, label) if tensor is not None]
         with evaluating(self.modules), own_code(self.name, what):
             result = function(*arguments)

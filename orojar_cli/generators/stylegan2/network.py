@@ -194,7 +194,7 @@ class Synthesis(nn.Module):
         until = self.config.img_resolution if until is None else until
         if until not in self.config.resolutions:
             raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
-        weight: Tensor = self.get_submodule("b4").conv1.affine.weight
+        weight = next(self.parameters())
         check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
         x = image = None
         for resolution in self.config.resolutions:
