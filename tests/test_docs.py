@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 from PIL import Image
 
 from orojar_cli.cli import main, orojar
@@ -55,6 +56,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "examples" / "own_generator.py", tmp_path)
     for name, reference in NETWORKS.items():
         shutil.copy(ROOT / "tests" / "references" / reference, tmp_path / name)
+    normalisation = {f"main.1.{part}": torch.ones(6) for part in ("weight", "bias", "running_mean", "running_var")}
+    convolutions = {"main.0.weight": torch.ones(4, 6, 4, 4), **normalisation, "main.3.weight": torch.ones(6, 3, 4, 4)}
+    torch.save(convolutions, tmp_path / "dcgan.pth")
     Image.radial_gradient("L").convert("RGB").resize((60, 40)).save(tmp_path / "photo.png")
     return tmp_path
 

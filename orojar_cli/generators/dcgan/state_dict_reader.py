@@ -42,7 +42,7 @@ def generator(stored: StateDict, where: str) -> tuple[DCGANConfig, dict[str, Ten
         raise UnsupportedCheckpointError(f"not supported: {where} has convolutions that do not follow each other")
     count = len(convolutions)
     output, c_dim = "tanh", 0
-    assumed: tuple[str, ...] = ASSUMED
+    assumed: tuple[str, ...] = tuple(name for name in ASSUMED if norms or name != "norm_epsilon")
     if _ZOO in tensors:
         settings = ZooSettings(stored.settings, where)
         output, c_dim, assumed = settings.output("DCGAN"), settings.c_dim(), tuple(settings.assumed)
