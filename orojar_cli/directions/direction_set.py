@@ -14,9 +14,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from orojar_cli.directions.applied import displaced
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents
+from orojar_cli.latents.projected import ProjectedLatents
 from orojar_cli.latents.spaces import SPACES, space_dim
 
 FORMAT = "orojar-directions-1"
@@ -110,6 +113,31 @@ class DirectionSet:
             labels=tuple(self.labels[row] for row in rows.tolist()),
             scores={name: score[rows] for name, score in self.scores.items()},
         )
+
+    def apply(
+        self,
+        generator: Generator,
+        at: Latents | ProjectedLatents | Tensor,
+        dimension: str | int,
+        strength: float | Tensor,
+        layers: Sequence[int] | None = None,
+    ) -> Tensor:
+        """ws [N, num_ws, w_dim] of the points `at`, moved `strength` sigmas (a number, or [N]) along a dimension (number or label).
+
+        `at` are latents z [N, z_dim] (with label and truncation as `Latents`) or ws [N, num_ws, w_dim].  Moved are the set's own layers,
+        or `layers`.  Raises OptionError for directions in s, which do not move ws, for those in z or p with ws, and for unknown
+        dimensions or layers; DirectionSetError for a set of another network.
+        """
+        self.check_fits(generator, generator.sha256 or self.checkpoint)
+        if self.space == "s":
+            raise OptionError("directions in s move styles, not ws: draw them with orojar traverse")
+        if isinstance(at, Tensor):
+            if at.ndim == 3 and self.space in ("z", "p"):
+                raise OptionError(f"directions in {self.space} move latents: give z [N, {generator.z_dim}] instead of ws")
+            at = ProjectedLatents(at) if at.ndim == 3 else Latents(at)
+        step = self.displacement(self.index(dimension), strength)
+        like = at.ws if isinstance(at, ProjectedLatents) else at.z
+        return displaced(generator, at, self, step.to(like).expand(len(at), -1), layers)
 
     def check_fits(self, generator: Generator, sha256: str) -> None:
         """Raise DirectionSetError unless the set was made for this network, in a space and at layers it has."""

@@ -9,16 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.directions.applied import Points, displaced
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator, arrange
-from orojar_cli.latents.points import Latents
 from orojar_cli.latents.projected import ProjectedLatents
-from orojar_cli.latents.spaces import LAYERED, displaced_ws, style_offsets
+from orojar_cli.latents.spaces import style_offsets
 from orojar_cli.media.pixels import to_uint8
 from orojar_cli.response.jacobian import DEFAULT_BUDGET
-
-Points = Latents | ProjectedLatents
 
 
 def strengths(extent: float, steps: int) -> list[float]:
@@ -75,17 +73,6 @@ class Renderer:
         return np.concatenate(parts)
 
 
-def chosen_layers(generator: Generator, directions: DirectionSet, layers: Sequence[int] | None) -> tuple[int, ...]:
-    """The entries of ws a direction set is applied at: its own, or those asked for."""
-    if layers is None:
-        return directions.layers
-    if directions.space in LAYERED:
-        raise OptionError(f"directions in {directions.space} carry their own layers; leave out --layers")
-    if not layers or min(layers) < 0 or max(layers) >= generator.num_ws:
-        raise OptionError(f"no layer {max(layers, default=0)}: this network has layers 0-{generator.num_ws - 1}")
-    return tuple(sorted(set(layers)))
-
-
 def along(directions: DirectionSet, index: int | None, values: Sequence[float] | Tensor, edits: Sequence[tuple[int, float]] = ()) -> Tensor:
     """Displacements [S, D] in the set's space: direction `index` (None: nothing) at S strengths in sigmas, on top of `edits`.
 
@@ -103,15 +90,7 @@ def moved_ws(
     generator: Generator, at: Points, directions: DirectionSet, displacements: Tensor, layers: Sequence[int] | None = None
 ) -> Tensor:
     """ws [S, N, num_ws, w_dim] of N points moved by S displacements [S, D] in the direction set's own space."""
-    where = chosen_layers(generator, directions, layers)
-    parts = []
-    for step in displacements:
-        spread = step.expand(len(at), -1)
-        if isinstance(at, ProjectedLatents):
-            parts.append(at.displaced(generator, spread, directions.space, where))
-        else:
-            parts.append(displaced_ws(generator, at, spread, directions.space, where))
-    return torch.stack(parts)
+    return torch.stack([displaced(generator, at, directions, step.expand(len(at), -1), layers) for step in displacements])
 
 
 def walk_ws(
