@@ -27,8 +27,8 @@ from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.critic.config import CriticConfig
 from orojar_cli.generators.critic.network import Critic
+from orojar_cli.generators.families import empty_network
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.networks import empty_network
 from orojar_cli.generators.primitives import FullyConnected
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan2.network import StyleGAN2

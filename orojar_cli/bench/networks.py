@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from orojar_cli.generators.families import empty_network
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.networks import empty_network
 from orojar_cli.generators.protocol import arrange
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig, StyleGAN3Config

@@ -15,7 +15,7 @@ from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.tensors import materialise
 from orojar_cli.generators.assumptions import assumptions
 from orojar_cli.generators.critic.network import Critic
-from orojar_cli.generators.networks import empty_network
+from orojar_cli.generators.families import empty_network
 
 
 class Checkpoint:
@@ -73,9 +73,8 @@ def load_checkpoint(
     limits: Limits = DEFAULT_LIMITS,
     assume: Mapping[str, str] | None = None,
 ) -> Checkpoint:
-    """Read a checkpoint: StyleGAN2(-ADA) and StyleGAN3 network pickles, TensorFlow-era ones of StyleGAN2 and of
-    the OroJaR and Hessian Penalty experiments, state dictionaries of StyleGAN2, ProGAN, DCGAN and those experiments' small GANs in
-    torch.save files, and orojar's .safetensors.
+    """Read a checkpoint: a PyTorch-era or TensorFlow-era network pickle, state dictionaries in a torch.save file, or orojar's .safetensors,
+    of one of the families in `generators/families.py`.
 
     Nothing named or contained in the file is executed.  `assume` gives options that the file leaves open (`checkpoint.assumptions`
     names them with the values taken otherwise), such as {"activation": "lrelu"}; OptionError for another.

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from orojar_cli.containers.constructors import read_pickle
 from orojar_cli.containers.derived import DerivedRecord
@@ -16,22 +16,13 @@ from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.module_tree import NetworkTree, check_tensors, read_network
 from orojar_cli.containers.records import NetworkRecord, PersistentRecord, TensorRecord
 from orojar_cli.containers.safetensors_file import read_safetensors
-from orojar_cli.containers.state_dict import StateDict, find_networks
+from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.containers.torch_file import read_torch_stream, read_torch_zip
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.assumptions import chosen
-from orojar_cli.generators.dcgan import state_dict_reader as state_dict_dcgan
-from orojar_cli.generators.progan import state_dict_reader as state_dict_progan
-from orojar_cli.generators.progan import tensorflow_reader as tensorflow_progan
-from orojar_cli.generators.serialised import critic_from_dict, generator_from_dict
-from orojar_cli.generators.simplegan import state_dict_reader as state_dict_simplegan
-from orojar_cli.generators.stylegan2 import pickle_reader as stylegan2
-from orojar_cli.generators.stylegan2 import state_dict_reader as state_dict_stylegan2
-from orojar_cli.generators.stylegan2 import tensorflow_reader as tensorflow_stylegan2
-from orojar_cli.generators.stylegan2.config import StyleGAN2Config
-from orojar_cli.generators.stylegan3 import pickle_reader as stylegan3
-from orojar_cli.generators.stylegan3.config import StyleGAN3Config
+from orojar_cli.generators.families import Match, config_from_dict, family_of, matches, readable
+from orojar_cli.generators.family import CRITIC, GENERATOR
 
 PYTORCH_PICKLE = "PyTorch-era pickle"
 TORCH_FILE = "PyTorch state dictionary"
@@ -71,7 +62,7 @@ class Contents:
     @property
     def critic(self) -> StoredNetwork | None:
         """D, or None where the file has none of a family whose critics are read."""
-        known = self.entries.get("D") is not None and isinstance(self.generator.config, (StyleGAN2Config, StyleGAN3Config))
+        known = self.entries.get("D") is not None and family_of(self.generator.config).critics
         return self.network("D") if known else None
 
     def network(self, name: str) -> StoredNetwork:
@@ -90,17 +81,16 @@ class Contents:
             config, tensors = self.entries[name]
             check_tensors(tensors, config.shapes(), where)
             return StoredNetwork(config, tensors)
+        role = CRITIC if name == "D" else GENERATOR
         if self.container == TORCH_FILE:
-            return StoredNetwork(*_from_state_dict(self.entries[name], name, where))
+            return StoredNetwork(*self.entries[name].read(where))
         if self.container == TENSORFLOW_PICKLE:
             network = TensorFlowNetwork(self.entries[name], where, self.limits)
-            if name != "D" and network.functions[""] == tensorflow_progan.FUNCTION:
-                return StoredNetwork(*tensorflow_progan.generator(network), frozenset(network.sources))
-            config, tensors = tensorflow_stylegan2.critic(network) if name == "D" else tensorflow_stylegan2.generator(network)
-            return StoredNetwork(config, tensors, frozenset(network.sources))
+            known = matches(network, role) or _refuse_function(network)
+            return StoredNetwork(*known[0].read(where), frozenset(network.sources))
         tree = read_network(self.entries[name], name, self.file, self.limits)
-        config = stylegan2.critic_config(tree, where) if name == "D" else _generator_config(tree, where)
-        return StoredNetwork(config, tree.tensors, frozenset(tree.sources))
+        known = matches(tree, role) or _refuse_class(tree, role, where)
+        return StoredNetwork(*known[0].read(where), frozenset(tree.sources))
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -116,7 +106,7 @@ class Contents:
         """Every tensor the file stores, as far as it is read: those of its networks and of other state dictionaries, as stored."""
         if self.container != TORCH_FILE:
             return self.all_tensors()
-        tables = {key: value.tensors if isinstance(value, StateDict) else value for key, value in self.entries.items()}
+        tables = {key: value.found.tensors if isinstance(value, Match) else value for key, value in self.entries.items()}
         return {
             f"{key}.{name}": record
             for key, table in tables.items()
@@ -134,29 +124,22 @@ class Contents:
         }
 
 
-def _generator_config(tree: NetworkTree, where: str) -> StyleGAN2Config | StyleGAN3Config:
-    """The configuration of a PyTorch-era generator; which family it is of shows in the modules it is made of."""
-    supported = "(supported: StyleGAN2, StyleGAN2-ADA and StyleGAN3)"
+def _refuse_class(tree: NetworkTree, role: str, where: str) -> NoReturn:
+    """Say that no family knows this PyTorch-era network."""
+    *names, last = readable(NetworkTree)
+    supported = f"(supported: {', '.join(names)} and {last})"
+    if role == CRITIC:
+        raise UnsupportedCheckpointError(f"not supported: {where} is a {printable(tree.class_name)}, not a Discriminator")
     if tree.class_name != "Generator":
         raise UnsupportedCheckpointError(f"not supported: {where} has the architecture {printable(tree.class_name)!r} {supported}")
-    classes = set(tree.classes.values())
-    if "SynthesisBlock" in classes:
-        return stylegan2.generator_config(tree, where)
-    if "SynthesisInput" in classes:
-        return stylegan3.generator_config(tree, where)
     raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family {supported}")
 
 
-def _from_state_dict(stored: StateDict, name: str, where: str) -> tuple[Any, Mapping[str, TensorRecord | DerivedRecord]]:
-    if name == "D":
-        return state_dict_stylegan2.critic(stored, where)
-    if stored.is_stylegan2:
-        return state_dict_stylegan2.generator(stored, where)
-    if stored.is_progan:
-        return state_dict_progan.generator(stored, where)
-    if stored.is_simplegan:
-        return state_dict_simplegan.generator(stored, where)
-    return state_dict_dcgan.generator(stored, where)
+def _refuse_function(network: TensorFlowNetwork) -> NoReturn:
+    """Say that no family knows this TensorFlow-era network."""
+    read = " and ".join(f"{name}'s" for name in readable(TensorFlowNetwork))
+    function = printable(network.functions.get(""))
+    raise UnsupportedCheckpointError(f"not supported: {network.where} is built by {function} ({read} networks are read)")
 
 
 def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS, choices: Mapping[str, str] | None = None) -> Contents:
@@ -177,7 +160,7 @@ def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
         return _safetensors_contents(file)
     if container != "pickle":
         value = read_torch_zip(file, limits) if container == "torch zip" else read_torch_stream(file, limits)
-        return Contents(file, TORCH_FILE, find_networks(value, file.name), limits)
+        return Contents(file, TORCH_FILE, _state_dict_entries(StateDicts(value), file.name), limits)
     value = read_pickle(file, limits)
     if type(value) is tuple and len(value) == 3 and all(type(entry) is NetworkRecord for entry in value):
         return Contents(file, TENSORFLOW_PICKLE, dict(zip(("G", "D", "G_ema"), value, strict=True)), limits)
@@ -188,6 +171,27 @@ def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
     return Contents(file, PYTORCH_PICKLE, value, limits)
 
 
+def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
+    """The top level of a torch.save file, with its networks as matches under the names "G_ema" and "D".
+
+    Raises UnsupportedCheckpointError where no family knows a generator.
+    """
+    generators = matches(stored)
+    if not generators:
+        *names, last = readable(StateDicts)
+        found = ", ".join(printable(key, 30) for key in list(stored.top)[:8]) or "nothing"
+        raise UnsupportedCheckpointError(
+            f"not supported: {name} holds no {', '.join(names)} or {last} generator that orojar knows (found: {found}); "
+            "pass a network .pkl, or a state dict of those networks"
+        )
+    networks = {"G_ema": min(generators, key=lambda match: stored.rank(match.found))}
+    if critics := matches(stored, CRITIC):
+        networks["D"] = critics[0]
+    used = {key for match in networks.values() for key in match.found.keys} | {"G_ema", "G", "D"}
+    whole = any(not match.found.keys for match in networks.values())
+    return networks | ({} if whole else {key: item for key, item in stored.top.items() if key not in used})
+
+
 def _safetensors_contents(file: CheckpointFile) -> Contents:
     tensors, metadata = read_safetensors(file)
     if metadata.get("format") != SAFETENSORS_FORMAT:
@@ -195,10 +199,10 @@ def _safetensors_contents(file: CheckpointFile) -> Contents:
             f"not supported: {file.name} is a safetensors file that orojar did not write (format {printable(metadata.get('format'))})"
         )
     entries: dict[str, Any] = {}
-    for name, parse in (("G_ema", generator_from_dict), ("D", critic_from_dict)):
+    for name, role in (("G_ema", GENERATOR), ("D", CRITIC)):
         if name in metadata:
             try:
-                config = parse(json.loads(metadata[name]))
+                config = config_from_dict(json.loads(metadata[name]), role)
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise DamagedCheckpointError(f"damaged: {file.name}: the options of {name} are malformed") from error
             prefix = f"{name}."

@@ -19,13 +19,10 @@ from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.containers.pickle_writer import Call, EmptySet, Name, PickleWriter
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
-from orojar_cli.generators.critic.pickle_form import DESCRIBERS as CRITIC
-from orojar_cli.generators.pickle_description import Description
-from orojar_cli.generators.stylegan2.pickle_form import DESCRIBERS as STYLEGAN2
-from orojar_cli.generators.stylegan3.pickle_form import DESCRIBERS as STYLEGAN3
+from orojar_cli.generators.families import describers
+from orojar_cli.generators.pickle_description import Describers, Description
 
 SOURCE = "# converted by orojar; source text not included\n"
-_DESCRIBERS = STYLEGAN2 | STYLEGAN3 | CRITIC
 _ORDERED = Call(Name("collections", "OrderedDict"), ())
 _HOOKS = (
     "_backward_pre_hooks",
@@ -47,23 +44,24 @@ def write_pickle(checkpoint: Checkpoint, path: Path) -> None:
 
     Raises UnsupportedCheckpointError for a generator that this container has no form for, OutputFileError when it cannot be written.
     """
-    if type(checkpoint.generator) not in _DESCRIBERS:
+    known = describers()
+    if type(checkpoint.generator) not in known:
         raise UnsupportedCheckpointError(
             f"not supported: a {checkpoint.generator.config.family} network has no .pkl form; write .safetensors instead"
         )
     keys = map(str, itertools.count())
-    critic = None if checkpoint.critic is None else _persistent(checkpoint.critic, "", keys)
-    networks = {"G": None, "D": critic, "G_ema": _persistent(checkpoint.generator, "", keys)}
+    critic = None if checkpoint.critic is None else _persistent(checkpoint.critic, "", keys, known)
+    networks = {"G": None, "D": critic, "G_ema": _persistent(checkpoint.generator, "", keys, known)}
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         PickleWriter(stream).dump(networks | {"training_set_kwargs": {}, "augment_pipe": None})
 
 
-def _persistent(module: nn.Module, name: str, keys: Iterator[str]) -> Call:
+def _persistent(module: nn.Module, name: str, keys: Iterator[str], known: Describers) -> Call:
     """The network object for one of our modules and everything below it."""
-    description = _DESCRIBERS[type(module)](module, name)
+    description = known[type(module)](module, name)
     parameters = {key: _parameter(tensor, next(keys)) for key, tensor in module.named_parameters(recurse=False)}
     buffers: dict[str, Any] = {key: _tensor(tensor, next(keys)) for key, tensor in module.named_buffers(recurse=False)}
-    children = {key: _persistent(child, key, keys) for key, child in module.named_children()}
+    children = {key: _persistent(child, key, keys, known) for key, child in module.named_children()}
     children |= {key: _object(extra, {}, {}, {}) for key, extra in description.extra.items()}
     return _object(description, parameters, buffers, children)
 

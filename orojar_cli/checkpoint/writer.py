@@ -21,7 +21,7 @@ from orojar_cli.containers.tensors import stored_tensor
 from orojar_cli.containers.zip_checksums import renew_checksums
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
-from orojar_cli.generators.serialised import config_to_dict
+from orojar_cli.generators.families import config_to_dict
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, also_g: bool = False) -> list[str]:

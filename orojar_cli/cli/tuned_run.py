@@ -12,6 +12,7 @@ from orojar_cli.cli.console import say, table
 from orojar_cli.cli.pictures import before_after_grid, direction_grid
 from orojar_cli.cli.sources import recorded
 from orojar_cli.directions import DirectionSet, save_directions
+from orojar_cli.generators.families import has_pickle_form
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
@@ -56,8 +57,7 @@ def write_tuned_run(
     run: RunWriter, loaded: Checkpoint, tuning: Tuning, look: Look, options: dict[str, Any], *, also_g: bool, safetensors: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Write everything and return (the JSON document, the lines for people)."""
-    # A DCGAN has no .pkl container of its own.
-    network = TUNED if loaded.info.family.startswith("StyleGAN") else SAFETENSORS
+    network = TUNED if has_pickle_form(loaded.generator.config) else SAFETENSORS
     changed = save_checkpoint(loaded, run.path / network, also_g=also_g)
     artefacts = {
         "checkpoint": network,

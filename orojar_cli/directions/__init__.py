@@ -6,8 +6,9 @@ take them from here, and the command line knows the methods' names without torch
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from orojar_cli import lazily
 
 if TYPE_CHECKING:
     from orojar_cli.directions.direction_set import DirectionSet, load_directions, save_directions
@@ -31,7 +32,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return lazily.own(f"directions.{_HOMES[name]}", name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

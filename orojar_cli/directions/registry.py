@@ -1,22 +1,23 @@
-"""The methods that find directions: each by name, with the module whose METHOD it is (no torch until one is asked for)."""
+"""The methods that find directions: each by name, with the module of this package whose METHOD it is (no torch until one is asked for)."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from orojar_cli import lazily
 
 if TYPE_CHECKING:
     from orojar_cli.directions.method import Method
 
 MODULES = {
-    "orojar": "orojar_cli.directions.orojar",
-    "sefa": "orojar_cli.directions.sefa",
-    "ganspace": "orojar_cli.directions.ganspace",
-    "hessian": "orojar_cli.directions.hessian",
-    "orojar-sgd": "orojar_cli.directions.orojar_sgd",
-    "jacobian-pca": "orojar_cli.directions.jacobian_pca",
-    "random": "orojar_cli.directions.random_directions",
+    "orojar": "orojar",
+    "sefa": "sefa",
+    "ganspace": "ganspace",
+    "hessian": "hessian",
+    "orojar-sgd": "orojar_sgd",
+    "jacobian-pca": "jacobian_pca",
+    "random": "random_directions",
 }
 
 
@@ -24,7 +25,7 @@ class _Methods(Mapping[str, "Method"]):
     """Methods by name; the names are there at once, a method is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> Method:
-        method: Method = importlib.import_module(MODULES[name]).METHOD
+        method: Method = lazily.own(f"directions.{MODULES[name]}", "METHOD")
         return method
 
     def __contains__(self, name: object) -> bool:

@@ -133,14 +133,13 @@ def _tempered(grams: Tensor) -> Tensor:
 def fold_rotation(generator: Generator, matrix: Tensor) -> None:
     """Make axis i of z mean row i of `matrix`: z_old = Q^T z_new, so the z columns of the first layer become W Q^T.
 
-    Changes `mapping.fc0.weight` in place, or where z feeds the synthesis directly its first layer; the columns that read the label
-    embedding stay.  The network is then no longer that of its file: its `sha256` is "".
+    Changes the generator's `z_columns` in place; columns that read the label embedding stay.  The network is then no longer that of its
+    file: its `sha256` is "".
     """
+    for columns in generator.z_columns():
+        wide = columns.double()
+        columns.copy_(wide @ matrix.to(wide).T)
     generator.identity = ""
-    has_mapping = hasattr(generator.mapping, "layers")
-    weight = generator.mapping.layers[0].weight if has_mapping else generator.synthesis.first.affine.weight
-    columns = weight[:, : generator.z_dim].double()
-    weight[:, : generator.z_dim] = (columns @ matrix.to(columns).T).to(weight.dtype)
 
 
 def axes_as_directions(rotation: Rotation, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:

@@ -104,6 +104,9 @@ class Generator(Protocol):
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
     ) -> Tensor: ...
+    def z_columns(self) -> list[Tensor]:
+        """The weights [rows, z_dim] that read z, as views: a rotation of z is folded into them.  Raises OptionError where it cannot be."""
+
     def state_dict(self) -> dict[str, Any]: ...
     def parameters(self) -> Iterator[Tensor]: ...
 

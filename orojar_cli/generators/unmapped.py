@@ -101,3 +101,8 @@ class UnmappedGenerator(BaseGenerator):
 
     def __init__(self, config: Any, synthesis: UnmappedSynthesis) -> None:
         super().__init__(config, UnmappedMapping(config.mapping), synthesis)
+
+    def z_columns(self) -> list[Tensor]:
+        """The weights [rows, z_dim] that read z, as views: the first layer's."""
+        first: Any = self.synthesis.first
+        return [first.affine.weight[:, : self.z_dim]]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
+from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.options import LayerInfo, checked
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 START = 4  # pixels along a side of the first layer's output
 OUTPUTS = ("linear", "tanh", "sigmoid")
@@ -38,6 +43,13 @@ class UnmappedConfig:
         checked("number of resolutions", len(self.channels), 2, 10)
         for width in self.channels:
             checked("channels", width, 1, 8192)
+        if not {*self.assumed} <= {entry.name for entry in fields(self)}:
+            raise UnsupportedCheckpointError("not supported: a network with options left open that orojar does not know")
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> Self:
+        """The inverse of dataclasses.asdict, for options that are numbers, words and lists of them; what is not said has its default."""
+        return cls(**{name: _plain(value) for name, value in options.items() if name != "family"})
 
     @property
     def mapping(self) -> IdentityMapping:
@@ -67,3 +79,12 @@ class UnmappedConfig:
     def layers(self) -> list[LayerInfo]:
         """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, w_dim]."""
         return [LayerInfo("first", 0, START, START * START * self.channels[0], self.channels[0])]
+
+
+def _plain(value: Any) -> Any:
+    """An option as a configuration holds it; raises TypeError for what is no number, word or list."""
+    if type(value) is list:
+        return tuple(value)
+    if type(value) not in (bool, int, float, str):
+        raise TypeError(f"an option is a {type(value).__name__}")
+    return value

@@ -50,7 +50,7 @@ def styled_layers(generator: Generator, layers: Sequence[int]) -> list[LayerInfo
     Raises OptionError for a family whose styles cannot be displaced.
     """
     if not getattr(generator.synthesis, "takes_style_offsets", False):
-        raise OptionError("the style space s is known for StyleGAN2 only; use z or, with a mapping, w or w+")
+        raise OptionError("the styles of this generator cannot be displaced, so it has no space s; use z or, with a mapping, w or w+")
     return [layer for layer in generator.config.layers() if layer.ws in layers]
 
 

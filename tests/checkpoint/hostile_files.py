@@ -1278,7 +1278,7 @@ def _(canary: str) -> Any:
 
 def _own(**changes: Any) -> bytes:
     """A .safetensors file of ours without tensors, its options changed; keys are "mapping__num_ws" and the like."""
-    from orojar_cli.generators.serialised import config_to_dict
+    from orojar_cli.generators.families import config_to_dict
 
     options = json.loads(json.dumps(config_to_dict(pa.GENERATOR)))
     for key, value in changes.items():

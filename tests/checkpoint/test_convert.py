@@ -18,7 +18,7 @@ from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.containers.module_tree import NetworkTree, read_network
 from orojar_cli.containers.pickle_writer import PickleWriter
 from orojar_cli.errors import OptionError, UnsupportedCheckpointError
-from orojar_cli.generators.networks import empty_network
+from orojar_cli.generators.families import empty_network
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig, StyleGAN3Config
 
 REFERENCES = sorted(Path(__file__).parents[1].joinpath("references").glob("*.pkl"))

@@ -10,7 +10,7 @@ from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.info import describe
 from orojar_cli.containers.module_tree import NetworkTree, read_network
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
-from orojar_cli.generators.stylegan3.pickle_reader import generator_config
+from orojar_cli.generators.stylegan3.pickle_reader import read
 
 LAYER = "synthesis.L2_52_16"
 
@@ -49,13 +49,13 @@ def test_reading_needs_no_torch(references) -> None:
 def test_a_layer_that_records_something_else_than_the_schedule_is_refused(tree, path, attribute, value) -> None:
     tree.attributes[path][attribute] = value
     with pytest.raises(UnsupportedCheckpointError, match=f"{path}.* records {attribute} = "):
-        generator_config(tree, "file: G_ema")
+        read(tree, "file: G_ema")
 
 
 def test_recorded_attributes_count_before_constructor_arguments(tree) -> None:
     tree.init_kwargs["num_layers"] = 9
     tree.init_kwargs["output_scale"] = 1.0
-    config = generator_config(tree, "file: G_ema").synthesis
+    config = read(tree, "file: G_ema")[0].synthesis
     assert (config.num_layers, config.output_scale) == (6, 0.25)
 
 
@@ -74,10 +74,10 @@ def test_recorded_attributes_count_before_constructor_arguments(tree) -> None:
 def test_other_options_are_refused_by_name(tree, change, error, words) -> None:
     tree.init_kwargs |= change
     with pytest.raises(error, match=words):
-        generator_config(tree, "file: G_ema")
+        read(tree, "file: G_ema")
 
 
 def test_other_modules_are_refused_by_name(tree) -> None:
     tree.classes[LAYER] = "AttentionLayer"
     with pytest.raises(UnsupportedCheckpointError, match="AttentionLayer"):
-        generator_config(tree, "file: G_ema")
+        read(tree, "file: G_ema")

@@ -14,7 +14,7 @@ from tensorflow_assembler import network
 from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, UnsupportedCheckpointError
-from orojar_cli.generators.networks import empty_network
+from orojar_cli.generators.families import empty_network
 
 
 def theirs(name: str, tensor: torch.Tensor) -> tuple[str, Any] | None:

@@ -394,7 +394,7 @@ def test_a_generator_without_a_mapping(serve) -> None:
 
 def small_dcgan():
     from orojar_cli.generators.dcgan.config import DCGANConfig
-    from orojar_cli.generators.networks import empty_network
+    from orojar_cli.generators.families import empty_network
 
     config = DCGANConfig(z_dim=6, channels=(8, 4, 3), norms=(False,) * 3, biases=(False,) * 3)
     network = empty_network(config).to_empty(device="cpu").requires_grad_(False).eval()

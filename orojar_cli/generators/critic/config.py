@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.options import ACTIVATIONS, ARCHITECTURES, Shapes, checked, checked_choice, checked_pixels, checked_resolution
@@ -36,6 +37,13 @@ class CriticConfig:
         checked_choice("critic architecture", self.architecture, ARCHITECTURES)
         checked_choice("critic activation", self.activation, ACTIVATIONS)
         checked_pixels("critic", self.resample_filter, self.conv_clamp)
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> CriticConfig:
+        """The inverse of dataclasses.asdict."""
+        options = dict(options)
+        options["resample_filter"] = tuple(map(float, options["resample_filter"]))
+        return cls(**options | {"mapping": None if options["mapping"] is None else MappingConfig(**options["mapping"])})
 
     @property
     def resolutions(self) -> list[int]:

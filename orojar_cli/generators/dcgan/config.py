@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.options import LayerCost, Shapes, checked, checked_choice, checked_number
@@ -38,6 +39,11 @@ class DCGANConfig(UnmappedConfig):
         checked_choice("output", self.output, OUTPUTS)
         if not len(self.channels) == len(self.norms) == len(self.biases) or self.norms[-1]:
             raise UnsupportedCheckpointError("not supported: a DCGAN with a normalisation behind its last layer")
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> DCGANConfig:
+        """The inverse of dataclasses.asdict; files of before these were options leave them open."""
+        return super().from_dict(options if "activation" in options else options | {"assumed": list(ASSUMED)})
 
     @property
     def synthesis(self) -> DCGANConfig:

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import itertools
 
-from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive
+from orojar_cli.containers.derived import PLAIN, Form, constant, derive
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict
+from orojar_cli.containers.state_dict import StateDict, StateDicts
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.dcgan.config import ASSUMED, DCGANConfig
-from orojar_cli.generators.transposed_config import MATRIX, NORM
+from orojar_cli.generators.family import Read
+from orojar_cli.generators.transposed_config import KERNEL, MATRIX, NORM
 from orojar_cli.generators.zoo_settings import ZooSettings
 
 # The layout of pytorch_GAN_zoo, whose activations and epsilon are known and whose configuration object tells the rest.
 _ZOO = "formatLayer.weight"
 
 
-def generator(stored: StateDict, where: str) -> tuple[DCGANConfig, dict[str, TensorRecord | DerivedRecord]]:
+def recognise(file: StateDicts) -> StateDict | None:
+    """A stack of 4x4 convolutions that could be a DCGAN's generator."""
+    return file.generator(_is_stack)
+
+
+def _is_stack(tensors: dict[str, TensorRecord]) -> bool:
+    kernels = [record.shape for record in tensors.values() if len(record.shape) == 4]
+    return len(kernels) >= 2 and all(shape[2:] == (KERNEL, KERNEL) for shape in kernels) and kernels[-1][1] <= 4
+
+
+def read(stored: StateDict, where: str) -> Read:
     """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError.
 
     Weights do not tell strides: as in the paper's code, the first convolution sees one pixel and every other one doubles the size.

@@ -109,6 +109,10 @@ class OwnGenerator(BaseGenerator):
             layer.affine.register_buffer("weight", weight.detach().float())
             synthesis.add_module(f"style{entry}", layer)
 
+    def z_columns(self) -> list[Tensor]:
+        """Nothing: the object's weights are not ours to change.  Raises OptionError."""
+        raise OptionError(f"{self.config.architecture} is your own code, whose weights orojar does not change; use the directions")
+
 
 def adapt(thing: Any, name: str, device: str | torch.device | None = None, *, freeze: bool = False) -> OwnGenerator:
     """The generator that the user's object is, which errors call `name`; its sizes are those of one trial.

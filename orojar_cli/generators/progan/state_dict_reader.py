@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import re
 
-from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive
+from orojar_cli.containers.derived import PLAIN, Form, constant, derive
 from orojar_cli.containers.module_tree import check_tensors
-from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict
+from orojar_cli.containers.state_dict import StateDict, StateDicts
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.family import Read
 from orojar_cli.generators.options import Shapes
 from orojar_cli.generators.progan.config import ProGANConfig
 from orojar_cli.generators.unmapped_config import START
@@ -23,7 +23,12 @@ _TO_RGB = re.compile(r"toRGBLayers\.(\d{1,3})\.module\.(weight|bias)\Z")
 _FIRST = "formatLayer.module.weight"
 
 
-def generator(stored: StateDict, where: str) -> tuple[ProGANConfig, dict[str, TensorRecord | DerivedRecord]]:
+def recognise(file: StateDicts) -> StateDict | None:
+    """A generator of the widespread ProGAN layout."""
+    return file.generator(lambda tensors: _FIRST in tensors and "toRGBLayers.0.module.weight" in tensors)
+
+
+def read(stored: StateDict, where: str) -> Read:
     """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError.
 
     The image is made by the last `toRGBLayers`, in a network that stopped while growing with the one before it; the other ones are

@@ -9,17 +9,18 @@ import itertools
 import math
 from typing import Any
 
-from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive
+from orojar_cli.containers.derived import PLAIN, Form, constant, derive
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.state_dict import small_values
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.family import Read
 from orojar_cli.generators.options import checked
 from orojar_cli.generators.progan.config import ProGANConfig
 from orojar_cli.generators.unmapped_config import START
 
-FUNCTION = "G_paper"
+_FUNCTION = "G_paper"
 # Sizes, which the variables have too, and what changes only how the network is computed.
 _KNOWN = {"num_channels", "resolution", "label_size", "latent_size", "fmap_base", "fmap_decay", "fmap_max"}
 _KNOWN |= {"fused_scale", "dtype", "structure", "is_template_graph"}
@@ -52,13 +53,18 @@ _CHANNEL_BIAS = Form(
 )
 
 
-def generator(network: TensorFlowNetwork) -> tuple[ProGANConfig, dict[str, TensorRecord | DerivedRecord]]:
+def recognise(network: TensorFlowNetwork) -> TensorFlowNetwork | None:
+    """A generator that those experiments' function built."""
+    return network if network.functions.get("") == _FUNCTION else None
+
+
+def read(network: TensorFlowNetwork, where: str) -> Read:
     """Configuration and tensors of Gs (or G); raises UnsupportedCheckpointError and DamagedCheckpointError.
 
     A network that stopped while growing is read as far as it had grown, with the share of the image that the resolution before it
     still has; the rest of its variables are left out.
     """
-    where, variables = network.where, network.variables
+    variables = network.variables
     c_dim = _checked_options(network).get("label_size", 0)
     checked("label_size", c_dim, 0, 8192)
     doublings = next(index for index in itertools.count() if f"ToRGB_lod{index}/weight" not in variables) - 1

@@ -1,1 +1,27 @@
-"""The small GANs of the OroJaR and Hessian Penalty experiments (dSprites, CelebA)."""
+"""The small generators of the OroJaR (Wei et al. 2021) and Hessian Penalty (Peebles et al. 2020) experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orojar_cli.containers.state_dict import StateDicts
+from orojar_cli.generators.family import Family, Reader
+from orojar_cli.generators.simplegan import state_dict_reader
+from orojar_cli.generators.simplegan.config import SimpleGANConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _network(config: SimpleGANConfig) -> nn.Module:
+    from orojar_cli.generators.simplegan.network import SimpleGAN
+
+    return SimpleGAN(config)
+
+
+FAMILY = Family(
+    name="SimpleGAN",
+    config=SimpleGANConfig,
+    network=_network,
+    readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),),
+)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import itertools
 
-from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive
-from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict
+from orojar_cli.containers.derived import PLAIN, Form, constant, derive
+from orojar_cli.containers.state_dict import StateDict, StateDicts
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.family import Read
 from orojar_cli.generators.simplegan.config import LAST_KERNEL, NORMS, SimpleGANConfig
 from orojar_cli.generators.transposed_config import MATRIX
 
 
-def generator(stored: StateDict, where: str) -> tuple[SimpleGANConfig, dict[str, TensorRecord | DerivedRecord]]:
+def recognise(file: StateDicts) -> StateDict | None:
+    """A generator of those experiments, also one that is refused for its spectral normalisation."""
+    return file.generator(lambda tensors: "layers.0.layers.conv.weight" in tensors or "layers.0.layers.conv.weight_orig" in tensors)
+
+
+def read(stored: StateDict, where: str) -> Read:
     """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError."""
     tensors = {name: record for name, record in stored.tensors.items() if not name.endswith("num_batches_tracked")}
     if any(name.endswith(("conv.weight_orig", "conv.weight_u", "conv.weight_v")) for name in tensors):

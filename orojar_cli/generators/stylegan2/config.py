@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.options import (
     ACTIVATIONS,
     ARCHITECTURES,
@@ -108,6 +110,12 @@ class StyleGAN2Config(StyleConfig):
 
     synthesis: SynthesisConfig
     family: str = field(default="StyleGAN2", init=False)
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> StyleGAN2Config:
+        """The inverse of dataclasses.asdict."""
+        taps = tuple(map(float, options["synthesis"]["resample_filter"]))
+        return cls(MappingConfig(**options["mapping"]), SynthesisConfig(**options["synthesis"] | {"resample_filter": taps}))
 
     @property
     def architecture(self) -> str:

@@ -235,3 +235,7 @@ class StyleGAN2(BaseGenerator):
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__(config, Mapping(config.mapping), Synthesis(config.synthesis))
+
+    def z_columns(self) -> list[Tensor]:
+        """The weights [rows, z_dim] that read z, as views: the first mapping layer's, without the label embedding's columns."""
+        return [self.mapping.layers[0].weight[:, : self.z_dim]]

@@ -7,32 +7,39 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, derive, resample_kernel, unsqueezed
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict, small_values
+from orojar_cli.containers.state_dict import StateDict, StateDicts, small_values
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
-from orojar_cli.generators.critic.config import CriticConfig
+from orojar_cli.generators.family import Read
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
-_TAPS = (0.125, 0.375, 0.375, 0.125)
+TAPS = (0.125, 0.375, 0.375, 0.125)
 _RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1), lambda tensor: tensor.reshape(1, -1, 1, 1))
-_GENERATOR_KERNEL = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel\Z")
-_CRITIC_KERNEL = re.compile(r"convs\.\d+\.(conv2|skip)\.0\.kernel\Z")
+_KERNEL = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel\Z")
 _LATENTS = 4096
-Tensors = Mapping[str, TensorRecord | DerivedRecord]
 
 
-def generator(stored: StateDict, where: str) -> tuple[StyleGAN2Config, Tensors]:
+def recognise(file: StateDicts) -> StateDict | None:
+    """The generator, with the mean w that the file keeps beside it."""
+    stored = file.generator(lambda tensors: "input.input" in tensors and "style.1.weight" in tensors)
+    average = file.top.get("latent_avg")
+    if stored is None or not stored.keys or type(average) is not TensorRecord:
+        return stored
+    return replace(stored, tensors=stored.tensors | {"latent_avg": average}, keys=(*stored.keys, "latent_avg"))
+
+
+def read(stored: StateDict, where: str) -> Read:
     """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError.
 
     Convolutions are scaled by 1 / sqrt(in k^2) when that layout runs, which demodulation undoes, so weights are taken as they are.
     """
-    tensors = _without_kernels(stored.tensors, _GENERATOR_KERNEL, 4.0, where)
+    tensors = without_kernels(stored.tensors, _KERNEL, 4.0, where)
     config = _generator_config(tensors, where)
     mapping, synthesis = config.mapping, config.synthesis
     rules: dict[str, tuple[str, Form]] = {"synthesis.b4.const": ("input.input", unsqueezed(1))}
@@ -69,23 +76,23 @@ def generator(stored: StateDict, where: str) -> tuple[StyleGAN2Config, Tensors]:
 
 
 def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2Config:
-    depth = _count(tensors, "style.{}.weight", first=1)
-    levels = _count(tensors, "to_rgbs.{}.conv.weight")
+    depth = count(tensors, "style.{}.weight", first=1)
+    levels = count(tensors, "to_rgbs.{}.conv.weight")
     if not 1 <= levels <= 9:
         raise UnsupportedCheckpointError(f"not supported: {where} has {levels} upsampling levels (1 to 9 are)")
-    widths = {4: _shape(tensors, "input.input", 4, where)[1]}
+    widths = {4: tensor_shape(tensors, "input.input", 4, where)[1]}
     for level in range(levels):
-        widths[8 << level] = _shape(tensors, f"convs.{2 * level}.conv.weight", 5, where)[1]
-    base, largest = _channel_rule(widths, where)
-    w_dim, z_dim = _shape(tensors, f"style.{depth}.weight", 2, where)[0], _shape(tensors, "style.1.weight", 2, where)[1]
-    hidden = _shape(tensors, "style.1.weight", 2, where)[0]
+        widths[8 << level] = tensor_shape(tensors, f"convs.{2 * level}.conv.weight", 5, where)[1]
+    base, largest = channel_rule(widths, where)
+    w_dim, z_dim = tensor_shape(tensors, f"style.{depth}.weight", 2, where)[0], tensor_shape(tensors, "style.1.weight", 2, where)[1]
+    hidden = tensor_shape(tensors, "style.1.weight", 2, where)[0]
     synthesis = SynthesisConfig(
         w_dim=w_dim,
         img_resolution=4 << levels,
-        img_channels=_shape(tensors, "to_rgb1.conv.weight", 5, where)[1],
+        img_channels=tensor_shape(tensors, "to_rgb1.conv.weight", 5, where)[1],
         channel_base=base,
         channel_max=largest,
-        resample_filter=_TAPS,
+        resample_filter=TAPS,
     )
     mapping = MappingConfig(
         z_dim, 0, w_dim, synthesis.num_ws, num_layers=depth, layer_features=hidden if depth > 1 and hidden != w_dim else None
@@ -93,52 +100,19 @@ def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2
     return StyleGAN2Config(mapping, synthesis)
 
 
-def critic(stored: StateDict, where: str) -> tuple[CriticConfig, Tensors]:
-    """Configuration and tensors of a discriminator of that layout; raises UnsupportedCheckpointError and DamagedCheckpointError."""
-    tensors = _without_kernels(stored.tensors, _CRITIC_KERNEL, 1.0, where)
-    levels = _count(tensors, "convs.{}.conv1.0.weight", first=1)
-    if not 1 <= levels <= 9:
-        raise UnsupportedCheckpointError(f"not supported: {where} has {levels} downsampling levels (1 to 9 are)")
-    size = 4 << levels
-    widths = {size: _shape(tensors, "convs.0.0.weight", 4, where)[0]}
-    for level in range(1, levels + 1):
-        widths[size >> level] = _shape(tensors, f"convs.{level}.conv2.1.weight", 4, where)[0]
-    base, largest = _channel_rule(widths, where)
-    features = _shape(tensors, "final_conv.0.weight", 4, where)[1] - widths[4]
-    image = _shape(tensors, "convs.0.0.weight", 4, where)[1]
-    config = CriticConfig(0, size, image, channel_base=base, channel_max=largest, resample_filter=_TAPS, mbstd_num_channels=features)
-    names = {"conv0": ("conv1.0", "conv1.1"), "conv1": ("conv2.1", "conv2.2"), "skip": ("skip.1", "")}
-    rules = {
-        f"b{size}.fromrgb.weight": ("convs.0.0.weight", PLAIN),
-        f"b{size}.fromrgb.bias": ("convs.0.1.bias", PLAIN),
-        "b4.conv.weight": ("final_conv.0.weight", PLAIN),
-        "b4.conv.bias": ("final_conv.1.bias", PLAIN),
-    }
-    rules |= {f"b4.fc.{part}": (f"final_linear.0.{part}", PLAIN) for part in ("weight", "bias")}
-    rules |= {f"b4.out.{part}": (f"final_linear.1.{part}", PLAIN) for part in ("weight", "bias")}
-    for level in range(1, levels + 1):
-        for ours, (weight, bias) in names.items():
-            rules[f"b{2 * size >> level}.{ours}.weight"] = f"convs.{level}.{weight}.weight", PLAIN
-            if bias:
-                rules[f"b{2 * size >> level}.{ours}.bias"] = f"convs.{level}.{bias}.bias", PLAIN
-    kernel = resample_kernel(_TAPS)
-    filters = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
-    return config, derive(dict(tensors), config.shapes(), rules, where) | filters
-
-
-def _count(tensors: dict[str, TensorRecord], pattern: str, first: int = 0) -> int:
+def count(tensors: dict[str, TensorRecord], pattern: str, first: int = 0) -> int:
     """How many names of the pattern follow each other, from number `first` on."""
     return next(index for index in itertools.count() if pattern.format(first + index) not in tensors)
 
 
-def _shape(tensors: dict[str, TensorRecord], name: str, axes: int, where: str) -> tuple[int, ...]:
+def tensor_shape(tensors: dict[str, TensorRecord], name: str, axes: int, where: str) -> tuple[int, ...]:
     record = tensors.get(name)
     if record is None or len(record.shape) != axes:
         raise DamagedCheckpointError(f"damaged: {where}.{name} is missing or has another number of axes than {axes}")
     return record.shape
 
 
-def _channel_rule(widths: dict[int, int], where: str) -> tuple[int, int]:
+def channel_rule(widths: dict[int, int], where: str) -> tuple[int, int]:
     """(base, largest) of the rule min(base // resolution, largest) that gives these widths."""
     largest = max(widths.values())
     resolution = max(widths)
@@ -148,9 +122,9 @@ def _channel_rule(widths: dict[int, int], where: str) -> tuple[int, int]:
     return base, largest
 
 
-def _without_kernels(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], total: float, where: str) -> dict[str, TensorRecord]:
+def without_kernels(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], total: float, where: str) -> dict[str, TensorRecord]:
     """`tensors` without the stored resample kernels, which must be the usual [1, 3, 3, 1] with the sum `total`."""
-    expected = [total * row * column for row in _TAPS for column in _TAPS]
+    expected = [total * row * column for row in TAPS for column in TAPS]
     for name, record in tensors.items():
         if pattern.match(name):
             values = small_values(record) if record.shape == (4, 4) else None

@@ -1,4 +1,4 @@
-"""The options and variable names of TensorFlow-era StyleGAN2 networks -> our configurations and tensor names."""
+"""The options and variable names of TensorFlow-era StyleGAN2 generators -> our configuration and tensors."""
 
 from __future__ import annotations
 
@@ -11,37 +11,36 @@ from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.critic.config import CriticConfig
+from orojar_cli.generators.family import Read
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.options import checked_resolution
+from orojar_cli.generators.options import Shapes, checked_resolution
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
 Tensors = dict[str, TensorRecord | DerivedRecord]
 
 _OLDEST_VERSION = 4
-_FUNCTIONS = {
-    "generator": {"": {"G_main"}, "mapping": {"G_mapping"}, "synthesis": {"G_synthesis_stylegan2", "G_synthesis_stylegan_revised"}},
-    "critic": {"": {"D_stylegan2", "D_stylegan"}},
-}
+_FUNCTIONS = {"": {"G_main"}, "mapping": {"G_mapping"}, "synthesis": {"G_synthesis_stylegan2", "G_synthesis_stylegan_revised"}}
 # What is only for training, for speed, or for callers who pass no options of their own.
 _IGNORED = {"truncation_psi", "truncation_cutoff", "randomize_noise", "style_mixing_prob", "dtype", "fused_modconv", "num_fp16_res"}
 _IGNORED |= {"dlatent_avg_beta"}
 # Options with the one value our networks have.
 _FIXED = {"fmap_decay": 1.0, "fmap_min": 1, "normalize_latents": True, "label_size": 0}
 _SHARED = {"resolution", "num_channels", "fmap_base", "fmap_max", "architecture", "resample_kernel", "nonlinearity", "conv_clamp"}
-_GENERATOR = {"latent_size", "dlatent_size", "mapping_layers", "mapping_fmaps", "mapping_lrmul", "mapping_nonlinearity", "use_noise"}
-_CRITIC = {"mbstd_group_size", "mbstd_num_features", "mapping_layers", "mapping_fmaps", "mapping_lrmul"}
+_KNOWN = {"latent_size", "dlatent_size", "mapping_layers", "mapping_fmaps", "mapping_lrmul", "mapping_nonlinearity", "use_noise"}
 
-_DENSE = Form(lambda shape: shape[::-1], lambda tensor: tensor.T.contiguous())
-_CONVOLUTION = Form(lambda shape: (*shape[2:], shape[1], shape[0]), lambda tensor: tensor.permute(3, 2, 0, 1).contiguous())
-_FLIPPED = Form(_CONVOLUTION.stored_shape, lambda tensor: tensor.flip((0, 1)).permute(3, 2, 0, 1).contiguous())
+DENSE = Form(lambda shape: shape[::-1], lambda tensor: tensor.T.contiguous())
+CONVOLUTION = Form(lambda shape: (*shape[2:], shape[1], shape[0]), lambda tensor: tensor.permute(3, 2, 0, 1).contiguous())
+_FLIPPED = Form(CONVOLUTION.stored_shape, lambda tensor: tensor.flip((0, 1)).permute(3, 2, 0, 1).contiguous())
 _STYLE_BIAS = Form(PLAIN.stored_shape, lambda tensor: tensor + 1)  # theirs is learned around the style 1
 
 
-def _options(network: TensorFlowNetwork, kind: str, known: set[str]) -> dict[str, Any]:
-    """The network's options; raises UnsupportedCheckpointError for those that would change what is computed."""
+def checked_options(network: TensorFlowNetwork, known: set[str], built_by: dict[str, set[str]]) -> dict[str, Any]:
+    """The network's options; raises UnsupportedCheckpointError for those that would change what is computed.
+
+    `built_by` are the functions that may have built the network (under "") and its components.
+    """
     where, given = network.where, network.options
-    for path, functions in _FUNCTIONS[kind].items():
+    for path, functions in built_by.items():
         function = network.functions.get(path)
         if function not in functions:
             raise UnsupportedCheckpointError(f"not supported: {where} is built by {printable(function)} (StyleGAN2's networks are read)")
@@ -56,7 +55,7 @@ def _options(network: TensorFlowNetwork, kind: str, known: set[str]) -> dict[str
     return given
 
 
-def _shared(given: dict[str, Any], where: str, architecture: str) -> dict[str, Any]:
+def shared_options(given: dict[str, Any], where: str, architecture: str) -> dict[str, Any]:
     """The options that generator and critic have in common, under our names."""
     base, taps, clamp = given.get("fmap_base", 16384), given.get("resample_kernel", [1, 3, 3, 1]), given.get("conv_clamp")
     if taps is None:
@@ -77,7 +76,7 @@ def _shared(given: dict[str, Any], where: str, architecture: str) -> dict[str, A
     }
 
 
-def _split_lods(variables: dict[str, Any], prefix: str, name: str, resolution: int) -> tuple[dict[str, Any], bool]:
+def split_lods(variables: dict[str, Any], prefix: str, name: str, resolution: int) -> tuple[dict[str, Any], bool]:
     """Variables with `{name}_lod0` as the last resolution's; those of lower resolutions only served growing.  Whether there are any."""
     pattern = re.compile(rf"{re.escape(prefix)}{name}_lod(\d{{1,2}})/(\w+)\Z")
     result, found = {}, False
@@ -91,11 +90,16 @@ def _split_lods(variables: dict[str, Any], prefix: str, name: str, resolution: i
     return result, found
 
 
-def generator(network: TensorFlowNetwork) -> tuple[StyleGAN2Config, Tensors]:
+def recognise(network: TensorFlowNetwork) -> TensorFlowNetwork | None:
+    """A generator that StyleGAN2's main function built."""
+    return network if network.functions.get("") in _FUNCTIONS[""] else None
+
+
+def read(network: TensorFlowNetwork, where: str) -> Read:
     """Configuration and tensors of Gs (or G); raises UnsupportedCheckpointError and DamagedCheckpointError."""
-    where, given = network.where, _options(network, "generator", _GENERATOR)
-    shared = _shared(given, where, "skip")
-    variables, grown = _split_lods(network.variables, "synthesis/", "ToRGB", shared["img_resolution"])
+    given = checked_options(network, _KNOWN, _FUNCTIONS)
+    shared = shared_options(given, where, "skip")
+    variables, grown = split_lods(network.variables, "synthesis/", "ToRGB", shared["img_resolution"])
     if grown:
         shared["architecture"] = "orig"
     width = given.get("dlatent_size", 512)
@@ -115,7 +119,7 @@ def generator(network: TensorFlowNetwork) -> tuple[StyleGAN2Config, Tensors]:
     config = StyleGAN2Config(mapping, synthesis)
     rules: dict[str, tuple[str, Form]] = {"mapping.w_avg": ("dlatent_avg", PLAIN)}
     for index in range(mapping.num_layers):
-        rules[f"mapping.fc{index}.weight"] = f"mapping/Dense{index}/weight", _DENSE
+        rules[f"mapping.fc{index}.weight"] = f"mapping/Dense{index}/weight", DENSE
         rules[f"mapping.fc{index}.bias"] = f"mapping/Dense{index}/bias", PLAIN
     rules["synthesis.b4.const"] = "synthesis/4x4/Const/const", unsqueezed(1)
     for layer in config.layers():
@@ -124,7 +128,7 @@ def generator(network: TensorFlowNetwork) -> tuple[StyleGAN2Config, Tensors]:
         rules |= {f"synthesis.b{r}.skip.weight": (f"synthesis/{r}x{r}/Skip/weight", _FLIPPED) for r in synthesis.resolutions[1:]}
     unused = {"lod"} | {f"synthesis/noise{index}" for index in range(synthesis.num_ws - 1) if not synthesis.use_noise}
     stored = {name: value for name, value in variables.items() if name not in unused and name != "synthesis/lod"}
-    return config, _with_filters(derive(stored, config.shapes(), rules, where), config)
+    return config, with_filters(derive(stored, config.shapes(), rules, where), config.shapes(), synthesis.resample_filter)
 
 
 def _layer_rules(name: str, resolution: int, use_noise: bool) -> dict[str, tuple[str, Form]]:
@@ -133,9 +137,9 @@ def _layer_rules(name: str, resolution: int, use_noise: bool) -> dict[str, tuple
     theirs = {"torgb": "ToRGB", "conv0": "Conv0_up", "conv1": "Conv1" if resolution > 4 else "Conv"}[kind]
     ours, path = f"synthesis.{name}", f"synthesis/{resolution}x{resolution}/{theirs}"
     rules = {
-        f"{ours}.weight": (f"{path}/weight", _FLIPPED if kind == "conv0" else _CONVOLUTION),
+        f"{ours}.weight": (f"{path}/weight", _FLIPPED if kind == "conv0" else CONVOLUTION),
         f"{ours}.bias": (f"{path}/bias", PLAIN),
-        f"{ours}.affine.weight": (f"{path}/mod_weight", _DENSE),
+        f"{ours}.affine.weight": (f"{path}/mod_weight", DENSE),
         f"{ours}.affine.bias": (f"{path}/mod_bias", _STYLE_BIAS),
     }
     if kind != "torgb" and use_noise:
@@ -145,28 +149,6 @@ def _layer_rules(name: str, resolution: int, use_noise: bool) -> dict[str, tuple
     return rules
 
 
-def critic(network: TensorFlowNetwork) -> tuple[CriticConfig, Tensors]:
-    """Configuration and tensors of D; raises UnsupportedCheckpointError and DamagedCheckpointError."""
-    where, given = network.where, _options(network, "critic", _CRITIC)
-    shared = _shared(given, where, "resnet")
-    variables, grown = _split_lods(network.variables, "", "FromRGB", shared["img_resolution"])
-    if grown:
-        shared["architecture"] = "orig"
-    config = CriticConfig(
-        c_dim=0, **shared, mbstd_group_size=given.get("mbstd_group_size", 4), mbstd_num_channels=given.get("mbstd_num_features", 1)
-    )
-    names = {"fromrgb": "FromRGB", "conv0": "Conv0", "conv1": "Conv1_down", "skip": "Skip", "conv": "Conv", "fc": "Dense0"}
-    rules: dict[str, tuple[str, Form]] = {}
-    for ours, shape in config.shapes().items():
-        block, layer, tensor = (ours.split(".") + [""])[:3]
-        if "resample_filter" not in ours:
-            path = "Output" if layer == "out" else f"{block[1:]}x{block[1:]}/{names[layer]}"
-            rules[ours] = f"{path}/{tensor}", {1: PLAIN, 2: _DENSE, 4: _CONVOLUTION}[len(shape)]
-    stored = {name: value for name, value in variables.items() if name != "lod"}
-    return config, _with_filters(derive(stored, config.shapes(), rules, where), config)
-
-
-def _with_filters(tensors: Tensors, config: StyleGAN2Config | CriticConfig) -> Tensors:
+def with_filters(tensors: Tensors, shapes: Shapes, taps: tuple[float, ...]) -> Tensors:
     """`tensors` with the resample filters, which these files keep as an option only."""
-    taps = config.resample_filter if isinstance(config, CriticConfig) else config.synthesis.resample_filter
-    return tensors | {name: resample_kernel(taps) for name in config.shapes() if name.endswith("resample_filter")}
+    return tensors | {name: resample_kernel(taps) for name in shapes if name.endswith("resample_filter")}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes, checked, checked_number, checked_resolution
 from orojar_cli.generators.style_config import StyleConfig
 
@@ -189,6 +190,11 @@ class StyleGAN3Config(StyleConfig):
 
     synthesis: AliasFreeConfig
     family: str = field(default="StyleGAN3", init=False)
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> StyleGAN3Config:
+        """The inverse of dataclasses.asdict."""
+        return cls(MappingConfig(**options["mapping"]), AliasFreeConfig(**options["synthesis"]))
 
     @property
     def architecture(self) -> str:

@@ -1,4 +1,4 @@
-"""The options of StyleGAN3 generators as PyTorch-era files record them -> our configurations."""
+"""The options of StyleGAN3 generators as PyTorch-era files record them -> our configuration and tensors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.module_tree import NetworkTree, check_tensors
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.stylegan2.pickle_reader import mapping_config, options, refuse_classes, refuse_unknown
+from orojar_cli.generators.family import Read
+from orojar_cli.generators.pickle_options import mapping_config, options, refuse_classes, refuse_unknown
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
 # What the running average decays with and how layers are rounded changes nothing that is computed in float32.
@@ -29,16 +30,21 @@ _RECORDED_OPTIONS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "output_scale": (0.25, (int, float)),
 }
 _SIZES = ("z_dim", "w_dim", "c_dim", "img_resolution", "img_channels")
-CLASSES = {"Generator", "MappingNetwork", "SynthesisNetwork", "SynthesisInput", "SynthesisLayer", "FullyConnectedLayer"}
+_CLASSES = {"Generator", "MappingNetwork", "SynthesisNetwork", "SynthesisInput", "SynthesisLayer", "FullyConnectedLayer"}
 
 
-def generator_config(tree: NetworkTree, where: str) -> StyleGAN3Config:
-    """The configuration of a StyleGAN3 generator, its tensors and each layer's own records checked against it.
+def recognise(tree: NetworkTree) -> NetworkTree | None:
+    """A Generator that begins with Fourier features."""
+    return tree if tree.class_name == "Generator" and "SynthesisInput" in tree.classes.values() else None
+
+
+def read(tree: NetworkTree, where: str) -> Read:
+    """Configuration and tensors of a StyleGAN3 generator, the tensors and each layer's own records checked against it.
 
     Raises UnsupportedCheckpointError for modules, options or layers that are not StyleGAN3's, DamagedCheckpointError for tensors
     that are missing or have another shape.
     """
-    refuse_classes(tree, CLASSES, where)
+    refuse_classes(tree, _CLASSES, where)
     flat, nested = options(tree, where, _SIZES, ("mapping_kwargs", "synthesis_kwargs"))
     given = {key: value for key, value in flat.items() if key not in _SIZES} | nested["synthesis_kwargs"]
     refuse_unknown(
@@ -71,7 +77,7 @@ def generator_config(tree: NetworkTree, where: str) -> StyleGAN3Config:
     config = StyleGAN3Config(mapping, synthesis)
     check_tensors(tree.tensors, config.shapes(), where)
     _check_records(tree, synthesis, where)
-    return config
+    return config, tree.tensors
 
 
 def _check_records(tree: NetworkTree, config: AliasFreeConfig, where: str) -> None:
