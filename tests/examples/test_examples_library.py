@@ -23,6 +23,7 @@ def example(monkeypatch: pytest.MonkeyPatch):
     return __import__
 
 
+@pytest.mark.slow
 def test_pictures_are_edited(example, shapes_path: Path, tmp_path: Path) -> None:
     example("edit_pictures").main(str(shapes_path), str(tmp_path / "edited.png"))
     with Image.open(tmp_path / "edited.png") as picture:

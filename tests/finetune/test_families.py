@@ -32,6 +32,7 @@ def tuned(generator: Any, settings: Settings, options: MappingOptions) -> tuple[
     return anchor, tune_mapping(generator, anchor, surrogate, settings, options)[0], unexplained
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rough")
 def test_classes_keep_their_own_frame(conditional) -> None:
     generator = conditional.generator

@@ -93,6 +93,7 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "_RESAMPLES", 99)
 
 
+@pytest.mark.slow
 def test_the_true_basis_wins_and_random_bases_do_not_differ(few_resamples) -> None:
     """The null test: of 100 pairs of random direction sets at most ten are declared different, on any number."""
     generator, basis = rotated_product(16)

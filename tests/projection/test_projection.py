@@ -64,6 +64,7 @@ def test_coordinates_that_never_vary_stay() -> None:
         pytest.param(range(1000, 1016), ProjectionSettings(), marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_generated_pictures_are_found_again(shapes, seeds, settings: ProjectionSettings) -> None:
     generator = shapes.generator
     ws = generator.mapping(seed_latents(generator, seeds).z)

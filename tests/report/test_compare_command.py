@@ -48,6 +48,7 @@ def test_a_checkpoint_alone_is_for_the_methods(orojar, shapes_path: Path) -> Non
     assert code == 0, err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rough")
 def test_runs_and_a_checkpoint_are_compared_as_they_are(orojar, shapes_path: Path) -> None:
     first, second = (
@@ -102,7 +103,7 @@ def test_errors_are_one_line_and_leave_nothing(orojar, shapes_path: Path, somewh
 
 @pytest.mark.usefixtures("rough")
 def test_a_tuned_run_has_a_summary(orojar, somewhere: Path) -> None:
-    code, out, err = orojar("finetune", REFERENCES / "sg2_skip_32.pkl", "--samples", 8, "--seeds", 0, "--json")
+    code, out, err = orojar("finetune", REFERENCES / "sg2_from_sg3_repo_16.pkl", "--samples", 8, "--seeds", 0, "--json")
     assert code == 0, err
     told = json.loads(out)
     page = (Path(told["run"]) / "summary.html").read_text()
