@@ -8,6 +8,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "load": "orojar_cli.operations.network",
+    "sample": "orojar_cli.operations.sample",
+    "discover": "orojar_cli.operations.discover",
+    "sefa": "orojar_cli.operations.discover",
+    "traverse": "orojar_cli.operations.traverse",
+    "edit": "orojar_cli.operations.traverse",
+    "resolve": "orojar_cli.operations.resolve",
     "load_checkpoint": "orojar_cli.checkpoint.checkpoint",
     "save_checkpoint": "orojar_cli.checkpoint.writer",
     "Checkpoint": "orojar_cli.checkpoint.checkpoint",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,7 @@ from orojar_cli.checkpoint.contents import Contents, StoredNetwork, read_content
 from orojar_cli.checkpoint.info import CheckpointInfo, describe
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.tensors import materialise
+from orojar_cli.fetch.download import Download
 from orojar_cli.generators.assumptions import assumptions
 from orojar_cli.generators.critic.network import Critic
 from orojar_cli.generators.families import empty_network
@@ -48,6 +50,17 @@ class Checkpoint:
     def assumptions(self) -> tuple[str, ...]:
         """`name=value` for each option of the generator that the file does not say."""
         return assumptions(self.generator.config)
+
+    @property
+    def run_name(self) -> str:
+        """What a run of it is called after: the file."""
+        return self.path
+
+    def record(self) -> dict[str, str]:
+        """What run.json keeps of it: the file and its hash, and the address it was fetched from."""
+        path = Path(self.path).resolve()
+        fetched = Download.of(path)
+        return {"path": str(path), "sha256": self.sha256} | ({"url": fetched.url} if fetched else {})
 
     @functools.cached_property
     def info(self) -> CheckpointInfo:

@@ -170,14 +170,15 @@ def chosen_metrics(metrics: tuple[str, ...] | None, quick: bool) -> list[str]:
 def load_all(sources: tuple[str, ...], network: str | None, device: str) -> list[Given]:
     """The networks and directions of all SOURCES; a network that several share is kept once."""
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
-    from orojar_cli.cli.sources import direction_file, load_source
+    from orojar_cli.cli.sources import load_source
+    from orojar_cli.operations.resolve import direction_file
     from orojar_cli.runs.run import is_in_run, load_run
 
-    networks: dict[str, Checkpoint] = {}
+    networks: dict[str, Any] = {}
     given = []
     for named in sources or (None,):
         source = named if named is None else local_file(named, None, None)
-        path = direction_file(source)
+        path = direction_file(source, notice=say)
         if path is None:
             assert source is not None
             loaded = load_checkpoint(source, device)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +12,12 @@ from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.options import layers_option, network_argument, run_options, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
+from orojar_cli.cli.sources import load_network, traverse_line
 from orojar_cli.directions.registry import METHODS
 
 if TYPE_CHECKING:
-    from orojar_cli.directions import DirectionSet
+    from orojar_cli.operations.discover import Discovery
 
-GRID_ROWS = 10
 _resume = click.option(
     "--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder; repeat its other options."
 )
@@ -38,9 +35,11 @@ _resume = click.option(
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of measuring sigma and activeness.")
 @run_options
-def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
+@click.pass_context
+def sefa(context: click.Context, normalize: bool, first_layer: bool, **options: Any) -> None:
     """Closed-form directions of a CHECKPOINT: singular vectors of its style weights (SeFa)."""
-    run_method("sefa", "sefa", {"normalize": normalize, "first_layer": first_layer}, space="w", whiten=False, **options)
+    own = {"normalize": normalize, "first_layer": first_layer}
+    run_method(context, method="sefa", command="sefa", options=own, **options)
 
 
 @click.command()
@@ -60,10 +59,13 @@ def sefa(normalize: bool, first_layer: bool, **options: Any) -> None:
 @seeds_option("0-4")
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
 @run_options
-def discover(method: str, settings: tuple[str, ...], whiten: bool | None, **options: Any) -> None:
+@click.pass_context
+def discover(context: click.Context, settings: tuple[str, ...], subspace: str, **options: Any) -> None:
     """Find directions of a CHECKPOINT by any of the field's methods."""
-    whiten = METHODS[method].whiten if whiten is None else whiten
-    run_method(f"discover-{method}", method, parse_settings(settings), whiten=whiten, **options)
+    if not subspace.isdigit() and subspace != "auto":
+        raise click.BadParameter(f"{subspace!r} is neither a number nor auto", param_hint="--subspace")
+    size = None if subspace == "auto" else int(subspace)
+    run_method(context, options=parse_settings(settings), subspace=size, **options)
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -85,116 +87,26 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def run_method(
-    command: str,
-    method: str,
-    method_options: dict[str, Any],
-    *,
-    checkpoint: str | None,
-    own: str | None,
-    layers: Any,
-    num: int,
-    seeds: tuple[int, ...],
-    seed: int,
-    class_index: int | None,
-    psi: float,
-    cutoff: int | None,
-    noise_mode: str,
-    outdir: Path,
-    device: str,
-    as_json: bool,
-    space: str,
-    whiten: bool,
-    samples: int = 128,
-    subspace: str = "10",
-    outputs: tuple[str, ...] = (),
-    resume: Path | None = None,
+    context: click.Context, *, checkpoint: str | None, own: str | None, seeds: tuple[int, ...], device: str, as_json: bool, **options: Any
 ) -> None:
-    """Load, run one method, write the run directory, print the table.  Under torchrun the processes share the measuring, the first
-    writes and prints."""
-    from orojar_cli.cli.pictures import affordable_seeds, direction_grid
-    from orojar_cli.cli.sources import load_network, recorded, run_name, traverse_line
-    from orojar_cli.directions import Settings, save_directions
-    from orojar_cli.distributed import is_shared
-    from orojar_cli.latents.points import seed_latents
-    from orojar_cli.pictures.walk import Renderer
-    from orojar_cli.response.outputs import Output, default_output
-    from orojar_cli.runs.resume import resumable
-    from orojar_cli.runs.run import DIRECTIONS, RunWriter
+    """Find directions, write the run, print the table.  Under torchrun the processes share the measuring, the first writes and prints."""
+    from orojar_cli.operations.discover import discover as find
 
-    METHODS[method].check_options(method_options)
+    if context.get_parameter_source("seeds") is not ParameterSource.DEFAULT:
+        options["seeds"] = seeds
+    METHODS[options["method"]].check_options(options["options"])
     loaded = load_network(checkpoint, own, torch_device(device))
-    generator = loaded.generator
-    if not subspace.isdigit() and subspace != "auto":
-        raise click.BadParameter(f"{subspace!r} is neither a number nor auto", param_hint="--subspace")
-    settings = Settings(
-        space=space,
-        whiten=whiten,
-        layers=None if layers == "all" else layers,
-        num=num,
-        samples=samples,
-        seed=seed,
-        subspace=None if subspace == "auto" else int(subspace),
-        outputs=tuple(map(Output.parse, outputs)) or (default_output(generator),),
-        class_index=class_index,
-        options=method_options,
-    )
-    METHODS[method].check(generator, settings)
-    if loaded.device.type == "cpu" and click.get_current_context().get_parameter_source("seeds") is ParameterSource.DEFAULT:
-        affordable = affordable_seeds(generator, min(num, GRID_ROWS))
-        if affordable < len(seeds):
-            say(f"large images: the grid will show {affordable} of the seeds 0 to {seeds[-1]}; --seeds says otherwise")
-        seeds = seeds[:affordable]
-    at = seed_latents(generator, seeds, class_index, psi, cutoff)
     with process_group() as rank, progress_bar(shown=rank == 0) as progress:
-        if resume is not None and is_shared():
-            raise click.UsageError("--resume continues a command of one process")
-        argv = shown_arguments(sys.argv[1:])
-        run = RunWriter(outdir, command, run_name(loaded), resume, argv=argv) if rank == 0 else None
-        identity = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
-        folder = None if run is None or is_shared() else run.path
-        with run or contextlib.nullcontext(), resumable(folder, identity, notice=say) as partial:
-            settings = dataclasses.replace(settings, partial=partial)
-            found = METHODS[method](generator, settings, progress)
-    if run is None:
+        found = find(loaded, argv=shown_arguments(), progress=progress, notice=say if rank == 0 else lambda line: None, **options)
+    if found.run is None:
         return
-    save_directions(found, run.path / DIRECTIONS)
-    for index in range(len(found)):
-        run.metric(**dimension_record(found, index))
-    rows = range(min(len(found), GRID_ROWS))
-    title = f"{method}: {loaded.name}"
-    with progress_bar() as progress:
-        renderer = Renderer(generator, noise_mode)
-        direction_grid(renderer, at, found, rows, run.path / "grid.png", seeds=seeds, title=title, progress=progress)
-    finished = run.finish(
-        options=settings.to_dict() | {"method": method, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode},
-        checkpoint=recorded(loaded),
-        device=str(loaded.device),
-        artefacts={"directions": DIRECTIONS, "grid": "grid.png", "metrics": "metrics.jsonl"},
-    )
-    say(f"wrote {finished.path}: {DIRECTIONS}, grid.png")
-    document = {
-        "run": str(finished.path),
-        "directions": str(finished.path / DIRECTIONS),
-        "grid": str(finished.path / "grid.png"),
-        "method": method,
-        "space": found.space,
-        "layers": list(found.layers),
-        "options": found.options,
-        "dimensions": [dimension_record(found, index) for index in range(len(found))],
-    }
-    result(as_json, document, [*dimension_table(found), "", f"look at one: {traverse_line(finished.path, own)}"])
+    say(f"wrote {found.run.path}: directions.safetensors, grid.png")
+    result(as_json, found.to_dict(), [*dimension_table(found), "", f"look at one: {traverse_line(found.run.path, own)}"])
 
 
-def dimension_record(found: DirectionSet, index: int) -> dict[str, Any]:
-    """The numbers of one direction, and the note on it where there is one."""
-    record = {"dimension": index, "activeness": float(found.activeness[index]), "sigma": float(found.sigma[index])}
-    record |= {name: float(score[index]) for name, score in found.scores.items()}
-    return record | ({"note": found.note(index)} if found.note(index) else {})
-
-
-def dimension_table(found: DirectionSet) -> list[str]:
+def dimension_table(found: Discovery) -> list[str]:
     """Lines of a table of all directions; degenerate and inactive ones are named as such."""
-    records = [dimension_record(found, index) for index in range(len(found))]
+    records = found.records()
     columns = [name for name in records[0] if name not in ("dimension", "degenerate", "note")]
     rows = [[str(record["dimension"]), *(f"{record[name]:.4g}" for name in columns), record.get("note", "")] for record in records]
     noted = any(row[-1] for row in rows)

@@ -1,18 +1,16 @@
-"""Checkpoints named by address on the command line, and where this machine keeps downloads."""
+"""What the command line says about fetching: the environment's proxies, and where this machine keeps downloads."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orojar_cli.cli.console import progress_bar, say
 
-
-def is_address(text: str) -> bool:
-    """Whether a checkpoint is named by an address (of any scheme) and not by a path."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text.strip()) is not None
+if TYPE_CHECKING:
+    from orojar_cli.fetch.address import Fetching
 
 
 def cache_folder() -> Path:
@@ -24,45 +22,32 @@ def cache_folder() -> Path:
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "orojar"
 
 
-def local_file(checkpoint: str, sha256: str | None = None, max_gigabytes: float | None = None) -> str:
-    """The path of a checkpoint: itself, or the downloaded file where it is an address; verified where a SHA-256 is given.
-
-    The proxies of the environment are used.  Raises what `fetch` and `verify_file` raise.
-    """
+def fetching(sha256: str | None = None, max_gigabytes: float | None = None) -> Fetching:
+    """How checkpoints are had on this machine, with the proxies of the environment."""
     from urllib.request import getproxies
 
-    from orojar_cli.containers.limits import DEFAULT_LIMITS
-    from orojar_cli.fetch.download import fetch, verify_file
-    from orojar_cli.fetch.transfer import shown_url
+    from orojar_cli.fetch.address import Fetching
 
-    if not is_address(checkpoint):
-        if sha256 is not None:
-            verify_file(checkpoint, sha256)
-        return checkpoint
+    return Fetching(cache_folder(), getproxies(), sha256, None if max_gigabytes is None else int(max_gigabytes * 1e9))
 
-    def starting(size: int | None) -> None:
-        say(f"downloading {shown_url(checkpoint)}" + (f" ({size / 1e6:.1f} MB)" if size is not None else ""))
 
+def local_file(checkpoint: str, sha256: str | None = None, max_gigabytes: float | None = None) -> str:
+    """The path of a checkpoint named on the line: its own, the downloaded file's, or the bundled one's for "demo"; verified where a
+    SHA-256 is given.  Imports no torch."""
+    from orojar_cli.demonstration import DEMO, demonstration
+
+    name = str(demonstration()[0]) if checkpoint == DEMO else checkpoint
     with progress_bar() as progress:
-        found = fetch(
-            checkpoint,
-            cache_folder(),
-            sha256=sha256,
-            max_bytes=DEFAULT_LIMITS.file_bytes if max_gigabytes is None else int(max_gigabytes * 1e9),
-            proxies=getproxies(),
-            progress=lambda stage, done, total: progress(f"{stage}, kB", done // 1000, max(1, total // 1000)),
-            starting=starting,
-        )
-    say(f"using {found.path}, fetched {found.fetched[:10]}; delete it to download it again" if found.cached else f"kept as {found.path}")
-    return str(found.path)
+        return fetching(sha256, max_gigabytes).local_file(name, progress, say)
 
 
-def shown_arguments(arguments: list[str]) -> list[str]:
+def shown_arguments(arguments: list[str] | None = None) -> list[str]:
     """The command line as run.json keeps it: addresses without what may be secret in them."""
+    from orojar_cli.fetch.address import is_address
     from orojar_cli.fetch.transfer import shown_url
 
     shown = []
-    for argument in arguments:
+    for argument in sys.argv[1:] if arguments is None else arguments:
         option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
         shown.append(f"{option}{equals}{shown_url(value)}" if is_address(value) else argument)
     return shown

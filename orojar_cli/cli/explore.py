@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import webbrowser
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from orojar_cli.cli.console import result, say
 from orojar_cli.cli.options import device_option, download_options, generator_option, json_option, noise_option, torch_device
-
-if TYPE_CHECKING:
-    from orojar_cli.cli.sources import Source
-    from orojar_cli.explore.app import Explorer
 
 
 @click.command()
@@ -51,6 +46,7 @@ def explore(
 
     try:
         from orojar_cli.explore.server import ExplorerServer
+        from orojar_cli.operations.explore import explorer_of
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
@@ -70,35 +66,3 @@ def explore(
             # A picture of a large network takes seconds, and a thread inside torch can neither be stopped nor left at the exit.
             say("interrupted")
             os._exit(130)
-
-
-def explorer_of(found: Source, noise_mode: str = "const", *, apart: bool = False, own: str | None = None) -> Explorer:
-    """The explorer of a source.  `apart` says that its network was named apart from its directions, `own` is the user's code."""
-    from orojar_cli.cli.remake import shared_name
-    from orojar_cli.cli.sources import SEFA
-    from orojar_cli.demonstration import is_demonstration
-    from orojar_cli.explore.app import Explorer, Names
-    from orojar_cli.explore.studio import OWN, Studio
-
-    path, network = found.path, found.checkpoint.path
-    arguments = [network] if path is None else [source_name(path)]
-    if own is not None:
-        arguments = [*arguments[: 0 if path is None else 1], "--generator", own]
-    elif path is not None and apart:
-        arguments += ["--network", network]
-    names = Names(
-        {OWN: arguments, SEFA: [*arguments, "--directions", SEFA]},
-        checkpoint=shared_name(network),
-        directions=None if path is None else shared_name(path),
-    )
-    # The demonstration belongs to the program, not to whoever runs it.
-    bundled = path is not None and is_demonstration(path)
-    kept, name = None if bundled else path, found.checkpoint.name
-    return Explorer(Studio(found.checkpoint.generator, found.directions, kept, name=name, noise_mode=noise_mode), names)
-
-
-def source_name(path: Path) -> str:
-    """How a SOURCE argument names a direction set: by its run, where it is the one of the run."""
-    from orojar_cli.runs.run import is_in_run, load_run
-
-    return str(path.parent) if is_in_run(path) and load_run(path).directions == path else str(path)

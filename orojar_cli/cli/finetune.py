@@ -64,12 +64,12 @@ def finetune(
     Mode rotation does not change the distribution of images at all, only which z draws which image.  Under torchrun several processes
     share the work: the same command, the same batch.
     """
-    from orojar_cli.cli.own_generator import OwnNetwork
     from orojar_cli.cli.own_rotation import write_rotation_run
     from orojar_cli.cli.sources import load_network, run_name
     from orojar_cli.cli.tuned_run import Look, write_tuned_run
     from orojar_cli.directions import Settings
     from orojar_cli.finetune.rotation import default_outputs, default_samples
+    from orojar_cli.generators.own.network import OwnNetwork
     from orojar_cli.latents.points import seed_latents
     from orojar_cli.response.outputs import Output
     from orojar_cli.runs.run import RunWriter

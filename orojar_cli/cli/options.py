@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import click
 from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.own_generator import GeneratorName
 from orojar_cli.cli.process import keep_freed_memory, local_rank
+from orojar_cli.errors import OptionError
+from orojar_cli.numbers import number_list
 from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 
@@ -27,17 +28,11 @@ class NumberList(click.ParamType):
         if not isinstance(value, str):
             return value
         if self.all_word and value.strip() == "all":
-            return "all"
-        numbers: list[int] = []
-        for part in value.split(","):
-            match = re.fullmatch(r"\s*(\d{1,10})(?:\s*-\s*(\d{1,10}))?\s*", part)
-            if match is None:
-                self.fail(f"{value!r} is not a list such as 0-3,6{' or all' if self.all_word else ''}", param, ctx)
-            first, last = int(match[1]), int(match[2] or match[1])
-            if last < first or last - first > 100_000:
-                self.fail(f"{part!r} is not a range from low to high", param, ctx)
-            numbers.extend(range(first, last + 1))
-        return tuple(dict.fromkeys(numbers))
+            return None
+        try:
+            return number_list(value)
+        except OptionError as error:
+            self.fail(f"{error}{' or all' if self.all_word and 'such as' in str(error) else ''}", param, ctx)
 
 
 def checkpoint_argument(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,23 +126,8 @@ def seeds_option(default: str) -> Callable[..., Any]:
 
 
 def torch_device(name: str) -> str:
-    """The device for a --device value, the process made ready for it; raises a usage error for one this machine does not have.
-
-    Several processes of torchrun on one machine get a GPU each.
-    """
-    import torch
+    """The device for a --device value, the process made ready for it; several processes of torchrun on one machine get a GPU each."""
+    from orojar_cli.operations.network import chosen_device
 
     keep_freed_memory()
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and local_rank():
-        name = f"cuda:{local_rank() % max(1, torch.cuda.device_count())}"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise click.BadParameter(f"{name!r} is none of auto, cpu, cuda, cuda:N, mps", param_hint="--device")
-    if name.startswith("cuda") and (not torch.cuda.is_available() or int(name[5:] or 0) >= torch.cuda.device_count()):
-        raise click.BadParameter(
-            f"{name}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu", param_hint="--device"
-        )
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise click.BadParameter("this machine has no mps device; use --device cpu", param_hint="--device")
-    return name
+    return chosen_device(name, local_rank())

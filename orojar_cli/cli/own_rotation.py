@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from orojar_cli.cli.console import say, table
-from orojar_cli.cli.own_generator import OwnNetwork
 from orojar_cli.cli.pictures import direction_grid
 from orojar_cli.cli.sources import recorded, traverse_line
 from orojar_cli.cli.tuned_run import Look
 from orojar_cli.directions import save_directions
 from orojar_cli.finetune.rotation import Rotation, rotation_as_directions
+from orojar_cli.generators.own.network import OwnNetwork
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.runs.run import DIRECTIONS, RunWriter
 

@@ -8,6 +8,7 @@ import click
 
 from orojar_cli.cli.console import result
 from orojar_cli.cli.options import device_option, json_option, network_argument, picture_options, seeds_option, torch_device
+from orojar_cli.cli.sources import load_network
 
 
 @click.command()
@@ -40,32 +41,10 @@ def sample(
     as_json: bool,
 ) -> None:
     """Draw the images of numbered seeds of a CHECKPOINT."""
-    from PIL import Image
-
-    from orojar_cli.cli.sources import load_network
-    from orojar_cli.errors import OutputFileError
-    from orojar_cli.latents.points import seed_latents
-    from orojar_cli.media import resize, save_image, tile
-    from orojar_cli.pictures.walk import Renderer
+    from orojar_cli.operations.sample import sample as draw
 
     loaded = load_network(checkpoint, own, torch_device(device))
-    at = seed_latents(loaded.generator, seeds, class_index, psi, cutoff)
-    images = Renderer(loaded.generator, noise_mode).images(loaded.generator.mapping(at.z, at.label, psi, cutoff))
-    written = []
-    if out.suffix:
-        shown = resize(images, size) if size else images
-        save_image(Image.fromarray(tile(shown, columns or max(1, round(len(shown) ** 0.5)))), out)
-        written.append(str(out))
-    else:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputFileError(f"cannot make the folder {out}: {error.strerror or error}") from error
-        for seed, image in zip(seeds, resize(images, size) if size else images, strict=True):
-            save_image(Image.fromarray(image), out / f"seed{seed:04d}.png")
-            written.append(str(out / f"seed{seed:04d}.png"))
-    result(
-        as_json,
-        {"out": written, "seeds": list(seeds)},
-        [f"wrote {written[0]}" + (f" and {len(written) - 1} more" if len(written) > 1 else "")],
-    )
+    drawn = draw(loaded, seeds, class_index=class_index, psi=psi, cutoff=cutoff, noise_mode=noise_mode)
+    written = [str(path) for path in drawn.save(out, columns, size)]
+    more = f" and {len(written) - 1} more" if len(written) > 1 else ""
+    result(as_json, {"out": written} | drawn.to_dict(), [f"wrote {written[0]}{more}"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,10 @@ from orojar_cli.cli.options import (
     seeds_option,
     torch_device,
 )
-from orojar_cli.cli.remake import located, recipe_of, recipe_source
-from orojar_cli.cli.scene_options import check_out, check_suffix, chosen_dimensions, default_out, make_scene
+from orojar_cli.errors import OptionError
 
 if TYPE_CHECKING:
-    from orojar_cli.cli.sources import Source
-    from orojar_cli.pictures.scene import Scene, Subject
+    from orojar_cli.operations.traverse import Traversal
 
 
 @click.command()
@@ -101,74 +98,46 @@ def traverse(
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
     """
     from orojar_cli.cli.sources import load_source
-    from orojar_cli.latents.projected import load_projected
+    from orojar_cli.operations import traverse as operation
     from orojar_cli.pictures.recipe import read_recipe
-    from orojar_cli.pictures.scene import Subject
 
-    check_suffix(out)
+    if out is not None:
+        operation.check_suffix(out)
     recipe = None if picture is None else read_recipe(picture)
     given = {name for name in look if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    same_images = recipe is not None and projected is None and "seeds" not in given
-    named: dict[str, Any] = {"own": own, "sha256": sha256, "max_download": max_download}
-    if recipe is None or picture is None or source or directions or network:
-        found = load_source(source, directions=directions, network=network, device=torch_device(device), **named)
-    else:
-        found = recipe_source(recipe, picture, torch_device(device), own)
-    if same_images and picture is not None and recipe is not None and recipe.projected is not None:
-        projected = located(recipe.projected, picture)
-    generator = found.checkpoint.generator
-    ws = None if projected is None else load_projected(projected, generator)
-    subject = Subject(generator, found.directions, found.checkpoint.name, ws)
-    values = look
-    if recipe is not None:
-        recipe.check(subject, images=same_images)
-        values = recipe.scene.to_dict() | {name: look[name] for name in given}
-    if dims or recipe is None:
-        values["dimensions"], values["edits"] = chosen_dimensions(found.directions, dims or ("0",))
-    if by is not None:
-        values["by"] = found.directions.index(by)
-    if values["class_index"] is None and generator.c_dim and ws is None:
-        values["class_index"] = 0
-        say("conditional network: showing class 0; choose another with --class")
-    out = out or default_out(values, recipe.scene if recipe is not None else None)
-    check_out(out, picture, projected)
-    scene = make_scene(out, values)
-    written = write(subject, scene, out, rows, lambda page: recipe_of(found, subject, page, projected).to_dict())
-    report(as_json, found, scene, written)
-
-
-def write(subject: Subject, scene: Scene, out: Path, rows: int | None, metadata: Callable[[Scene], dict[str, Any]]) -> list[Path]:
-    """The film or the pages of a scene; returns their paths."""
-    from orojar_cli.pictures.film import save_film
-    from orojar_cli.pictures.scene import Still, Walk
-    from orojar_cli.pictures.still import pages, save_stills
-
+    words: dict[str, Any] = {"source": source, "directions": directions, "network": network}
+    if recipe is not None and picture is not None:
+        if not (source or directions or network):
+            named, told = operation.named_in(recipe, picture, own=own is not None)
+            words |= named
+            say(told)
+        look = {name: look[name] for name in given}
+    found = load_source(**words, device=torch_device(device), own=own, sha256=sha256, max_download=max_download)
+    chosen = dims or (None if recipe is not None else ("0",))
+    shown = operation.traverse(
+        found, dims=chosen, by=by, projected=projected, rows=rows, recipe=recipe, picture=picture, notice=say, **look
+    )
+    out = out or operation.default_out(shown, None if recipe is None else recipe.scene)
+    check_out(out, picture, shown.projected)
+    number = shown.pages(out)
+    if number > 1:
+        say(f"{len(shown.values['dimensions'])} dimensions on {number} pages; choose how many go on each with --rows")
     with progress_bar() as progress:
-        if isinstance(scene, Walk):
-            save_film(subject, scene, out, metadata=metadata(scene), progress=progress)
-            return [out]
-        assert isinstance(scene, Still)
-        number = len(pages(subject, scene, rows))
-        if number > 1:
-            say(f"{len(scene.dimensions)} dimensions on {number} pages; choose how many go on each with --rows")
-        return save_stills(subject, scene, out, rows=rows, metadata=metadata, progress=progress)
+        written = shown.save(out, progress)
+    result(as_json, shown.to_dict(written=written), [told_of(shown, written)])
 
 
-def report(as_json: bool, found: Source, scene: Scene, written: list[Path]) -> None:
-    """Say what was written."""
-    directions, shown = found.directions, [dimension for dimension, _ in scene.edits]
-    names = [directions.name(index) for index in (*scene.dimensions, *shown)]
-    document = {
-        "out": str(written[0]),
-        "pages": [str(path) for path in written],
-        "dimensions": list(scene.dimensions),
-        "names": [directions.name(index) for index in scene.dimensions],
-        "edits": [list(edit) for edit in scene.edits],
-        "method": directions.method,
-        "space": directions.space,
-        "checkpoint": found.checkpoint.path,
-        "directions": str(found.path) if found.path else None,
-    }
+def check_out(out: Path, *read: Path | None) -> None:
+    """Raise OptionError where the result would take the place of a file it is made from."""
+    for path in read:
+        if path is not None and out.resolve() == path.resolve():
+            raise OptionError(f"{out} is what the picture is made from; choose another --out")
+
+
+def told_of(shown: Traversal, written: list[Path]) -> str:
+    """What was written, in a line."""
+    directions, values = shown.source.directions, shown.values
+    names = [directions.name(index) for index in (*values["dimensions"], *(dimension for dimension, _ in values["edits"]))]
     said = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     files = f"{written[0]}" + (f" to {written[-1].name}" if len(written) > 1 else "")
-    result(as_json, document, [f"wrote {files}: {said} ({directions.method} in {directions.space})"])
+    return f"wrote {files}: {said} ({directions.method} in {directions.space})"

@@ -8,6 +8,8 @@ from pathlib import Path
 from orojar_cli.errors import InputFileError
 
 CHECKPOINT, DIRECTIONS = "shapes32.pkl", "shapes32-directions.safetensors"
+# In place of a checkpoint's name: the bundled one.
+DEMO = "demo"
 
 
 def demonstration() -> tuple[Path, Path]:

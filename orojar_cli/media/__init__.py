@@ -3,7 +3,7 @@
 from orojar_cli.media.animation import save_animation
 from orojar_cli.media.film_frame import FrameComposer
 from orojar_cli.media.grid import labelled_grid, stacked, tile
-from orojar_cli.media.image_file import save_image
+from orojar_cli.media.image_file import png_bytes, save_image
 from orojar_cli.media.metadata import read_metadata
 from orojar_cli.media.pixels import display_size, from_uint8, resize, to_uint8
 
@@ -12,6 +12,7 @@ __all__ = [
     "display_size",
     "from_uint8",
     "labelled_grid",
+    "png_bytes",
     "read_metadata",
     "resize",
     "save_animation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 def save_image(image: Image.Image | np.ndarray, path: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:
     """Write a picture (Pillow's, or [H, W, 3] uint8), whole or not at all; the suffix .png, .jpg, .jpeg or .webp chooses the format.
 
-    A PNG keeps `metadata` as one JSON document in a text chunk named "orojar" (see settings.py); the other formats do not.
+    A PNG keeps `metadata` as one JSON document in a text chunk named "orojar" (see metadata.py); the other formats do not.
     Raises OptionError for another suffix and OutputFileError where the file cannot be written.
     """
     suffix = Path(path).suffix.lower()
@@ -40,3 +41,10 @@ def save_image(image: Image.Image | np.ndarray, path: str | os.PathLike[str], me
         options = {**options, "pnginfo": info}
     with atomic_path(path) as temporary:
         picture.save(temporary, format=kind, **options)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as PNG, which is what notebooks show."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -11,7 +11,8 @@ from file_server import FileServer, file_server
 from paths import REFERENCES
 from program import document
 
-from orojar_cli.cli.downloads import cache_folder, is_address, shown_arguments
+from orojar_cli.cli.downloads import cache_folder, shown_arguments
+from orojar_cli.fetch.address import is_address
 
 PATH = REFERENCES / "sg2_from_sg3_repo_16.pkl"
 DIGEST = hashlib.sha256(PATH.read_bytes()).hexdigest()

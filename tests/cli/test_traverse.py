@@ -13,11 +13,11 @@ from PIL import Image
 
 from orojar_cli import load_checkpoint, load_directions, save_directions
 from orojar_cli.cli import main
-from orojar_cli.cli.remake import shared_name
-from orojar_cli.cli.scene_options import chosen_dimensions
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.projected import save_projected
 from orojar_cli.media import read_metadata
+from orojar_cli.operations.traverse import shared_name
+from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.scene import Still, Walk
 
 DEMONSTRATION = ROOT / "checkpoints" / "shapes32-directions.safetensors"

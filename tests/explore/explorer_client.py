@@ -17,9 +17,9 @@ import numpy as np
 from paths import ROOT
 from PIL import Image
 
-from orojar_cli.cli.explore import explorer_of
 from orojar_cli.cli.sources import load_source
 from orojar_cli.explore.app import Explorer
+from orojar_cli.operations.explore import explorer_of
 
 VIEW = {"method": "own", "seeds": [0], "class": None, "psi": 1.0, "layers": None, "edits": []}
 

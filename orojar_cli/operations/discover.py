@@ -1,0 +1,206 @@
+"""Directions of a frozen generator, by any of the field's methods."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
+from orojar_cli.distributed import is_first, is_shared
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents, seed_latents
+from orojar_cli.media import png_bytes, save_image
+from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.pictures.axes import affordable_seeds, direction_grid
+from orojar_cli.pictures.walk import Renderer
+from orojar_cli.progress import Notice, Progress
+from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.runs.resume import resumable
+from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter
+
+GRID, GRID_ROWS = "grid.png", 10
+_SEEDS = (0, 1, 2, 3, 4)
+# The size of the active subspace that OroJaR rotates inside, unless the caller says otherwise.
+SUBSPACE = 10
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the pictures of a run are drawn: at these points, which are those of these seeds."""
+
+    at: Latents
+    seeds: tuple[int, ...]
+    noise_mode: str = "const"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Directions found in a network; `run` is where they were written, if anywhere."""
+
+    checkpoint: Network
+    directions: DirectionSet
+    look: Look
+    run: Run | None = None
+
+    def show(self, progress: Progress | None = None) -> Image.Image:
+        """The grid of the first ten directions: a row for each, for every seed five strengths from -2 to +2 sigmas."""
+        found = self.directions
+        return direction_grid(
+            Renderer(self.checkpoint.generator, self.look.noise_mode),
+            self.look.at,
+            found,
+            range(min(len(found), GRID_ROWS)),
+            seeds=self.look.seeds,
+            title=f"{found.method}: {self.checkpoint.name}",
+            progress=progress,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the directions (.safetensors) or their grid (.png, .jpg, .webp), whole or not at all."""
+        if Path(path).suffix == ".safetensors":
+            save_directions(self.directions, path)
+        else:
+            save_image(self.show(), path)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The numbers of every direction, and the note on it where there is one."""
+        return [dimension_record(self.directions, index) for index in range(len(self.directions))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was found, JSON-serialisable; with a run also where it is."""
+        found = self.directions
+        files = {} if self.run is None else {name: str(self.run.path / file) for name, file in (("directions", DIRECTIONS), ("grid", GRID))}
+        return ({} if self.run is None else {"run": str(self.run.path)} | files) | {
+            "method": found.method,
+            "space": found.space,
+            "layers": list(found.layers),
+            "options": found.options,
+            "dimensions": self.records(),
+        }
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.show())
+
+
+def dimension_record(found: DirectionSet, index: int) -> dict[str, Any]:
+    """The numbers of one direction, and the note on it where there is one."""
+    record = {"dimension": index, "activeness": float(found.activeness[index]), "sigma": float(found.sigma[index])}
+    record |= {name: float(score[index]) for name, score in found.scores.items()}
+    return record | ({"note": found.note(index)} if found.note(index) else {})
+
+
+def discover(
+    network: Any,
+    method: str = "orojar",
+    *,
+    space: str = "w",
+    whiten: bool | None = None,
+    layers: Sequence[int] | None = None,
+    num: int = 16,
+    samples: int = 128,
+    subspace: int | None = SUBSPACE,
+    outputs: Sequence[str | Output] = (),
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    seeds: Sequence[int] | None = None,
+    class_index: int | None = None,
+    psi: float = 1.0,
+    cutoff: int | None = None,
+    noise_mode: str = "const",
+    device: str = "auto",
+    outdir: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    command: str | None = None,
+    argv: Sequence[str] = (),
+    progress: Progress | None = None,
+    notice: Notice = quiet,
+) -> Discovery:
+    """Find `num` directions of `network` (a loaded checkpoint, the name of one, or an object of your own) in a latent space.
+
+    `method` is one of `orojar_cli.directions.METHODS`, `options` are its own; `whiten` measures the latents in standard deviations (None:
+    as the method usually does); `layers` are entries of ws (None: all); `samples` latents to measure at; `subspace` the size of the
+    active subspace that OroJaR rotates inside (None: the method chooses); `outputs` what of the response is compared, such as "image:8"
+    (none: `default_output`); `seed` the method's randomness.
+    `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer where a processor
+    would draw for minutes.
+    With `outdir` a numbered run is written, and `resume` goes on in the folder of an interrupted one.  In a group of processes they share
+    the measuring and the first writes.
+    Raises OptionError for a method, space, layer, class or option that there is not.
+    """
+    if method not in METHODS:
+        raise OptionError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
+    chosen = METHODS[method]
+    chosen.check_options(options or {})
+    if resume is not None and is_shared():
+        raise OptionError("--resume continues a command of one process")
+    loaded = network_of(network, device, notice)
+    generator = loaded.generator
+    settings = Settings(
+        space=space,
+        whiten=chosen.whiten if whiten is None else whiten,
+        layers=None if layers is None else tuple(layers),
+        num=num,
+        samples=samples,
+        seed=seed,
+        subspace=subspace,
+        outputs=tuple(map(as_output, outputs)) or (default_output(generator),),
+        class_index=class_index,
+        options=dict(options or {}),
+    )
+    chosen.check(generator, settings)
+    shown = tuple(seeds) if seeds is not None else grid_seeds(generator, str(loaded.device), min(num, GRID_ROWS), notice)
+    look = Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode)
+    writes = outdir is not None and is_first()
+    run = RunWriter(str(outdir), command or f"discover-{method}", loaded.run_name, resume, argv=argv) if writes else None
+    identity = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
+    folder = None if run is None or is_shared() else run.path
+    with run or contextlib.nullcontext(), resumable(folder, identity, notice=notice) as partial:
+        found = chosen(generator, dataclasses.replace(settings, partial=partial), progress)
+    result = Discovery(loaded, found, look)
+    if run is None:
+        return result
+    recorded = settings.to_dict() | {"method": method, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
+    return dataclasses.replace(result, run=_written(run, result, recorded, progress))
+
+
+def _written(run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None) -> Run:
+    """The run of a discovery: the directions first, so that nothing found is lost, then the numbers and the grid."""
+    save_directions(result.directions, run.path / DIRECTIONS)
+    for record in result.records():
+        run.metric(**record)
+    save_image(result.show(progress), run.path / GRID)
+    return run.finish(
+        options=options,
+        checkpoint=result.checkpoint.record(),
+        device=str(result.checkpoint.device),
+        artefacts={"directions": DIRECTIONS, "grid": GRID, "metrics": METRICS},
+    )
+
+
+def sefa(network: Any, *, normalize: bool = True, first_layer: bool = False, **options: Any) -> Discovery:
+    """SeFa's directions (Shen & Zhou, CVPR 2021), from the weights alone: `discover(network, "sefa")` under its own name.
+
+    `normalize` gives the weights' rows unit length first, as the authors do; `first_layer` factorises the first chosen layer alone.
+    """
+    return discover(network, "sefa", options={"normalize": normalize, "first_layer": first_layer}, **{"command": "sefa"} | options)
+
+
+def as_output(output: str | Output) -> Output:
+    """An output, or the one a word such as "image:8" means."""
+    return output if isinstance(output, Output) else Output.parse(output)
+
+
+def grid_seeds(generator: Generator, device: str, rows: int, notice: Notice = quiet, steps: int = 5) -> tuple[int, ...]:
+    """The seeds of a grid where nobody asked for some: 0 to 4, on a processor as many of them as about a minute draws."""
+    affordable = affordable_seeds(generator, rows, steps) if device == "cpu" else len(_SEEDS)
+    if affordable < len(_SEEDS):
+        notice(f"large images: the grid will show {affordable} of the seeds 0 to {_SEEDS[-1]}; --seeds says otherwise")
+    return _SEEDS[:affordable]

@@ -1,0 +1,85 @@
+"""A network to work on: a checkpoint's or of the user's own code, on a device that this machine has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
+from orojar_cli.demonstration import DEMO, demonstration
+from orojar_cli.errors import OptionError
+from orojar_cli.fetch.address import Fetching
+from orojar_cli.generators.own.network import OwnNetwork, own_network
+from orojar_cli.progress import Notice, Progress
+
+if TYPE_CHECKING:
+    import torch
+
+Network = Checkpoint | OwnNetwork
+
+
+def quiet(line: str) -> None:
+    """Tell nobody."""
+
+
+def chosen_device(name: str | torch.device = "auto", local_rank: int = 0) -> str:
+    """The device `name` means: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
+
+    Of several processes on one machine each says its `local_rank` and gets a GPU of its own.  Raises OptionError for a device that this
+    machine does not have.
+    """
+    import torch
+
+    name = str(name)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank:
+        name = f"cuda:{local_rank % max(1, torch.cuda.device_count())}"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise OptionError(f"--device {name!r} is none of auto, cpu, cuda, cuda:N, mps")
+    if name.startswith("cuda") and (not torch.cuda.is_available() or int(name[5:] or 0) >= torch.cuda.device_count()):
+        raise OptionError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise OptionError("--device mps: this machine has no mps device; use --device cpu")
+    return name
+
+
+def checkpoint_file(
+    source: str | Path, fetching: Fetching | None = None, progress: Progress | None = None, notice: Notice | None = None
+) -> str:
+    """The file of a checkpoint named by its path, by an https address (downloaded once) or by "demo", the bundled one."""
+    if str(source) == DEMO:
+        source = demonstration()[0]
+    return (fetching or Fetching()).local_file(str(source), progress, notice)
+
+
+def load(
+    source: str | Path,
+    device: str | torch.device = "auto",
+    *,
+    fetching: Fetching | None = None,
+    progress: Progress | None = None,
+    notice: Notice | None = None,
+) -> Checkpoint:
+    """The checkpoint at a path or an https address, or the bundled one ("demo"), on `device`.
+
+    `notice` is told what is downloaded, and what the file does not say of its network and was therefore assumed.
+    Raises what `load_checkpoint` and `fetch` raise, OptionError for a device that this machine does not have.
+    """
+    loaded = load_checkpoint(checkpoint_file(source, fetching, progress, notice), chosen_device(device))
+    if loaded.assumptions and notice is not None:
+        notice(
+            f"{loaded.name} does not say everything of its network; assumed: {', '.join(loaded.assumptions)} "
+            "(orojar convert --assume NAME=VALUE says otherwise)"
+        )
+    return loaded
+
+
+def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | None = None) -> Network:
+    """What operations work on: a loaded network as it is, a name as `load` takes it, or an object of the user's own code."""
+    if isinstance(what, (Checkpoint, OwnNetwork)):
+        return what
+    if isinstance(what, (str, Path)):
+        return load(what, device, notice=notice)
+    return own_network(what, device=chosen_device(device), notice=notice)

@@ -1,0 +1,227 @@
+"""Looking at dimensions: walks along them as films and grids, edits before and after, and the same picture again."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from orojar_cli.demonstration import demonstration
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.latents.projected import load_projected
+from orojar_cli.media import png_bytes
+from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.operations.resolve import SEFA, Source
+from orojar_cli.pictures.dimensions import chosen_dimensions
+from orojar_cli.pictures.film import save_film
+from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
+from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
+from orojar_cli.pictures.still import draw_still, pages, save_stills
+from orojar_cli.progress import Notice, Progress
+
+FILMS = (".gif", ".webp", ".apng", ".mp4")
+STILLS = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """A walk along dimensions, or edits, ready to be drawn.  `values` are those of the scene, whether it becomes a film or a grid."""
+
+    source: Source
+    subject: Subject
+    values: dict[str, Any]
+    projected: Path | None = None
+    rows: int | None = None
+
+    def scene(self, path: str | os.PathLike[str]) -> Scene:
+        """The film or still that the name of `path` asks for; values the kind does not have are left out."""
+        check_suffix(path)
+        kind = Walk if Path(path).suffix.lower() in FILMS else Still
+        by = self.values.get("by")
+        if kind is Walk and by is not None:
+            raise OptionError(f"two dimensions against each other make a grid: end --out in one of {', '.join(STILLS)}")
+        if by is not None and len(self.values["dimensions"]) != 1:
+            raise OptionError("--by needs exactly one --dim to walk along")
+        names = [entry.name for entry in dataclasses.fields(kind) if entry.name in self.values]
+        return kind.from_dict({name: self.values[name] for name in names})
+
+    def pages(self, path: str | os.PathLike[str]) -> int:
+        """On how many pages `save` puts it."""
+        scene = self.scene(path)
+        return len(pages(self.subject, scene, self.rows)) if isinstance(scene, Still) else 1
+
+    def save(self, path: str | os.PathLike[str], progress: Progress | None = None) -> list[Path]:
+        """Write a film (.gif, .webp, .apng, .mp4) or a grid (.png, .jpg), over several pages where one is not enough; the paths written.
+
+        PNG, APNG and GIF keep what it takes to make them again.  Every file is written whole or not at all.
+        Raises OptionError for another suffix, and for what there is not in the direction set or the network.
+        """
+        scene = self.scene(path)
+        if isinstance(scene, Walk):
+            save_film(self.subject, scene, path, metadata=self.recipe(scene).to_dict(), progress=progress)
+            return [Path(path)]
+        assert isinstance(scene, Still)
+        return save_stills(self.subject, scene, path, rows=self.rows, metadata=lambda page: self.recipe(page).to_dict(), progress=progress)
+
+    def show(self, progress: Progress | None = None) -> Image.Image:
+        """The grid, or the pictures before and after the edits, on one page."""
+        scene = self.scene("shown.png")
+        assert isinstance(scene, Still)
+        return draw_still(self.subject, scene, progress)
+
+    def recipe(self, scene: Scene) -> Recipe:
+        """What a picture keeps to be made again."""
+        directions = self.source.directions
+        return Recipe(
+            scene=scene,
+            checkpoint=shared_name(self.source.checkpoint.path),
+            sha256=directions.checkpoint,
+            directions=shared_name(self.source.path) if self.source.path else None,
+            identity=direction_identity(directions),
+            projected=shared_name(self.projected) if self.projected else None,
+            projected_identity=None if self.subject.projected is None else tensor_identity(self.subject.projected),
+        )
+
+    def to_dict(self, path: str | os.PathLike[str] | None = None, written: Sequence[Path] = ()) -> dict[str, Any]:
+        """What is shown, JSON-serialisable; with the paths that were written."""
+        directions, source = self.source.directions, self.source
+        dimensions, edits = self.values["dimensions"], self.values["edits"]
+        return ({"out": str(written[0]), "pages": [str(page) for page in written]} if written else {}) | {
+            "dimensions": list(dimensions),
+            "names": [directions.name(index) for index in dimensions],
+            "edits": [list(edit) for edit in edits],
+            "method": directions.method,
+            "space": directions.space,
+            "checkpoint": source.checkpoint.path,
+            "directions": str(source.path) if source.path else None,
+        }
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.show())
+
+
+def traverse(
+    network: Any,
+    directions: Any = None,
+    dims: int | str | Sequence[int | str] | None = None,
+    *,
+    by: int | str | None = None,
+    projected: str | os.PathLike[str] | None = None,
+    rows: int | None = None,
+    recipe: Recipe | None = None,
+    picture: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    notice: Notice = quiet,
+    **values: Any,
+) -> Traversal:
+    """Look at dimensions of `directions` (a DirectionSet, or a result that has one) in `network`; `.save("walk.gif")` writes it.
+
+    `network` may be a `Source` that has both.  `dims` are dimensions to walk along, by number, label or range ("0-9", "all"), and edits
+    such as "3:+2" that are applied throughout; `by` a second dimension against the first; `projected` an .npz with w to start from
+    instead of seeds; `rows` how many dimensions go on a page.  All further `values` are those of a scene: seeds, extent (in sigmas),
+    layers, class_index, psi, cutoff, noise_mode, size, columns, caption; steps of a grid; frames, fps, ease and marker of a film.
+    With `recipe`, what the file `picture` keeps, everything that is not said is as it was there.
+    Raises OptionError, DirectionSetError and InputFileError for what does not fit.
+    """
+    source = network if isinstance(network, Source) else _source_of(network_of(network, device, notice), directions)
+    found, generator = source.directions, source.checkpoint.generator
+    same_images = recipe is not None and projected is None and "seeds" not in values
+    if same_images and recipe is not None and recipe.projected is not None:
+        projected = located(recipe.projected, Path(picture or "."))
+    ws: Tensor | None = None if projected is None else load_projected(projected, generator)
+    subject = Subject(generator, found, source.checkpoint.name, ws)
+    if recipe is not None:
+        recipe.check(subject, images=same_images)
+        values = recipe.scene.to_dict() | values
+    if dims is not None or recipe is None:
+        words = [0] if dims is None else [dims] if isinstance(dims, (int, str)) else list(dims)
+        values["dimensions"], values["edits"] = chosen_dimensions(found, words)
+    if by is not None:
+        values["by"] = found.index(by)
+    if values.get("class_index") is None and generator.c_dim and ws is None:
+        values["class_index"] = 0
+        notice("conditional network: showing class 0; choose another with --class")
+    known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")
+    return Traversal(source, subject, values, None if projected is None else Path(projected), rows)
+
+
+def edit(network: Any, directions: Any, strengths: Mapping[int | str, float], **values: Any) -> Traversal:
+    """Images before and after moving along several dimensions at once, each given by number or label with its strength in sigmas:
+    edit(network, directions, {3: 2, "smile": -1}).show(); further `values` as `traverse` takes them."""
+    found = _source_of(network_of(network, values.pop("device", "auto")), directions)
+    words = [f"{found.directions.index(dimension)}:{float(strength):+f}" for dimension, strength in strengths.items()]
+    if not words:
+        raise OptionError("no dimension to move along: give some with their strengths, such as {3: 2}")
+    return traverse(found, dims=words, **values)
+
+
+def _source_of(loaded: Network, directions: Any) -> Source:
+    """A network with a direction set, or a result that has one."""
+    found = getattr(directions, "directions", directions)
+    found = directions if isinstance(directions, DirectionSet) else found
+    if not isinstance(found, DirectionSet):
+        raise OptionError(f"{type(directions).__name__} holds no directions; pass a DirectionSet, or what discover() or sefa() returned")
+    found.check_fits(loaded.generator, loaded.sha256)
+    return Source(loaded, found, None)
+
+
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise OptionError for a name that is neither a film's nor a picture's."""
+    if Path(path).suffix.lower() not in FILMS + STILLS:
+        raise OptionError(f"cannot write {Path(path).name}: its name must end in one of {', '.join(FILMS + STILLS)}")
+
+
+def default_out(traversal: Traversal, remade: Scene | None = None) -> Path:
+    """Where the picture goes if nobody says."""
+    if remade is not None:
+        return Path("again.gif" if isinstance(remade, Walk) else "again.png")
+    if traversal.values.get("by") is not None:
+        return Path("grid.png")
+    return Path("walk.gif" if traversal.values["dimensions"] else "edit.png")
+
+
+def shared_name(path: str | Path) -> str:
+    """How a picture that goes to others names a file: relative to this folder where it lies below, else by its last part alone.
+
+    The folders of whoever made it are nobody's business.
+    """
+    try:
+        relative = Path(os.path.abspath(path)).relative_to(Path.cwd())
+    except ValueError:
+        relative = Path(Path(path).name)
+    return "".join(character if character.isprintable() and character not in '\\:"' else "_" for character in relative.as_posix())
+
+
+def located(name: str, picture: Path) -> Path | None:
+    """The regular file a picture's name stands for, in this folder, beside the picture, or in the bundled demonstration."""
+    bundled = {path.name: path for path in demonstration()}
+    candidates = [Path(name), picture.parent / name]
+    last = Path(name).name
+    if last in bundled and name in (last, f"checkpoints/{last}"):
+        candidates.append(bundled[last])
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def named_in(recipe: Recipe, picture: Path, *, own: bool = False) -> tuple[dict[str, Any], str]:
+    """(what `resolve` is asked for the network and directions that a picture names, the words for them); `own`: the network is the user's.
+
+    Raises InputFileError where a named file is neither in this folder, nor beside the picture, nor bundled.
+    """
+    checkpoint = None if own else located(recipe.checkpoint, picture)
+    wanted = recipe.directions or recipe.checkpoint
+    kept = located(wanted, picture)
+    if kept is None:
+        raise InputFileError(f"{picture} was made with {wanted}, which is not here; name it: orojar traverse SOURCE --from {picture}")
+    told = f"made with {kept}" + (f" and {checkpoint}" if checkpoint and recipe.directions else "")
+    if recipe.directions is None:
+        return {"source": str(kept), "directions": SEFA}, told
+    return {"directions": str(kept), "network": str(checkpoint) if checkpoint else None}, told

@@ -1,0 +1,68 @@
+"""The grids that runs keep: a row per direction, for every seed a few strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents
+from orojar_cli.media import labelled_grid, resize
+from orojar_cli.pictures.scene import strength_text
+from orojar_cli.pictures.still import cell_size, row_labels
+from orojar_cli.pictures.walk import Renderer, dimension_rows, strengths
+from orojar_cli.progress import Progress
+
+_GRID_MULTIPLICATIONS = 6e12
+
+
+def affordable_seeds(generator: Generator, rows: int, steps: int = 5) -> int:
+    """For how many seeds a grid is drawn on a processor where nobody asked for some: about a minute's work, at least one."""
+    per_image = sum(cost.multiplications for cost in generator.config.costs())
+    return max(1, int(_GRID_MULTIPLICATIONS / max(1, rows * steps * per_image)))
+
+
+def drawn_rows(
+    renderer: Renderer,
+    at: Latents,
+    directions: DirectionSet,
+    dimensions: Sequence[int],
+    values: Sequence[float],
+    progress: Progress | None = None,
+) -> list[np.ndarray]:
+    """A row of pictures [N * S, h, w, 3] per dimension, at the size of a grid's cells."""
+    size = cell_size(renderer.generator.img_resolution)
+    rows = []
+    for row in dimension_rows(renderer, at, directions, dimensions, values):
+        rows.append(resize(row, size))
+        if progress is not None:
+            progress("drawing", len(rows), len(dimensions))
+    return rows
+
+
+def direction_grid(
+    renderer: Renderer,
+    at: Latents,
+    directions: DirectionSet,
+    dimensions: Sequence[int],
+    *,
+    extent: float = 2.0,
+    steps: int = 5,
+    seeds: Sequence[int],
+    title: str,
+    progress: Progress | None = None,
+) -> Image.Image:
+    """One row per dimension, for every seed `steps` pictures from -extent to +extent sigmas; `progress` counts the rows drawn."""
+    values = strengths(extent, steps)
+    return labelled_grid(
+        np.stack(drawn_rows(renderer, at, directions, dimensions, values, progress)),
+        row_labels=row_labels(directions, dimensions),
+        column_labels=[strength_text(value) for value in values] * len(seeds),
+        title=title,
+        footer=f"{directions.method} in {directions.space}, strength in sigmas",
+        group=steps,
+        group_labels=[f"seed {seed}" for seed in seeds],
+    )

@@ -1,0 +1,39 @@
+"""Which dimensions are meant: numbers, ranges, labels, all of them, and edits such as "3:+2"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.numbers import number_list
+
+_EDIT = re.compile(r"(.+):\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
+Edits = tuple[tuple[int, float], ...]
+
+
+def chosen_dimensions(directions: DirectionSet, words: Iterable[str | int]) -> tuple[tuple[int, ...], Edits]:
+    """(dimensions to walk along, edits) of words as `--dim` takes them: 3, "3", "0-9,12", "all", a label, and edits such as "3:+2".
+
+    Raises OptionError for what the set does not have.
+    """
+    walked: list[int] = []
+    edits: list[tuple[int, float]] = []
+    labels = {label.casefold() for label in directions.labels if label}
+    for word in words:
+        text = str(word)
+        edit = _EDIT.fullmatch(text)
+        # A label may itself end in a colon and a number.
+        if edit is None or text.strip().casefold() in labels:
+            walked.extend(_rows(directions, text))
+        else:
+            edits.extend((row, float(edit[2])) for row in _rows(directions, edit[1]))
+    return tuple(dict.fromkeys(walked)), tuple(edits)
+
+
+def _rows(directions: DirectionSet, text: str) -> list[int]:
+    if text.strip() == "all":
+        return list(range(len(directions)))
+    if re.fullmatch(r"[\d,\s-]+", text) and not text.strip().startswith("-"):
+        return [directions.index(number) for number in number_list(text)]
+    return [directions.index(text)]
