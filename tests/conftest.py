@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,10 @@ def rough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def little_training(monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
-    """The warm start and the surrogate of mapping mode in no time, wherever they are called from."""
+    """The warm start and the surrogate of mapping mode and the network that predicts dimensions in no time, wherever they are called from."""
     from orojar_cli.finetune.mapping import MappingOptions
+    from orojar_cli.metrics.predictability import PROTOCOLS
 
     few = {"regression_steps": 6, "surrogate_steps": 20, "frame_samples": 16, "batch": 4, "anchor_batch": 64}
     monkeypatch.setattr(MappingOptions, "__init__", functools.partialmethod(MappingOptions.__init__, **few))
+    monkeypatch.setitem(PROTOCOLS, "small", replace(PROTOCOLS["small"], pairs=300, epochs=2, runs=2))

@@ -66,6 +66,8 @@ def test_labels_are_changed_in_a_copy() -> None:
     [
         {"sigma": torch.ones(2)},
         {"directions": torch.full((3, 64), float("nan"))},
+        {"sigma": torch.tensor([1.0, float("inf"), 1.0])},
+        {"scores": {"singular_value": torch.full((3,), float("nan"))}},
         {"space": "q"},
         {"layers": ()},
         {"labels": ("a",)},
