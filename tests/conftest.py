@@ -109,7 +109,7 @@ def rough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def little_training(monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
-    """The warm start and the surrogate of mapping mode and the network that predicts dimensions in no time, wherever they are called from."""
+    """Mapping mode's warm start and surrogate, and the network that predicts dimensions, in no time, wherever they are called from."""
     from orojar_cli.finetune.mapping import MappingOptions
     from orojar_cli.metrics.predictability import PROTOCOLS
 
