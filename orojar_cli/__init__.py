@@ -14,6 +14,7 @@ _PUBLIC = {
     "sefa": "orojar_cli.operations.discover",
     "traverse": "orojar_cli.operations.traverse",
     "edit": "orojar_cli.operations.traverse",
+    "label": "orojar_cli.operations.label",
     "resolve": "orojar_cli.operations.resolve",
     "load_checkpoint": "orojar_cli.checkpoint.checkpoint",
     "save_checkpoint": "orojar_cli.checkpoint.writer",

@@ -60,12 +60,9 @@ def sefa(context: click.Context, normalize: bool, first_layer: bool, **options: 
 @click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
 @run_options
 @click.pass_context
-def discover(context: click.Context, settings: tuple[str, ...], subspace: str, **options: Any) -> None:
+def discover(context: click.Context, settings: tuple[str, ...], **options: Any) -> None:
     """Find directions of a CHECKPOINT by any of the field's methods."""
-    if not subspace.isdigit() and subspace != "auto":
-        raise click.BadParameter(f"{subspace!r} is neither a number nor auto", param_hint="--subspace")
-    size = None if subspace == "auto" else int(subspace)
-    run_method(context, options=parse_settings(settings), subspace=size, **options)
+    run_method(context, options=parse_settings(settings), **options)
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:

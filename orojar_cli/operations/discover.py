@@ -20,6 +20,7 @@ from orojar_cli.latents.points import Latents, seed_latents
 from orojar_cli.media import png_bytes, save_image
 from orojar_cli.operations.network import Network, network_of, quiet
 from orojar_cli.pictures.axes import affordable_seeds, direction_grid
+from orojar_cli.pictures.scene import NOISE_MODES
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.response.outputs import Output, default_output
@@ -30,6 +31,7 @@ GRID, GRID_ROWS = "grid.png", 10
 _SEEDS = (0, 1, 2, 3, 4)
 # The size of the active subspace that OroJaR rotates inside, unless the caller says otherwise.
 SUBSPACE = 10
+LEAST_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ def discover(
     layers: Sequence[int] | None = None,
     num: int = 16,
     samples: int = 128,
-    subspace: int | None = SUBSPACE,
-    outputs: Sequence[str | Output] = (),
+    subspace: int | str | None = SUBSPACE,
+    outputs: str | Sequence[str | Output] = (),
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
@@ -126,9 +128,9 @@ def discover(
     """Find `num` directions of `network` (a loaded checkpoint, the name of one, or an object of your own) in a latent space.
 
     `method` is one of `orojar_cli.directions.METHODS`, `options` are its own; `whiten` measures the latents in standard deviations (None:
-    as the method usually does); `layers` are entries of ws (None: all); `samples` latents to measure at; `subspace` the size of the
-    active subspace that OroJaR rotates inside (None: the method chooses); `outputs` what of the response is compared, such as "image:8"
-    (none: `default_output`); `seed` the method's randomness.
+    as the method usually does); `layers` are entries of ws (None: all); `samples` latents to measure at, at least 8; `subspace` the size
+    of the active subspace that OroJaR rotates inside ("auto" or None: the method chooses); `outputs` what of the response is compared,
+    such as "image:8" (none: `default_output`); `seed` the method's randomness.
     `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer where a processor
     would draw for minutes.
     With `outdir` a numbered run is written, and `resume` goes on in the folder of an interrupted one.  In a group of processes they share
@@ -139,8 +141,11 @@ def discover(
         raise OptionError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
     chosen = METHODS[method]
     chosen.check_options(options or {})
+    check_numbers(num, samples, noise_mode)
     if resume is not None and is_shared():
         raise OptionError("--resume continues a command of one process")
+    if resume is not None and outdir is None:
+        raise OptionError("resume continues a run that is written: give the outdir of its run, too")
     loaded = network_of(network, device, notice)
     generator = loaded.generator
     settings = Settings(
@@ -150,8 +155,8 @@ def discover(
         num=num,
         samples=samples,
         seed=seed,
-        subspace=subspace,
-        outputs=tuple(map(as_output, outputs)) or (default_output(generator),),
+        subspace=as_size(subspace),
+        outputs=tuple(map(as_output, [outputs] if isinstance(outputs, str) else outputs)) or (default_output(generator),),
         class_index=class_index,
         options=dict(options or {}),
     )
@@ -191,6 +196,26 @@ def sefa(network: Any, *, normalize: bool = True, first_layer: bool = False, **o
     `normalize` gives the weights' rows unit length first, as the authors do; `first_layer` factorises the first chosen layer alone.
     """
     return discover(network, "sefa", options={"normalize": normalize, "first_layer": first_layer}, **{"command": "sefa"} | options)
+
+
+def check_numbers(num: int, samples: int, noise_mode: str) -> None:
+    """Raise OptionError for numbers that no method can work with, before anything is loaded or measured."""
+    for name, value, least in (("num", num, 1), ("samples", samples, LEAST_SAMPLES)):
+        if type(value) is not int or value < least:
+            raise OptionError(f"--{name} {value!r:.60} is not a whole number from {least} up")
+    if noise_mode not in NOISE_MODES:
+        raise OptionError(f"unknown noise mode {noise_mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
+
+
+def as_size(subspace: int | str | None) -> int | None:
+    """The size of the active subspace; None where the method chooses it ("auto").  Raises OptionError for another word."""
+    if subspace is None or subspace == "auto":
+        return None
+    if type(subspace) is int:
+        return subspace
+    if isinstance(subspace, str) and subspace.isdecimal():
+        return int(subspace)
+    raise OptionError(f"--subspace {subspace!r:.60} is neither a number nor auto")
 
 
 def as_output(output: str | Output) -> Output:

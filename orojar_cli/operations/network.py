@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,15 +59,19 @@ def load(
     source: str | Path,
     device: str | torch.device = "auto",
     *,
+    sha256: str | None = None,
     fetching: Fetching | None = None,
     progress: Progress | None = None,
     notice: Notice | None = None,
 ) -> Checkpoint:
-    """The checkpoint at a path or an https address, or the bundled one ("demo"), on `device`.
+    """The checkpoint at a path or an https address, or the bundled one ("demo"), on `device`; refused unless it hashes to `sha256`.
 
     `notice` is told what is downloaded, and what the file does not say of its network and was therefore assumed.
     Raises what `load_checkpoint` and `fetch` raise, OptionError for a device that this machine does not have.
     """
+    fetching = fetching or Fetching()
+    if sha256 is not None:
+        fetching = dataclasses.replace(fetching, sha256=sha256)
     loaded = load_checkpoint(checkpoint_file(source, fetching, progress, notice), chosen_device(device))
     if loaded.assumptions and notice is not None:
         notice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from orojar_cli.pictures.walk import Renderer
 class Samples:
     """Images [N, H, W, 3] uint8 of numbered seeds."""
 
-    images: np.ndarray
+    images: np.ndarray = field(repr=False)
     seeds: tuple[int, ...]
 
     def show(self, columns: int | None = None, size: int | None = None) -> Image.Image:

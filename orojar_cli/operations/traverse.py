@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from orojar_cli.demonstration import demonstration
-from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.direction_set import DirectionSet, load_directions
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.media import png_bytes
-from orojar_cli.operations.network import Network, network_of, quiet
-from orojar_cli.operations.resolve import SEFA, Source
+from orojar_cli.operations.network import network_of, quiet
+from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.film import save_film
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
@@ -121,28 +121,30 @@ def traverse(
     notice: Notice = quiet,
     **values: Any,
 ) -> Traversal:
-    """Look at dimensions of `directions` (a DirectionSet, or a result that has one) in `network`; `.save("walk.gif")` writes it.
+    """Look at dimensions of `directions` in `network`; `.save("walk.gif")` writes a film of it, `.save("grid.png")` a grid.
 
-    `network` may be a `Source` that has both.  `dims` are dimensions to walk along, by number, label or range ("0-9", "all"), and edits
-    such as "3:+2" that are applied throughout; `by` a second dimension against the first; `projected` an .npz with w to start from
-    instead of seeds; `rows` how many dimensions go on a page.  All further `values` are those of a scene: seeds, extent (in sigmas),
-    layers, class_index, psi, cutoff, noise_mode, size, columns, caption; steps of a grid; frames, fps, ease and marker of a film.
+    `directions` is a DirectionSet, a result that has one, or the name of one.  `network` may be a `Source` that has both; a name without
+    `directions` is a SOURCE, as on the command line.
+    `dims` are dimensions to walk along, by number, label or range ("0-9", "all"), and edits such as "3:+2" that are applied throughout;
+    `by` a second dimension against the first; `projected` an .npz with w to start from instead of seeds; `rows` how many dimensions go on
+    a page.  All further `values` are those of a scene: seeds, extent (in sigmas), layers, class_index, psi, cutoff, noise_mode, size,
+    columns, caption; steps of a grid; frames, fps, ease and marker of a film.
     With `recipe`, what the file `picture` keeps, everything that is not said is as it was there.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit.
     """
-    source = network if isinstance(network, Source) else _source_of(network_of(network, device, notice), directions)
+    source = source_of(network, directions, device, notice)
     found, generator = source.directions, source.checkpoint.generator
     same_images = recipe is not None and projected is None and "seeds" not in values
     if same_images and recipe is not None and recipe.projected is not None:
         projected = located(recipe.projected, Path(picture or "."))
     ws: Tensor | None = None if projected is None else load_projected(projected, generator)
     subject = Subject(generator, found, source.checkpoint.name, ws)
+    values = {name: tuple(value) if isinstance(value, range) else value for name, value in values.items()}
     if recipe is not None:
         recipe.check(subject, images=same_images)
         values = recipe.scene.to_dict() | values
     if dims is not None or recipe is None:
-        words = [0] if dims is None else [dims] if isinstance(dims, (int, str)) else list(dims)
-        values["dimensions"], values["edits"] = chosen_dimensions(found, words)
+        values["dimensions"], values["edits"] = chosen_dimensions(found, _words(dims))
     if by is not None:
         values["by"] = found.index(by)
     if values.get("class_index") is None and generator.c_dim and ws is None:
@@ -157,21 +159,48 @@ def traverse(
 def edit(network: Any, directions: Any, strengths: Mapping[int | str, float], **values: Any) -> Traversal:
     """Images before and after moving along several dimensions at once, each given by number or label with its strength in sigmas:
     edit(network, directions, {3: 2, "smile": -1}).show(); further `values` as `traverse` takes them."""
-    found = _source_of(network_of(network, values.pop("device", "auto")), directions)
-    words = [f"{found.directions.index(dimension)}:{float(strength):+f}" for dimension, strength in strengths.items()]
-    if not words:
+    found = source_of(network, directions, values.pop("device", "auto"), values.get("notice", quiet))
+    if not strengths:
         raise OptionError("no dimension to move along: give some with their strengths, such as {3: 2}")
-    return traverse(found, dims=words, **values)
+    edits = tuple((found.directions.index(dimension), strength) for dimension, strength in strengths.items())
+    # The scene checks the strengths.
+    moved = Still(edits=edits)
+    shown = traverse(found, dims=(), **values)
+    return dataclasses.replace(shown, values=shown.values | {"edits": moved.edits})
 
 
-def _source_of(loaded: Network, directions: Any) -> Source:
-    """A network with a direction set, or a result that has one."""
-    found = getattr(directions, "directions", directions)
-    found = directions if isinstance(directions, DirectionSet) else found
+def source_of(network: Any, directions: Any, device: str = "auto", notice: Notice = quiet) -> Source:
+    """A network with its directions: both as they are, or as their names say.
+
+    Raises DirectionSetError where they do not belong together, OptionError for what holds no directions.
+    """
+    if isinstance(network, Source) and directions is None:
+        return network
+    by_name = directions is None or isinstance(directions, (str, Path))
+    if isinstance(network, (str, Path)) and by_name:
+        return resolve(network, directions=directions, device=device, notice=notice)
+    loaded = network.checkpoint if isinstance(network, Source) else network_of(network, device, notice)
+    if isinstance(directions, (str, Path)):
+        path = named_by(directions, notice=notice).path
+        if path is None:
+            raise OptionError(f"{directions} has no directions; name a run or a directions.safetensors")
+        found: Any = load_directions(path)
+    else:
+        path, found = None, directions if isinstance(directions, DirectionSet) else getattr(directions, "directions", None)
     if not isinstance(found, DirectionSet):
         raise OptionError(f"{type(directions).__name__} holds no directions; pass a DirectionSet, or what discover() or sefa() returned")
     found.check_fits(loaded.generator, loaded.sha256)
-    return Source(loaded, found, None)
+    return Source(loaded, found, path)
+
+
+def _words(dims: Any) -> list[int | str]:
+    """What `dims` names, as words of `--dim`: the first dimension for None.  Raises OptionError for what is neither number nor word."""
+    if dims is None:
+        return [0]
+    words = list(dims) if isinstance(dims, Iterable) and not isinstance(dims, str) else [dims]
+    if any(isinstance(word, bool) or not isinstance(word, (int, str)) for word in words):
+        raise OptionError(f"dims {dims!r:.60} is neither a dimension (a number or a label) nor a list of some")
+    return words
 
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
