@@ -57,4 +57,4 @@ def load_own_generator(name: str, device: str) -> OwnNetwork:
         if not hasattr(found, part):
             raise OwnCodeError(f"{name}: {module_name} has no {attribute} (it is read from {getattr(found, '__file__', 'memory')})")
         found = getattr(found, part)
-    return own_network(found, name, device, say, attribute=attribute)
+    return own_network(found, name, device, say, attribute=attribute, freeze=True)

@@ -143,7 +143,7 @@ def test_a_label_is_written_into_the_set(tiny, found, somewhere: Path) -> None:
         orojar_cli.label("demo", 0, "mine")
 
 
-def test_an_object_of_ones_own_is_a_network() -> None:
+def test_an_object_of_ones_own_is_a_network_and_stays_as_it_is() -> None:
     import torch
 
     class Gan(torch.nn.Module):
@@ -156,7 +156,10 @@ def test_an_object_of_ones_own_is_a_network() -> None:
         def forward(self, z: torch.Tensor) -> torch.Tensor:
             return (z @ self.matrix.T).reshape(-1, 1, 8, 8)
 
-    found = orojar_cli.discover(Gan(), "random", num=2, samples=8, seeds=(0,), space="z", device="cpu")
+    mine = Gan().train()
+    found = orojar_cli.discover(mine, "random", num=2, samples=8, seeds=(0,), space="z", device="cpu")
     assert isinstance(found.checkpoint, OwnNetwork)
     assert found.directions.checkpoint == found.checkpoint.sha256
     assert orojar_cli.traverse(found.checkpoint, found, seeds=(0,)).to_dict()["checkpoint"] == "Gan"
+    assert mine.training
+    assert mine.matrix.requires_grad

@@ -41,12 +41,19 @@ class OwnNetwork:
 
 
 def own_network(
-    thing: Any, name: str = "", device: str | torch.device = "cpu", notice: Callable[[str], None] | None = None, *, attribute: str = ""
+    thing: Any,
+    name: str = "",
+    device: str | torch.device = "cpu",
+    notice: Callable[[str], None] | None = None,
+    *,
+    attribute: str = "",
+    freeze: bool = False,
 ) -> OwnNetwork:
     """The network that `thing` is, or makes when it is called: torch modules and objects with a `z_dim` are taken as they are.
 
-    `name` is what errors and runs call it, `attribute` what it is called in its module.  `notice` is told where exact Jacobians cannot
-    be taken through it.  Raises OwnCodeError where it does not offer what `adapt` needs.
+    `name` is what errors and runs call it, `attribute` what it is called in its module; `freeze` is for objects that nobody else uses,
+    and what it does stands at `adapt`.  `notice` is told where exact Jacobians cannot be taken through it.
+    Raises OwnCodeError where it does not offer what `adapt` needs.
     """
     name = name or getattr(thing, "__name__", type(thing).__name__)
     attribute = attribute or name
@@ -56,7 +63,7 @@ def own_network(
         with own_code(name, f"{attribute}()"):
             thing = thing()
     sha256 = weights_sha256(thing, name)
-    generator = adapt(thing, name, device, freeze=True)
+    generator = adapt(thing, name, device, freeze=freeze)
     generator.identity = sha256
     if not generator.forward_mode and notice is not None:
         notice(f"exact Jacobians cannot be taken through {name}: central differences are used, which are less exact")
