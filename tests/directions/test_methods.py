@@ -205,3 +205,10 @@ def test_every_step_of_an_optimisation_draws_anew(monkeypatch: pytest.MonkeyPatc
     METHODS["orojar-sgd"](generator, Settings(space="z", num=4, options={"steps": 5, "batch": 8}))
     points = torch.cat(drawn)
     assert len(drawn) == 6 and len(points.unique(dim=0)) == len(points)
+
+
+def test_orojar_lists_the_most_active_direction_first() -> None:
+    generator = linear(torch.diag(torch.tensor([1.0, 3.0, 0.5, 2.0])))
+    found = METHODS["orojar"](generator, Settings(space="z", num=4, samples=8, subspace=4))
+    assert found.directions.abs().argmax(1).tolist() == [1, 3, 0, 2]
+    assert bool((found.activeness.diff() < 0).all())
