@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.options import class_option, device_option, download_options, generator_option, json_option, outdir_option, torch_device
+from orojar_cli.operations.metric_names import NAMES
 
 if TYPE_CHECKING:
-    from orojar_cli.cli.sources import Source
-    from orojar_cli.metrics import Measurement, MetricSettings
-    from orojar_cli.progress import Progress
-
-# The metrics' names, here so that the help needs no torch; the last three are of networks, or compare.
-OF_DIRECTIONS = ("orthogonality", "hessian", "activeness", "predictability", "direction_length", "ground_truth")
-OF_NETWORKS = ("path_length", "distribution")
-AGREEMENT = "agreement"
-NAMES = (*OF_DIRECTIONS, *OF_NETWORKS, AGREEMENT)
+    from orojar_cli.operations.metrics import Metrics
 
 
 @click.command()
@@ -56,25 +47,15 @@ NAMES = (*OF_DIRECTIONS, *OF_NETWORKS, AGREEMENT)
 @json_option
 def metrics(
     source: str | None,
-    names: tuple[str, ...],
     against: str | None,
     directions: str | None,
     network: str | None,
     own: str | None,
     sha256: str | None,
     max_download: float | None,
-    num: int,
-    samples: int,
-    images: int,
-    detector: str | None,
-    protocol: str,
-    world: str | None,
-    seed: int,
-    class_index: int | None,
-    psi: float,
-    outdir: Path,
     device: str,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure the directions and the network of SOURCE: every number with a 95 % bootstrap interval over latents.
 
@@ -82,123 +63,37 @@ def metrics(
     direction sets is better is the question of orojar compare.
     """
     from orojar_cli.cli.downloads import shown_arguments
-    from orojar_cli.cli.sources import load_source, recorded, run_name
-    from orojar_cli.detectors import load_detector
-    from orojar_cli.metrics import MetricSettings
-    from orojar_cli.runs.run import METRICS, RunWriter
+    from orojar_cli.cli.sources import load_source
+    from orojar_cli.operations.metrics import metrics as measure
+    from orojar_cli.runs.run import METRICS
 
-    chosen_device = torch_device(device)
-    found = load_source(
-        source, directions=directions, network=network, device=chosen_device, own=own, sha256=sha256, max_download=max_download
-    )
-    other = None if against is None else load_source(against, directions=None, network=None, device=chosen_device)
-    check_names(names, other)
-    loaded = found.checkpoint
-    if class_index is None and loaded.generator.c_dim:
-        class_index = 0
-        say("conditional network: measuring at class 0; choose another with --class")
-    critic = getattr(loaded, "critic", None) if detector in (None, "critic") else None
-    eye = load_detector(detector or ("pixels" if critic is None else "critic"), critic, loaded.device)
-    settings = MetricSettings(
-        samples=samples,
-        images=images,
-        seed=seed,
-        num=num,
-        class_index=class_index,
-        psi=psi,
-        detector=eye,
-        protocol=protocol,
-        world=world or world_of(found),
-    )
-    # Made first, so that a folder that cannot be written is noticed before the work.
-    run = RunWriter(outdir, "metrics", run_name(loaded), argv=shown_arguments(sys.argv[1:]))
-    with run, progress_bar() as progress:
-        measured = measure(found, other, names, settings, progress)
-    for measurement in measured:
-        run.metric(**measurement.to_dict())
-    finished = run.finish(
-        options={
-            "metrics": list(names),
-            "against": against,
-            "directions": None if found.path is None else str(found.path),
-            "num": num,
-            "samples": samples,
-            "images": images,
-            "seed": seed,
-            "class": class_index,
-            "trunc": psi,
-            "detector": eye.name,
-            "protocol": protocol,
-            "world": settings.world,
-        },
-        checkpoint=recorded(loaded),
-        device=str(loaded.device),
-        artefacts={"metrics": METRICS},
-    )
-    say(f"wrote {finished.path / METRICS}")
-    document = {
-        "run": str(finished.path),
-        "checkpoint": loaded.sha256,
-        "directions": None if found.path is None else str(found.path),
-        "method": found.directions.method,
-        "space": found.directions.space,
-        "measurements": [measurement.to_dict() for measurement in measured],
-    }
-    result(as_json, document, lines(measured))
+    chosen = torch_device(device)
+    found = load_source(source, directions=directions, network=network, device=chosen, own=own, sha256=sha256, max_download=max_download)
+    other = None if against is None else load_source(against, directions=None, network=None, device=chosen)
+    told: dict[str, Any] = {"argv": shown_arguments(sys.argv[1:]), "notice": say}
+    with progress_bar() as progress:
+        measured = measure(
+            found.checkpoint,
+            found.directions,
+            against=other,
+            path=found.path,
+            against_name=against,
+            progress=progress,
+            **told,
+            **options,
+        )
+    assert measured.run is not None
+    say(f"wrote {measured.run.path / METRICS}")
+    result(as_json, measured.to_dict(), lines(measured))
 
 
-def check_names(names: tuple[str, ...], other: Source | None) -> None:
-    """Raise a usage error for metrics that need --against."""
-    for name in names:
-        if other is None and name in (AGREEMENT, "distribution"):
-            raise click.UsageError(f"--metric {name} compares with another network or direction set: name it with --against")
-
-
-def world_of(found: Source) -> str | None:
-    """ "shapes" where the network was tuned from the bundled one, whose images it therefore still draws."""
-    from orojar_cli.metrics.ground_truth import bundled_sha256
-    from orojar_cli.runs.run import is_in_run, load_run
-
-    if found.path is None or not is_in_run(found.path):
-        return None
-    return "shapes" if load_run(found.path).manifest["checkpoint"].get("sha256") == bundled_sha256() is not None else None
-
-
-def measure(found: Source, other: Source | None, names: tuple[str, ...], settings: MetricSettings, progress: Progress) -> list[Measurement]:
-    """Every metric asked for, or all that apply."""
-    from orojar_cli.errors import OptionError
-    from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS, agreement
-
-    generator = found.checkpoint.generator
-    made: list[Measurement] = []
-    for name in OF_DIRECTIONS:
-        if name not in names and (names or (name == "predictability" and len(settings.chosen(found.directions)) < 2)):
-            continue
-        part = DIRECTION_METRICS[name](generator, found.directions, settings, progress)
-        if not part and names:
-            raise OptionError(f"--metric {name} needs a world whose factors can be measured; for one of shapes add --world shapes")
-        made += part
-    same = other is None or other.checkpoint.sha256 == found.checkpoint.sha256
-    named = replace(settings, subject="network", other="the other network")
-    for name in OF_NETWORKS:
-        if name in names or not names:
-            made += NETWORK_METRICS[name](generator, None if other is None or same else other.checkpoint.generator, named, progress)
-    if other is not None and (AGREEMENT in names or (not names and same)):
-        made += agreement(found.directions, other.directions, settings)
-    return made
-
-
-def lines(measured: list[Measurement]) -> list[str]:
+def lines(measured: Metrics) -> list[str]:
     """The table for people, the detector beside what it saw."""
-    rows = []
-    for measurement in measured:
-        interval = "" if measurement.interval is None else "{:.4g} … {:.4g}".format(*measurement.interval)
-        seen: Any = measurement.settings.get("detector")
-        name = measurement.metric + (f" ({seen})" if seen else "")
-        rows.append([name, measurement.subject, f"{measurement.value:.4g}", interval, measurement.better or "-"])
+    from orojar_cli.operations.metrics import HEADER
+
     floors = [
         f"{measurement.metric} between two samples of the network itself: {measurement.details['floor']:.4g}"
-        for measurement in measured
+        for measurement in measured.measurements
         if "floor" in measurement.details
     ]
-    return [*table(["metric", "of", "value", "95 % interval", "better"], rows), *floors]
+    return [*table(HEADER, measured.rows()), *floors]

@@ -26,11 +26,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
     """The warm start and the surrogate in no time, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     quick = functools.partial(MappingOptions, regression_steps=6, surrogate_steps=20, frame_samples=16, batch=4, anchor_batch=64)
-    monkeypatch.setattr("orojar_cli.cli.mapping_run.MappingOptions", quick)
+    monkeypatch.setattr("orojar_cli.operations.mapping.MappingOptions", quick)
     # Measuring the network before and after is tested elsewhere.
     from orojar_cli.finetune import drift as guard
 
-    monkeypatch.setattr("orojar_cli.cli.mapping_run.measure", functools.partial(guard.measure, samples=2))
+    monkeypatch.setattr("orojar_cli.operations.mapping.measure", functools.partial(guard.measure, samples=2))
     monkeypatch.setattr(guard, "_IMAGES", 200)
 
 

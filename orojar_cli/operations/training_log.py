@@ -11,15 +11,16 @@ import torch
 from PIL import Image
 from torch import nn
 
-from orojar_cli.cli.console import say
-from orojar_cli.cli.pictures import direction_grid
 from orojar_cli.errors import MissingExtraError
 from orojar_cli.files import write_text
 from orojar_cli.finetune.rotation import z_directions
 from orojar_cli.finetune.watch import with_mapping
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.spaces import Latents
+from orojar_cli.media import save_image
+from orojar_cli.pictures.axes import direction_grid
 from orojar_cli.pictures.walk import Renderer
+from orojar_cli.progress import Notice
 
 LOG, STRIPS, EVENTS = "training.jsonl", "strips", "tensorboard"
 # Of the stages that are watched, by number.
@@ -30,12 +31,16 @@ _AXES = 5
 class TrainingLog:
     """An observer of `finetune.watch.Watch`: it writes into the folder of a run."""
 
-    def __init__(self, folder: Path, generator: Generator, at: Latents, seed: int, history: list[dict[str, Any]], board: bool) -> None:
-        """`at` is the point whose walks the strips show, drawn by `seed`; `history` the run's records, also those of before a resume.
+    def __init__(
+        self, folder: Path, generator: Generator, at: Latents, seed: int, history: list[dict[str, Any]], board: bool, notice: Notice
+    ) -> None:
+        """`at` is the point whose walks the strips show, drawn by `seed`; `history` the run's records, also those of before a resume;
+        `notice` is told a line about every record.
 
         Raises MissingExtraError for `board` without TensorBoard.
         """
         self.folder, self.generator, self.at, self.seed, self.history = folder, generator, at, seed, history
+        self._notice = notice
         self._board = _event_writer(folder / EVENTS, sum("held_out" in record for record in history)) if board else None
 
     def __call__(self, record: dict[str, Any], mapping: nn.Module) -> None:
@@ -49,9 +54,9 @@ class TrainingLog:
         axes = z_directions(torch.eye(len(active)), active, "mapping in training", "", self.generator.num_ws, {})
         renderer = Renderer(with_mapping(self.generator, mapping))
         title = f"most active z axes at {'' if record['stage'] == 1 else 'refinement '}step {record['step']}"
-        direction_grid(renderer, self.at, axes, order, strip, steps=7, seeds=(self.seed,), title=title)
+        save_image(direction_grid(renderer, self.at, axes, order, steps=7, seeds=(self.seed,), title=title), strip)
         shift = f", critic {record['critic_shift']:+.3f}" if "critic_shift" in record else ""
-        say(
+        self._notice(
             f"{name}: held-out loss {record['held_out']['total']:.4f}, off-diagonal share {record['off_diagonal_share']:.4f}, "
             f"images {record['image_distance']:.4f} (floor {record['image_floor']:.4f}), "
             f"w {record['latent_distance']:.4f} (floor {record['latent_floor']:.4f}){shift}"

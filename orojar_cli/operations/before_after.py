@@ -1,0 +1,62 @@
+"""The z axes of a network before and after fine-tuning, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.finetune.rotation import default_outputs
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.media import labelled_grid
+from orojar_cli.pictures.axes import drawn_rows
+from orojar_cli.pictures.scene import strength_text
+from orojar_cli.pictures.walk import Renderer, strengths
+from orojar_cli.response.activeness import activeness, affordable_samples
+from orojar_cli.response.jacobian import Response
+
+
+def before_after_grid(
+    before: Renderer,
+    after: Renderer,
+    at: Latents,
+    tuned_at: Latents,
+    axes: DirectionSet,
+    dimensions: Sequence[int],
+    *,
+    seed: int,
+) -> Image.Image:
+    """The z axes of two networks side by side: left those most active before, right those most active after.
+
+    `tuned_at` are the tuned network's latents of the pictures that the original draws at `at`: both walks start from the same picture.
+    """
+    values = strengths(2.0, 7)
+    original = original_axes(before, at, axes)
+    left = drawn_rows(before, at, original, dimensions, values)
+    right = drawn_rows(after, tuned_at, axes, dimensions, values)
+    cells = np.stack([np.concatenate(pair) for pair in zip(left, right, strict=True)])
+    labels = [f"dim {index}\nact {original.activeness[index]:.3g} | {axes.activeness[index]:.3g}" for index in dimensions]
+    return labelled_grid(
+        cells,
+        row_labels=labels,
+        column_labels=[strength_text(value) for value in values] * 2,
+        title=f"z axes before and after, most active first (seed {seed})",
+        footer="strength in sigmas of z",
+        group=7,
+        group_labels=["before", "after"],
+    )
+
+
+def original_axes(before: Renderer, at: Latents, axes: DirectionSet) -> DirectionSet:
+    """The untuned network's z axes, most active first."""
+    response = Response(before.generator, "z", outputs=default_outputs(before.generator))
+    count = affordable_samples(response, len(axes), 16)
+    points = torch.randn(count, before.generator.z_dim, generator=torch.Generator().manual_seed(0)).to(at.z)
+    label = None if at.label is None else at.label[:1].expand(count, -1)
+    active = activeness(response, Latents(points, label), torch.eye(len(axes)).to(at.z))
+    order = active.argsort(descending=True, stable=True)
+    return dataclasses.replace(axes, directions=torch.eye(len(axes))[order], activeness=active[order])

@@ -1,0 +1,300 @@
+"""Fine-tuning a network so that every axis of z means one thing: find, fold, write, read back, draw."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import functools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
+from orojar_cli.checkpoint.writer import save_checkpoint
+from orojar_cli.directions import DirectionSet, Settings, save_directions
+from orojar_cli.distributed import alone, is_first
+from orojar_cli.errors import OptionError
+from orojar_cli.finetune.rotation import (
+    Rotation,
+    axes_as_directions,
+    default_outputs,
+    default_samples,
+    find_rotation,
+    fold_rotation,
+    latents_after,
+    rotation_as_directions,
+)
+from orojar_cli.generators.families import has_pickle_form
+from orojar_cli.generators.own.object import weights_sha256
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.media import save_image
+from orojar_cli.operations.before_after import before_after_grid
+from orojar_cli.operations.mapping import train
+from orojar_cli.operations.mapping_settings import MappingSettings
+from orojar_cli.pictures.axes import direction_grid
+from orojar_cli.pictures.walk import Renderer
+from orojar_cli.progress import Notice, Progress
+from orojar_cli.report.run_summary import SUMMARY, write_run_summary
+from orojar_cli.response.outputs import Output
+from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter
+
+MODES = ("rotation", "mapping")
+TUNED, SAFETENSORS, ROTATION = "tuned.pkl", "tuned.safetensors", "rotation.safetensors"
+ROWS = 10
+
+
+class TunedCheckpoint(Checkpoint):
+    """A checkpoint whose generator is a copy that fine-tuning changes; the one it was made from stays as it is."""
+
+    def __init__(self, original: Checkpoint) -> None:
+        self.__dict__ |= original.__dict__
+        self.generator = copy.deepcopy(original.generator)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the tuned weights, for there is no file of them yet."""
+        return weights_sha256(self.generator, self.name)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What fine-tuning made.
+
+    `checkpoint` is the tuned network: the run's file read back, or without a run the network in memory; of one's own code it is the
+    network as it was, for nothing is folded there.  `directions` are its z axes, most active first; `rotation` the same axes as
+    directions of the `original`, in mode "rotation".  `numbers` are what was measured, `history` the records of training, `changed` the
+    names of the tensors that a run's file does not share with the original.
+    """
+
+    checkpoint: Any
+    original: Any
+    mode: str
+    directions: DirectionSet
+    rotation: DirectionSet | None
+    numbers: dict[str, Any]
+    history: list[dict[str, Any]] = field(repr=False)
+    look: Look = field(repr=False)
+    run: Run | None = None
+    changed: tuple[str, ...] = ()
+
+    def show(self) -> Image.Image:
+        """The z axes before and after, from the same picture; of one's own code the new axes."""
+        return self._axes() if self.checkpoint is self.original else self._before_after()
+
+    def save(self, path: str | os.PathLike[str], *, also_g: bool = False) -> None:
+        """Write the tuned network (.pkl, .safetensors), or the picture of `show` (.png, .jpg, .webp).
+
+        Raises OptionError for a network of one's own code, which has no file: its axes are `directions`.
+        """
+        if Path(path).suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+            save_image(self.show(), Path(path))
+            return
+        if not isinstance(self.checkpoint, Checkpoint):
+            raise OptionError("your own generator's weights are not written; save .directions, which are directions of z")
+        save_checkpoint(self.checkpoint, path, also_g=also_g)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers, JSON-serialisable; with a run also its files."""
+        document: dict[str, Any] = {}
+        if self.run is not None:
+            shown = self.run.manifest["artefacts"]
+            if not isinstance(self.original, Checkpoint):
+                shown = {name: file for name, file in shown.items() if name in ("directions", "grid")}
+            document = {"run": str(self.run.path), **{name: str(self.run.path / file) for name, file in shown.items()}}
+            if isinstance(self.original, Checkpoint):
+                document["changed_tensors"] = list(self.changed)
+        return document | self.numbers | {"activeness": self.directions.activeness.tolist()}
+
+    def _repr_html_(self) -> str:
+        from orojar_cli.report.drawings import data_uri
+
+        return f'<img src="{data_uri(self.show())}" alt="z axes before and after fine-tuning">'
+
+    @property
+    def _rows(self) -> range:
+        return range(min(ROWS, len(self.directions)))
+
+    def _axes(self) -> Image.Image:
+        method = "exact OroJaR" if self.mode == "rotation" else "OroJaR mapping"
+        title = f"{method if self.checkpoint is self.original else f'after {method}'}: {self.original.name}"
+        renderer = Renderer(self.checkpoint.generator, self.look.noise_mode)
+        return direction_grid(renderer, self.look.at, self.directions, self._rows, steps=7, seeds=self.look.seeds, title=title)
+
+    def _before_after(self) -> Image.Image:
+        before, after = (Renderer(network.generator, self.look.noise_mode) for network in (self.original, self.checkpoint))
+        first = self.look.at[:1]
+        return before_after_grid(before, after, first, self.look.tuned_at(first), self.directions, self._rows, seed=self.look.seeds[0])
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the pictures are drawn: the points and their seeds; `tuned_at` gives the tuned network's latents of the original's pictures."""
+
+    at: Latents
+    seeds: tuple[int, ...]
+    noise_mode: str
+    tuned_at: Callable[[Latents], Latents]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a mode found: its axes for the tuned network's hash, and what a `Tuning` says of them."""
+
+    axes: Callable[[str], DirectionSet]
+    numbers: dict[str, Any]
+    tuned_at: Callable[[Latents], Latents]
+    rotation: Callable[[str], DirectionSet] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def finetune(
+    checkpoint: Any,
+    mode: str = "rotation",
+    *,
+    samples: int | None = None,
+    outputs: Sequence[str | Output] = (),
+    mapping: MappingSettings | None = None,
+    also_g: bool = False,
+    safetensors: bool = False,
+    seeds: Sequence[int] = (0, 1),
+    seed: int = 0,
+    class_index: int | None = None,
+    psi: float = 1.0,
+    cutoff: int | None = None,
+    noise_mode: str = "const",
+    outdir: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
+    argv: Sequence[str] = (),
+    progress: Progress | None = None,
+    notice: Notice | None = None,
+) -> Tuning | None:
+    """Make the z axes of a network change its images orthogonally (OroJaR); the checkpoint given is not changed.
+
+    `mode` "rotation" turns z exactly, which leaves the distribution of images as it is; "mapping" trains all mapping layers as
+    `mapping` says.  `samples` are the latents a rotation is measured at, `outputs` what is compared ("image", "image:SIZE", ...).
+    With an `outdir` the tuned file and its pictures are written into a numbered run (`also_g`: G of the file is changed too;
+    `safetensors`: written in that form as well), and `resume` continues an interrupted training.  `seeds` and what follows draw the
+    pictures.  In a group of processes all share the work and the first alone gets the result, the others None.
+    Raises OptionError where the network cannot be tuned so, DriftError where training moved the images too far.
+    """
+    started = time.time()
+    tell: Notice = (notice or _quiet) if is_first() else _quiet
+    own = not isinstance(checkpoint, Checkpoint)
+    _check(mode, own, resume is not None, also_g or safetensors)
+    progress = progress if is_first() else None
+    generator = checkpoint.generator
+    parsed = tuple(output if isinstance(output, Output) else Output.parse(output) for output in outputs)
+    chosen = parsed or default_outputs(generator)
+    count = samples or default_samples(generator, chosen)
+    settings = Settings(space="z", samples=count, seed=seed, outputs=chosen, class_index=class_index)
+    # The mapping of a conditional network is trained for all classes; the pictures show one.
+    shown = 0 if mode == "mapping" and generator.c_dim and class_index is None else class_index
+    at, seeds = seed_latents(generator, seeds, shown, psi, cutoff), tuple(seeds)
+    options = settings.to_dict() | {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "also_g": also_g}
+    changing = checkpoint if own else TunedCheckpoint(checkpoint)
+    writer = functools.partial(RunWriter, outdir or "", "finetune", checkpoint.run_name, argv=argv, started=started)
+    writes = outdir is not None and is_first()
+    if mode == "rotation":
+        made = _rotated(changing, settings, options if own else settings.to_dict(), progress, tell)
+        run = writer() if writes else None
+    else:
+        training = mapping or MappingSettings()
+        options |= training.to_dict()
+        run = writer(resume=resume, label="finetune-mapping") if writes else None
+        # In the other processes of a group the folder is only a word: the first one's file is what all read.
+        folder = run.path if run is not None else None if outdir is None else Path(outdir)
+        with run or contextlib.nullcontext():
+            trained = train(changing, settings, parsed, training, folder, (at[:1], seeds[0]), progress, tell)
+        made = _Made(trained.axes, trained.numbers, lambda at: at, history=trained.history)
+    if not is_first():
+        return None
+    look = Look(at, seeds, noise_mode, made.tuned_at)
+    rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
+    tuning = Tuning(changing, checkpoint, mode, made.axes(changing.sha256), rotation, made.numbers, made.history, look)
+    if run is None:
+        return tuning
+    # The other processes of a group have nothing to do with what is written.
+    with run, alone():
+        written = _written(run, tuning, made.axes, options, also_g, safetensors)
+    changed = f" (changed: {', '.join(written.changed)})" if written.changed else ""
+    assert written.run is not None
+    files = (DIRECTIONS, "grid.png") if own else tuple(written.run.manifest["artefacts"].values())
+    tell(f"wrote {run.path}: {', '.join(files)}{changed}")
+    return written
+
+
+def _check(mode: str, own: bool, resumes: bool, files: bool) -> None:
+    if mode not in MODES:
+        raise OptionError(f"unknown mode {mode!r}; choose rotation or mapping")
+    if resumes and mode != "mapping":
+        raise OptionError("--resume continues --mode mapping; a rotation is found in one go")
+    if own and (mode != "rotation" or files):
+        raise OptionError("your own generator's weights are not written: with --generator only --mode rotation, as directions of z")
+
+
+def _quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress: Progress | None, notice: Notice) -> _Made:
+    """Find the rotation, and fold it into a copy of a checkpoint's network; one's own network stays as it is."""
+    generator = changing.generator
+    notice(f"measuring {settings.samples} latents, {generator.z_dim} dimensions, on {', '.join(map(str, settings.outputs))}")
+    rotation: Rotation = find_rotation(generator, settings, progress)
+
+    def of_original(sha256: str) -> DirectionSet:
+        return rotation_as_directions(rotation, sha256, generator.num_ws, record)
+
+    if not isinstance(changing, TunedCheckpoint):
+        return _Made(of_original, rotation.to_dict(), lambda at: at)
+    fold_rotation(generator, rotation.matrix)
+    return _Made(
+        axes=lambda sha256: axes_as_directions(rotation, sha256, generator.num_ws, record),
+        numbers=rotation.to_dict(),
+        tuned_at=lambda at: latents_after(rotation, at),
+        rotation=of_original,
+    )
+
+
+def _written(
+    run: RunWriter, tuning: Tuning, axes: Callable[[str], DirectionSet], options: dict[str, Any], also_g: bool, safetensors: bool
+) -> Tuning:
+    """The tuning as a run: the file, its axes as directions, and pictures drawn by the file read back."""
+    artefacts: dict[str, str] = {}
+    original = tuning.original
+    if isinstance(tuning.checkpoint, Checkpoint):
+        network = TUNED if has_pickle_form(original.generator.config) else SAFETENSORS
+        changed = save_checkpoint(tuning.checkpoint, run.path / network, also_g=also_g)
+        artefacts = {"checkpoint": network, "directions": DIRECTIONS, "grid": "grid.png", "before_after": "before-after.png"}
+        artefacts |= {"metrics": METRICS, "summary": SUMMARY}
+        if safetensors:
+            save_checkpoint(tuning.checkpoint, run.path / SAFETENSORS)
+            artefacts["safetensors"] = SAFETENSORS
+        # What is shown is what was written.
+        tuned = load_checkpoint(run.path / network, original.device)
+        tuning = dataclasses.replace(tuning, checkpoint=tuned, directions=axes(tuned.sha256), changed=tuple(changed))
+        if tuning.rotation is not None:
+            save_directions(tuning.rotation, run.path / ROTATION)
+            artefacts["rotation"] = ROTATION
+        save_image(tuning._before_after(), run.path / "before-after.png")
+    else:
+        artefacts = {"directions": DIRECTIONS, "grid": "grid.png", "metrics": METRICS}
+    save_directions(tuning.directions, run.path / DIRECTIONS)
+    for record in (tuning.numbers, *tuning.history):
+        run.metric(**record)
+    for index, active in enumerate(tuning.directions.activeness.tolist()):
+        run.metric(dimension=index, activeness=active)
+    save_image(tuning._axes(), run.path / "grid.png")
+    device = str(torch.device(original.device))
+    finished = run.finish(options=options, checkpoint=original.record(), device=device, artefacts=artefacts)
+    if SUMMARY in artefacts.values():
+        write_run_summary(finished, tuning.directions, tuning.numbers, tuning.history)
+    return dataclasses.replace(tuning, run=finished)

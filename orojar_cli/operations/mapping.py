@@ -1,0 +1,141 @@
+"""Training the mapping of a network: from the settings to the tuned generator and what training did to its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orojar_cli.checkpoint.checkpoint import Checkpoint
+from orojar_cli.directions import DirectionSet, Settings
+from orojar_cli.distributed import is_first
+from orojar_cli.errors import DriftError, OptionError
+from orojar_cli.finetune.adversary import Adversary
+from orojar_cli.finetune.classes import AllClasses
+from orojar_cli.finetune.dataset import TrainingPictures
+from orojar_cli.finetune.drift import Snapshot, image_shift, measure
+from orojar_cli.finetune.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
+from orojar_cli.finetune.refinement import RefinementOptions, outputs_of_layers, refinement
+from orojar_cli.finetune.rotation import default_samples, find_rotation, fold_rotation
+from orojar_cli.finetune.state import TrainingState
+from orojar_cli.finetune.watch import Watch
+from orojar_cli.latents.spaces import Latents
+from orojar_cli.operations.mapping_settings import MappingSettings
+from orojar_cli.operations.training_log import TrainingLog
+from orojar_cli.progress import Notice, Progress
+from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.runs.resume import TRAINING, resumable
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The z axes of the tuned network for its hash, what was measured before and after, and the records of training."""
+
+    axes: Callable[[str], DirectionSet]
+    numbers: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+def train(
+    loaded: Checkpoint,
+    settings: Settings,
+    outputs: tuple[Output, ...],
+    choices: MappingSettings,
+    folder: Path | None,
+    strip: tuple[Latents, int],
+    progress: Progress | None,
+    notice: Notice,
+) -> Trained:
+    """Train the mapping and put it into the loaded generator; raises DriftError where images moved too far.
+
+    `settings` say what is measured, `outputs` what the refinement is on besides the layers to regularise.  Into the `folder` of a run the
+    first process of a group writes the state to continue from and the log, with strips of pictures at the point and seed of `strip`.
+    """
+    generator = loaded.generator
+    if generator.c_dim and settings.class_index is None:
+        settings = AllClasses.of(settings)
+    start, options = _training(choices, generator.z_dim >= generator.w_dim)
+    refining = RefinementOptions(steps=choices.refinement, outputs=outputs + outputs_of_layers(generator, choices.layers_to_reg or ()))
+    if not refining.steps and (choices.layers_to_reg or choices.data):
+        raise OptionError("--layers-to-reg and --data act in the refinement: give --refine-steps")
+    if choices.tensorboard and folder is None and is_first():
+        raise OptionError("TensorBoard events are written into a run: give an outdir")
+    pictures = TrainingPictures(choices.data, generator.img_resolution, generator.img_channels) if choices.data is not None else None
+    adversary = Adversary(generator, loaded.critic, pictures) if pictures is not None else None
+    identity = {
+        "checkpoint": loaded.contents.sha256,
+        "seed": settings.seed,
+        "class": settings.class_index,
+        "start": start,
+        "options": vars(options),
+        "refinement": vars(refining) | {"outputs": [str(output) for output in refining.outputs]},
+        "watch": [choices.watch_every, choices.patience],
+        "data": None if pictures is None else pictures.digest,
+    }
+    writes = folder is not None and is_first()
+    with resumable(folder, identity, file=TRAINING, keep=True, notice=notice) as kept:
+        state = TrainingState(kept, every=choices.save_every)
+        log = None if folder is None or not writes else TrainingLog(folder, generator, *strip, state.history, choices.tensorboard, notice)
+        before = measure(generator, loaded.critic, settings, "before", progress=progress)
+        if start == "rotation":
+            # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
+            coarse = default_output(generator)
+            rotating = replace(settings, samples=default_samples(generator, (coarse,)), outputs=(coarse,))
+            fold_rotation(generator, find_rotation(generator, rotating, progress).matrix)
+        anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
+        if writes:
+            notice(f"training in {folder}")
+        watch = Watch(
+            generator,
+            anchor,
+            surrogate,
+            settings,
+            every=choices.watch_every,
+            patience=choices.patience,
+            critic=loaded.critic,
+            observers=() if log is None else (log,),
+        )
+        further = (refinement(generator, anchor, surrogate, options, refining, adversary),) if refining.steps else ()
+        mapping, history = tune_mapping(generator, anchor, surrogate, settings, options, progress, state, further, watch)
+        install_mapping(generator, mapping, settings)
+        after = measure(generator, loaded.critic, settings, "after", progress=progress)
+    if log is not None:
+        log.close()
+    numbers = _numbers(before, after, unexplained, choices.max_shift)
+    record = settings.to_dict() | numbers
+    return Trained(lambda sha256: axes_of_mapping(after.activeness, sha256, generator.num_ws, record), numbers, history)
+
+
+def _training(choices: MappingSettings, wide: bool) -> tuple[str, MappingOptions]:
+    """(the start, how hard to train); `wide` where z has as many dimensions as w."""
+    options = MappingOptions(
+        steps=choices.steps, images=choices.images, orojar_weight=choices.weight, penalty=choices.penalty, ramp=choices.ramp
+    )
+    if choices.penalty == "hessian":
+        options = replace(options, contrast_weight=0.0)
+    start = choices.start
+    if start == "auto":
+        # Through fewer dimensions the linear frame would flatten the distribution of w.
+        start = "frame" if wide else "rotation"
+    if start != "frame":
+        # Without the frame to come back to, the full rate loses more than it gains at first.
+        options = replace(options, regression_steps=0, learning_rate=0.2 * options.learning_rate)
+    return start, options
+
+
+def _numbers(before: Snapshot, after: Snapshot, unexplained: float, max_shift: float) -> dict[str, Any]:
+    """What was measured; raises DriftError where the images moved further than `max_shift`."""
+    shift, floor = image_shift(before, after)
+    if not shift <= max_shift:
+        raise DriftError(
+            f"the tuned network's images moved by an energy distance of {shift:.4f} (limit {max_shift}, floor {floor:.4f}); "
+            "no network was written; train longer (--steps) or raise --max-shift"
+        )
+    return {
+        "before": before.to_dict(),
+        "after": after.to_dict(),
+        "image_shift": shift,
+        "image_shift_floor": floor,
+        "surrogate_unexplained": unexplained,
+    }

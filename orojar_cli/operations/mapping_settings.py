@@ -1,0 +1,49 @@
+"""What `finetune(mode="mapping")` is asked: the settings with their defaults, read without torch by the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+STARTS = ("auto", "frame", "rotation", "original")
+PENALTIES = ("orojar", "hessian")
+REFINE_WITH_DATA = 300
+
+
+@dataclass(frozen=True)
+class MappingSettings:
+    """How a mapping is trained.
+
+    `start`: the mapping is first fitted to the OroJaR frame of w, or z is rotated exactly, or it stays as it is; "auto" takes the frame,
+    but the rotation where z is smaller than w.  `steps` of training after the warm start, on `images` images; `refine_steps` on the
+    generator itself, on the outputs and on the activations that the entries `layers_to_reg` of ws drive (None: none, but 300 with
+    `data`, training pictures for the critic).  The `penalty` has a `weight` that warms up over `ramp` steps.  Every `watch_every` steps
+    training is measured; it stops after `patience` measurements without gain (0: never).  Every `save_every` steps it is saved.
+    A network whose images moved by an energy distance above `max_shift` is refused.
+    """
+
+    start: str = "auto"
+    steps: int = 2000
+    refine_steps: int | None = None
+    images: int = 40_000
+    layers_to_reg: tuple[int, ...] | None = None
+    penalty: str = "orojar"
+    weight: float = 1.0
+    ramp: int = 0
+    data: Path | None = None
+    watch_every: int = 250
+    patience: int = 6
+    save_every: int = 100
+    tensorboard: bool = False
+    max_shift: float = 0.01
+
+    @property
+    def refinement(self) -> int:
+        """Steps on the generator itself: as asked, else none, but some where the critic is to take part."""
+        return self.refine_steps if self.refine_steps is not None else REFINE_WITH_DATA if self.data is not None else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable form, for run.json."""
+        values = {name: value for name, value in asdict(self).items() if name != "refine_steps"}
+        return values | {"refine_steps": self.refinement, "data": None if self.data is None else str(self.data)}

@@ -1,0 +1,6 @@
+"""The metrics' names, read without torch by the command line; those of networks and the agreement compare."""
+
+OF_DIRECTIONS = ("orthogonality", "hessian", "activeness", "predictability", "direction_length", "ground_truth")
+OF_NETWORKS = ("path_length", "distribution")
+AGREEMENT = "agreement"
+NAMES = (*OF_DIRECTIONS, *OF_NETWORKS, AGREEMENT)

@@ -1,0 +1,175 @@
+"""Measuring directions and networks: every number with a bootstrap interval over latents."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orojar_cli.detectors import load_detector
+from orojar_cli.directions import DirectionSet
+from orojar_cli.directions.sefa import sefa_at_once
+from orojar_cli.errors import OptionError
+from orojar_cli.files import write_text
+from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
+from orojar_cli.metrics.ground_truth import bundled_sha256
+from orojar_cli.operations.metric_names import AGREEMENT, NAMES, OF_DIRECTIONS, OF_NETWORKS
+from orojar_cli.progress import Notice, Progress
+from orojar_cli.runs.run import METRICS, Run, RunWriter, is_in_run, load_run
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What was measured of a network and its directions; `path` is the file of the directions, `run` where the numbers were written."""
+
+    checkpoint: Any
+    directions: DirectionSet
+    measurements: list[Measurement]
+    path: Path | None = None
+    run: Run | None = None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the numbers as JSON."""
+        write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers with their settings, JSON-serialisable."""
+        return ({} if self.run is None else {"run": str(self.run.path)}) | {
+            "checkpoint": self.checkpoint.sha256,
+            "directions": None if self.path is None else str(self.path),
+            "method": self.directions.method,
+            "space": self.directions.space,
+            "measurements": [measurement.to_dict() for measurement in self.measurements],
+        }
+
+    def rows(self) -> list[list[str]]:
+        """A row of text for each number: metric with what saw the images, subject, value, interval, which side is better."""
+        rows = []
+        for measurement in self.measurements:
+            interval = "" if measurement.interval is None else "{:.4g} … {:.4g}".format(*measurement.interval)
+            seen = measurement.settings.get("detector")
+            name = measurement.metric + (f" ({seen})" if seen else "")
+            rows.append([name, measurement.subject, f"{measurement.value:.4g}", interval, measurement.better or "-"])
+        return rows
+
+    def _repr_html_(self) -> str:
+        def line(cells: Sequence[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        return f"<table>{line(HEADER, 'th')}{''.join(line(row, 'td') for row in self.rows())}</table>"
+
+
+HEADER = ["metric", "of", "value", "95 % interval", "better"]
+
+
+def metrics(
+    checkpoint: Any,
+    directions: Any = None,
+    *,
+    names: Sequence[str] = (),
+    against: Any = None,
+    num: int | None = 10,
+    samples: int = 128,
+    images: int = 2000,
+    detector: str | None = None,
+    protocol: str = "small",
+    world: str | None = None,
+    seed: int = 0,
+    class_index: int | None = None,
+    psi: float = 1.0,
+    path: Path | None = None,
+    against_name: str | None = None,
+    outdir: str | os.PathLike[str] | None = None,
+    argv: Sequence[str] = (),
+    progress: Progress | None = None,
+    notice: Notice | None = None,
+) -> Metrics:
+    """Measure the first `num` directions of a network, and the network: all metrics that apply, or those of `names`.
+
+    `directions` is a set or a result that has one (default: SeFa's, from the weights); `against` another result of the same kind, with
+    `.checkpoint` and `.directions`.  `detector` sees the images for path lengths and distances (default: the critic where there is one,
+    else pixels); `world` is that of the images ("shapes"), recognised for the bundled network.  `path` and `against_name` say in run.json
+    where directions and the other come from.
+    """
+    _check(names, against is not None)
+    if directions is None:
+        directions = sefa_at_once(checkpoint.generator, checkpoint.sha256)
+    found: DirectionSet = directions if isinstance(directions, DirectionSet) else directions.directions
+    found.check_fits(checkpoint.generator, checkpoint.sha256)
+    if class_index is None and checkpoint.generator.c_dim:
+        class_index = 0
+        if notice is not None:
+            notice("conditional network: measuring at class 0; choose another with --class")
+    critic = getattr(checkpoint, "critic", None) if detector in (None, "critic") else None
+    eye = load_detector(detector or ("pixels" if critic is None else "critic"), critic, checkpoint.device)
+    settings = MetricSettings(
+        samples=samples,
+        images=images,
+        seed=seed,
+        num=num,
+        class_index=class_index,
+        psi=psi,
+        detector=eye,
+        protocol=protocol,
+        world=world or _world_of(path),
+    )
+    result = Metrics(checkpoint, found, [], path)
+    if outdir is None:
+        return replace(result, measurements=_measured(result, against, names, settings, progress))
+    # Made first, so that a folder that cannot be written is noticed before the work.
+    with RunWriter(outdir, "metrics", checkpoint.run_name, argv=argv) as run:
+        result = replace(result, measurements=_measured(result, against, names, settings, progress))
+        for measurement in result.measurements:
+            run.metric(**measurement.to_dict())
+        options: dict[str, Any] = {
+            "metrics": list(names),
+            "against": against_name,
+            "directions": None if path is None else str(path),
+            "num": num,
+        }
+        options |= {"samples": samples, "images": images, "seed": seed, "class": class_index, "trunc": psi, "detector": eye.name}
+        options |= {"protocol": protocol, "world": settings.world}
+        finished = run.finish(
+            options=options, checkpoint=checkpoint.record(), device=str(checkpoint.device), artefacts={"metrics": METRICS}
+        )
+    return replace(result, run=finished)
+
+
+def _check(names: Sequence[str], compared: bool) -> None:
+    for name in names:
+        if name not in NAMES:
+            raise OptionError(f"unknown metric {name!r}; choose of {', '.join(NAMES)}")
+        if not compared and name in (AGREEMENT, "distribution"):
+            raise OptionError(f"--metric {name} compares with another network or direction set: name it with --against")
+
+
+def _world_of(path: Path | None) -> str | None:
+    """ "shapes" where the network was tuned from the bundled one, whose images it therefore still draws."""
+    if path is None or not is_in_run(path):
+        return None
+    return "shapes" if load_run(path).manifest["checkpoint"].get("sha256") == bundled_sha256() is not None else None
+
+
+def _measured(found: Metrics, other: Any, names: Sequence[str], settings: MetricSettings, progress: Progress | None) -> list[Measurement]:
+    """Every metric asked for, or all that apply."""
+    generator = found.checkpoint.generator
+    made: list[Measurement] = []
+    for name in OF_DIRECTIONS:
+        if name not in names and (names or (name == "predictability" and len(settings.chosen(found.directions)) < 2)):
+            continue
+        part = DIRECTION_METRICS[name](generator, found.directions, settings, progress)
+        if not part and names:
+            raise OptionError(f"--metric {name} needs a world whose factors can be measured; for one of shapes add --world shapes")
+        made += part
+    same = other is None or other.checkpoint.sha256 == found.checkpoint.sha256
+    named = replace(settings, subject="network", other="the other network")
+    for name in OF_NETWORKS:
+        if name in names or not names:
+            made += NETWORK_METRICS[name](generator, None if other is None or same else other.checkpoint.generator, named, progress)
+    if other is not None and (AGREEMENT in names or (not names and same)):
+        made += agreement(found.directions, other.directions, settings)
+    return made
