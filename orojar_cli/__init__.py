@@ -24,6 +24,8 @@ _PUBLIC = {
     "DirectionSet": "orojar_cli.directions",
     "orojar_penalty": "orojar_cli.response.penalties",
     "hessian_penalty": "orojar_cli.response.penalties",
+    "finetune": "orojar_cli.operations.finetune",
+    "metrics": "orojar_cli.operations.metrics",
     "recomputed": "orojar_cli.response.recomputation",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]

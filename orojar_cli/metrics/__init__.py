@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from orojar_cli.lazily import make_callable
 from orojar_cli.metrics.activeness import activeness
 from orojar_cli.metrics.agreement import agreement
 from orojar_cli.metrics.bootstrap import holm, paired_difference, winner
@@ -43,3 +44,5 @@ __all__ = [
     "paired_difference",
     "winner",
 ]
+
+make_callable(__name__)

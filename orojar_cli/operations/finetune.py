@@ -56,7 +56,7 @@ class TunedCheckpoint(Checkpoint):
 
     def __init__(self, original: Checkpoint) -> None:
         self.__dict__ |= original.__dict__
-        self.generator = copy.deepcopy(original.generator)
+        self.generator = copy.deepcopy(original.generator, {id(original.contents): original.contents})
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -216,6 +216,8 @@ def finetune(
         made = _Made(trained.axes, trained.numbers, lambda at: at, history=trained.history)
     if not is_first():
         return None
+    if not own:
+        changing.generator.identity = changing.sha256
     look = Look(at, seeds, noise_mode, made.tuned_at)
     rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
     tuning = Tuning(changing, checkpoint, mode, made.axes(changing.sha256), rotation, made.numbers, made.history, look)

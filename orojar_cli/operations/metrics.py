@@ -97,7 +97,7 @@ def metrics(
     """
     _check(names, against is not None)
     if directions is None:
-        directions = sefa_at_once(checkpoint.generator, checkpoint.sha256)
+        directions = sefa_at_once(checkpoint.generator)
     found: DirectionSet = directions if isinstance(directions, DirectionSet) else directions.directions
     found.check_fits(checkpoint.generator, checkpoint.sha256)
     if class_index is None and checkpoint.generator.c_dim:
