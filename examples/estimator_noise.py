@@ -28,9 +28,9 @@ from torch import Tensor
 from orojar_cli import load_checkpoint
 from orojar_cli.cli.process import keep_freed_memory
 from orojar_cli.directions import Settings
-from orojar_cli.finetune.estimators import Draw, axis_grams, gram_energies, probe_energies
-from orojar_cli.finetune.mapping import MappingOptions, prepare, tune_mapping
 from orojar_cli.response.outputs import default_output
+from orojar_cli.tuning.estimators import Draw, axis_grams, gram_energies, probe_energies
+from orojar_cli.tuning.mapping import MappingOptions, prepare, tune_mapping
 
 ROOT = Path(__file__).parent.parent
 Energies = Callable[[Any, Tensor, torch.Generator], tuple[Tensor, Tensor]]

@@ -103,15 +103,15 @@ def conditional():
 def rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few latents: activeness, which only orders and weighs directions, and the distance of images."""
     monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.finetune.rotation._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.finetune.drift._IMAGES", 1000)
+    monkeypatch.setattr("orojar_cli.tuning.rotation._ACTIVENESS_SAMPLES", 4)
+    monkeypatch.setattr("orojar_cli.tuning.drift._IMAGES", 1000)
 
 
 @pytest.fixture
 def little_training(monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
     """Mapping mode's warm start and surrogate, and the network that predicts dimensions, in no time, wherever they are called from."""
-    from orojar_cli.finetune.mapping import MappingOptions
-    from orojar_cli.metrics.predictability import PROTOCOLS
+    from orojar_cli.measures.predictability import PROTOCOLS
+    from orojar_cli.tuning.mapping import MappingOptions
 
     few = {"regression_steps": 6, "surrogate_steps": 20, "frame_samples": 16, "batch": 4, "anchor_batch": 64}
     monkeypatch.setattr(MappingOptions, "__init__", functools.partialmethod(MappingOptions.__init__, **few))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orojar_cli.directions import Settings
-from orojar_cli.finetune.mapping import MappingOptions, install_mapping, prepare, tune_mapping
-from orojar_cli.finetune.rotation import default_outputs, default_samples, find_rotation, fold_rotation
+from orojar_cli.tuning.mapping import MappingOptions, install_mapping, prepare, tune_mapping
+from orojar_cli.tuning.rotation import default_outputs, default_samples, find_rotation, fold_rotation
 
 METHODS = ("rotation", "mapping")
 

@@ -12,7 +12,7 @@ _STEP = """
 import sys, torch
 from orojar_cli.bench.networks import stylegan2
 from orojar_cli.response.outputs import Output, default_output
-from orojar_cli.finetune.estimators import axis_grams, gram_energies
+from orojar_cli.tuning.estimators import axis_grams, gram_energies
 from orojar_cli.response.penalties import orojar_penalty
 from orojar_cli.response.recomputation import pieces, recomputed
 torch.set_num_threads(int(sys.argv[1]))

@@ -99,7 +99,7 @@ def compare(
     from orojar_cli.cli.compared_run import summary, write_run
     from orojar_cli.detectors import load_detector
     from orojar_cli.directions import Settings
-    from orojar_cli.metrics import MetricSettings
+    from orojar_cli.measures import MetricSettings
     from orojar_cli.report.collect import Stopwatch
     from orojar_cli.report.collect import compare as compared
     from orojar_cli.report.contender import distinct
@@ -157,7 +157,7 @@ def compare(
 
 def chosen_metrics(metrics: tuple[str, ...] | None, quick: bool) -> list[str]:
     """The metrics to measure; raises a usage error for one that there is not."""
-    from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS
+    from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS
     from orojar_cli.report.collect import AGREEMENT
 
     known = [*DIRECTION_METRICS, *NETWORK_METRICS, AGREEMENT]

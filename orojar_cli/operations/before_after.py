@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from orojar_cli.directions.direction_set import DirectionSet
-from orojar_cli.finetune.rotation import default_outputs
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.media import labelled_grid
 from orojar_cli.pictures.axes import drawn_rows
@@ -18,6 +17,7 @@ from orojar_cli.pictures.scene import strength_text
 from orojar_cli.pictures.walk import Renderer, strengths
 from orojar_cli.response.activeness import activeness, affordable_samples
 from orojar_cli.response.jacobian import Response
+from orojar_cli.tuning.rotation import default_outputs
 
 
 def before_after_grid(

@@ -21,16 +21,6 @@ from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.directions import DirectionSet, Settings, save_directions
 from orojar_cli.distributed import alone, is_first
 from orojar_cli.errors import OptionError
-from orojar_cli.finetune.rotation import (
-    Rotation,
-    axes_as_directions,
-    default_outputs,
-    default_samples,
-    find_rotation,
-    fold_rotation,
-    latents_after,
-    rotation_as_directions,
-)
 from orojar_cli.generators.families import has_pickle_form
 from orojar_cli.generators.own.object import weights_sha256
 from orojar_cli.latents.points import seed_latents
@@ -45,6 +35,16 @@ from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
 from orojar_cli.response.outputs import Output
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter
+from orojar_cli.tuning.rotation import (
+    Rotation,
+    axes_as_directions,
+    default_outputs,
+    default_samples,
+    find_rotation,
+    fold_rotation,
+    latents_after,
+    rotation_as_directions,
+)
 
 MODES = ("rotation", "mapping")
 TUNED, SAFETENSORS, ROTATION = "tuned.pkl", "tuned.safetensors", "rotation.safetensors"

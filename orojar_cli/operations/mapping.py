@@ -11,21 +11,21 @@ from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import DirectionSet, Settings
 from orojar_cli.distributed import is_first
 from orojar_cli.errors import DriftError, OptionError
-from orojar_cli.finetune.adversary import Adversary
-from orojar_cli.finetune.classes import AllClasses
-from orojar_cli.finetune.dataset import TrainingPictures
-from orojar_cli.finetune.drift import Snapshot, image_shift, measure
-from orojar_cli.finetune.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
-from orojar_cli.finetune.refinement import RefinementOptions, outputs_of_layers, refinement
-from orojar_cli.finetune.rotation import default_samples, find_rotation, fold_rotation
-from orojar_cli.finetune.state import TrainingState
-from orojar_cli.finetune.watch import Watch
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.training_log import TrainingLog
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.resume import TRAINING, resumable
+from orojar_cli.tuning.adversary import Adversary
+from orojar_cli.tuning.classes import AllClasses
+from orojar_cli.tuning.dataset import TrainingPictures
+from orojar_cli.tuning.drift import Snapshot, image_shift, measure
+from orojar_cli.tuning.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
+from orojar_cli.tuning.refinement import RefinementOptions, outputs_of_layers, refinement
+from orojar_cli.tuning.rotation import default_samples, find_rotation, fold_rotation
+from orojar_cli.tuning.state import TrainingState
+from orojar_cli.tuning.watch import Watch
 
 
 @dataclass(frozen=True)

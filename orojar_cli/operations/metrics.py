@@ -15,8 +15,8 @@ from orojar_cli.directions import DirectionSet
 from orojar_cli.directions.sefa import sefa_at_once
 from orojar_cli.errors import OptionError
 from orojar_cli.files import write_text
-from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
-from orojar_cli.metrics.ground_truth import bundled_sha256
+from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
+from orojar_cli.measures.ground_truth import bundled_sha256
 from orojar_cli.operations.metric_names import AGREEMENT, NAMES, OF_DIRECTIONS, OF_NETWORKS
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.runs.run import METRICS, Run, RunWriter, is_in_run, load_run

@@ -13,14 +13,14 @@ from torch import nn
 
 from orojar_cli.errors import MissingExtraError
 from orojar_cli.files import write_text
-from orojar_cli.finetune.rotation import z_directions
-from orojar_cli.finetune.watch import with_mapping
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.media import save_image
 from orojar_cli.pictures.axes import direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice
+from orojar_cli.tuning.rotation import z_directions
+from orojar_cli.tuning.watch import with_mapping
 
 LOG, STRIPS, EVENTS = "training.jsonl", "strips", "tensorboard"
 # Of the stages that are watched, by number.

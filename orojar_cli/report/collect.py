@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from orojar_cli.errors import DirectionSetError, OptionError
-from orojar_cli.metrics import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
+from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
 from orojar_cli.progress import Progress
 from orojar_cli.report.calibration import Calibration, calibrated
 from orojar_cli.report.contender import Contender

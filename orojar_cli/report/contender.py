@@ -13,8 +13,8 @@ import torch
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import METHODS, DirectionSet, Settings
 from orojar_cli.errors import OptionError
-from orojar_cli.finetune.rotation import axis_activeness, z_directions
 from orojar_cli.progress import Progress
+from orojar_cli.tuning.rotation import axis_activeness, z_directions
 
 Z_AXES = "z-axes"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from orojar_cli.metrics import Measurement
+from orojar_cli.measures import Measurement
 from orojar_cli.report.charts import bars, heat_map
 from orojar_cli.report.collect import Comparison
 from orojar_cli.report.metric_names import title_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orojar_cli.metrics import Measurement
+from orojar_cli.measures import Measurement
 
 # Groups of the summary, in its order: metric -> (title, what it tells).  A metric that is not here is shown last, under its own name.
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orojar_cli.metrics import Measurement, holm, paired_difference
+from orojar_cli.measures import Measurement, holm, paired_difference
 
 LEVEL = 0.05
 TEST = (

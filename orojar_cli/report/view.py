@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orojar_cli.metrics import Measurement
+from orojar_cli.measures import Measurement
 from orojar_cli.pictures.walk import strengths
 from orojar_cli.report.calibration import LIMIT
 from orojar_cli.report.charts import whiskers

@@ -9,8 +9,8 @@ import torch
 from toys import linear
 
 from orojar_cli.directions import Settings
-from orojar_cli.finetune.classes import AllClasses
-from orojar_cli.metrics import MetricSettings
+from orojar_cli.measures import MetricSettings
+from orojar_cli.tuning.classes import AllClasses
 
 GENERATOR = linear(torch.eye(4))
 

@@ -23,8 +23,8 @@ from orojar_cli.directions import DirectionSet, save_directions
 from orojar_cli.explore.app import Explorer, Names
 from orojar_cli.explore.guard import LARGEST_BODY, Guard
 from orojar_cli.explore.studio import Studio
-from orojar_cli.finetune.rotation import z_directions
 from orojar_cli.latents.spaces import all_layers, space_dim
+from orojar_cli.tuning.rotation import z_directions
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: ExplorerClient) -> None:

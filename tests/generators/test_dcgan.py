@@ -17,7 +17,7 @@ from orojar_cli.cli import main
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
-from orojar_cli.finetune.rotation import fold_rotation
+from orojar_cli.tuning.rotation import fold_rotation
 
 
 def plain(widths=(12, 10, 8), z_dim=7, bias=False, image=3, active=nn.ReLU, epsilon=1e-5, last=nn.Tanh) -> nn.Sequential:

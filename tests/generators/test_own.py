@@ -12,13 +12,13 @@ from toys import alignment, rotated_product
 
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.errors import OptionError, OwnCodeError
-from orojar_cli.finetune.rotation import find_rotation
 from orojar_cli.generators.own.adapt import adapt
 from orojar_cli.generators.own.object import weights_sha256
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.response.jacobian import Response, gram_matrices
 from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.tuning.rotation import find_rotation
 
 
 def matrix(rows: int, columns: int, seed: int = 0) -> Tensor:

@@ -19,10 +19,10 @@ from orojar_cli.cli import main
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
-from orojar_cli.finetune.rotation import fold_rotation
 from orojar_cli.generators.dcgan.config import DCGANConfig
 from orojar_cli.generators.progan.config import ProGANConfig
 from orojar_cli.generators.simplegan.config import SimpleGANConfig
+from orojar_cli.tuning.rotation import fold_rotation
 
 CONFIGS = {
     "fb_pgan_32.pt": ProGANConfig(24, (16, 16, 8, 8), 3),

@@ -23,9 +23,9 @@ from orojar_cli.cli import main
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
-from orojar_cli.finetune.rotation import fold_rotation
 from orojar_cli.generators.families import empty_network
 from orojar_cli.generators.progan.config import ProGANConfig
+from orojar_cli.tuning.rotation import fold_rotation
 
 Z_DIM, WIDTHS = 7, (6, 5, 4)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from toy_report import measurement
 
-from orojar_cli.metrics import winner
+from orojar_cli.measures import winner
 from orojar_cli.report.verdict import LEVEL, differences, winners
 
 
@@ -57,7 +57,7 @@ def test_noise_is_marked_as_rarely_as_the_level_says() -> None:
 
 
 def test_the_verdict_is_that_of_the_library() -> None:
-    """`orojar_cli.metrics.winner` names the same subject."""
+    """`orojar_cli.measures.winner` names the same subject."""
     for gap in (0.0, 0.3, 0.6, 2.0):
         found = page(np.random.default_rng(5), 3, 2, gap)
         expected = {metric: measured[index].subject for metric, measured in found.items() if (index := winner(measured)) is not None}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from orojar_cli.directions import DirectionSet
-from orojar_cli.metrics import Measurement
+from orojar_cli.measures import Measurement
 from orojar_cli.report.calibration import Calibration
 from orojar_cli.report.collect import Comparison
 from orojar_cli.report.contender import Contender

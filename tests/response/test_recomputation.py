@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from toys import linear
 
 from orojar_cli import recomputed
-from orojar_cli.finetune.estimators import axis_grams, gram_energies
 from orojar_cli.response.outputs import Output
 from orojar_cli.response.penalties import orojar_penalty
 from orojar_cli.response.recomputation import graph_bytes, pieces
+from orojar_cli.tuning.estimators import axis_grams, gram_energies
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

@@ -9,13 +9,13 @@ from toys import linear, rotated_product
 
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.errors import InputFileError, OptionError
-from orojar_cli.finetune.state import TrainingState
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.activeness import activeness
 from orojar_cli.response.jacobian import Response, gram_matrices
 from orojar_cli.runs import resume
 from orojar_cli.runs.resume import PARTIAL, Partial, resumable
 from orojar_cli.runs.run import RunWriter
+from orojar_cli.tuning.state import TrainingState
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""What holds a tuned mapping to the one it came from: samples of the frozen network, and differentiable distances to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from orojar_cli.directions.settings import Settings
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.tuning.classes import one_label, random_labels
+from orojar_cli.tuning.surrogate import Surrogate
+
+# Draws of w, over all classes together, that their means are taken from.
+_MEAN_SAMPLES = 32_768
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The frozen mapping seen in the frame: w = mean + c A, c = (w - mean) A^-1, and what its w and coarse images look like.
+
+    `weights` [D] the square roots of activeness along the frame, `coordinates` [N, D] and `images` [N, P] samples of all classes.
+    Where there are classes, `offsets` [c_dim, D] are the coordinates of their mean w, A whitens w inside a class, and samples are
+    compared class by class: the mixture alone would let the mapping swap classes.  Labels are one-hot [N, c_dim], [N, 0] without.
+    """
+
+    mean: Tensor
+    frame: Tensor
+    inverse: Tensor
+    weights: Tensor
+    coordinates: Tensor
+    images: Tensor
+    offsets: Tensor
+    frozen: Any
+    class_index: int | None = None
+
+    @classmethod
+    def of_network(
+        cls, generator: Generator, settings: Settings, w: Tensor, label: Tensor | None, images: Tensor, frame: Tensor, weights: Tensor
+    ) -> Anchor:
+        """The anchor of samples w [N, w_dim] with labels and their images in the frame [w_dim, w_dim] of directions in w."""
+        mean, inverse = w.mean(0), torch.linalg.inv(frame.double()).to(frame)
+        offsets = frame.new_zeros(0, len(frame))
+        if label is not None:
+            means = _class_means(generator, settings)
+            inside = ((w - label @ means) @ inverse).double().T.cov()
+            values, vectors = torch.linalg.eigh(inside)
+            # The symmetric root turns the axes of the frame as little as can be.
+            frame = (vectors * values.clamp_min(1e-8).sqrt() @ vectors.T).to(frame) @ frame
+            inverse = torch.linalg.inv(frame.double()).to(frame)
+            offsets = (means - mean) @ inverse
+        coordinates = (w - mean) @ inverse
+        return cls(mean, frame, inverse, weights, coordinates, images, offsets, generator.mapping, settings.class_index)
+
+    def of(self, w: Tensor) -> Tensor:
+        """Coordinates [N, D] of w [N, w_dim]."""
+        return (w - self.mean) @ self.inverse
+
+    def target(self, z: Tensor, label: Tensor) -> Tensor:
+        """Coordinates [N, D] that the frame gives z [N, z_dim]: z itself, around the mean of its class."""
+        inside = z[:, : len(self.frame)]
+        return F.pad(inside, (0, len(self.frame) - inside.shape[1])) + label @ self.offsets
+
+    def draw(self, count: int, z_dim: int, rng: torch.Generator, *, focused: bool = False) -> tuple[Tensor, Tensor]:
+        """z and labels of random classes, or `focused` on the class that was chosen, if one was."""
+        z = torch.randn(count, z_dim, generator=rng).to(self.mean)
+        if focused and self.class_index is not None:
+            return z, one_label(len(self.offsets), self.class_index, count).to(z)
+        return z, random_labels(len(self.offsets), count, rng).to(z)
+
+    def sample(self, count: int, z_dim: int, surrogate: Surrogate, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(z, labels, coordinates [count, D] of the frozen mapping, coarse images of half as many): all of one random class."""
+        z = torch.randn(count, z_dim, generator=rng).to(self.mean)
+        if not len(self.offsets):
+            chosen = torch.randint(0, len(self.coordinates), (count,), generator=rng).to(z.device)
+            return z, z[:, :0], self.coordinates[chosen], self.images[chosen[: count // 2]]
+        label = random_labels(len(self.offsets), 1, rng).expand(count, -1).to(z)
+        with torch.no_grad():
+            coordinates = self.of(self.frozen.w(torch.randn(count, z_dim, generator=rng).to(z), label))
+            return z, label, coordinates, surrogate(coordinates[: count // 2])
+
+
+def _class_means(generator: Generator, settings: Settings) -> Tensor:
+    """[c_dim, w_dim] mean w of every class."""
+    count = max(64, _MEAN_SAMPLES // generator.c_dim)
+    rng = torch.Generator().manual_seed(settings.seed * 1000 + 51)
+    means = []
+    with torch.no_grad():
+        for index in range(generator.c_dim):
+            label = one_label(generator.c_dim, index, count).to(generator.mapping.w_avg)
+            means.append(generator.mapping.w(torch.randn(count, generator.z_dim, generator=rng).to(label), label).mean(0))
+    return torch.stack(means)
+
+
+def sliced_wasserstein(a: Tensor, b: Tensor, projections: Tensor) -> Tensor:
+    """Mean squared 2-Wasserstein distance of the samples a, b [N, D] along the columns of `projections` [D, P].
+
+    In one dimension the optimal transport pairs the sorted values (Bonneel et al. 2015).
+    """
+    return ((a @ projections).sort(0).values - (b @ projections).sort(0).values).square().mean()
+
+
+def random_projections(weights: Tensor, count: int, rng: torch.Generator, active: int = 12) -> Tensor:
+    """Unit projections [D, 2 count]: half weighted by `weights` [D] over all dimensions, half inside the `active` first ones."""
+    dim, active = len(weights), min(active, len(weights))
+    everywhere = torch.randn(dim, count, generator=rng).to(weights) * weights.unsqueeze(1)
+    inside = torch.zeros(dim, count).to(weights)
+    inside[:active] = 0.5 * torch.randn(active, count, generator=rng).to(weights)
+    inside[torch.randint(0, active, (count,), generator=rng), torch.arange(count)] += 1
+    both = torch.cat([everywhere, inside], 1)
+    return both / both.norm(dim=0, keepdim=True).clamp_min(1e-12)
+
+
+def energy_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Unbiased energy distance 2 E|a - b| - E|a - a'| - E|b - b'| of samples [N, P] and [M, P] (Székely & Rizzo 2013)."""
+    count, other = len(a), len(b)
+    within = _distances(a, a).sum() / (count * (count - 1)) + _distances(b, b).sum() / (other * (other - 1))
+    return 2 * _distances(a, b).mean() - within
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    # The gradient of a plain distance is not defined where two points meet, as on the diagonal.
+    squares = a.square().sum(1, keepdim=True) + b.square().sum(1) - 2 * a @ b.T
+    return squares.clamp_min(1e-12).sqrt()

@@ -1,0 +1,66 @@
+"""What a tuned mapping did, measured on the real generator: losses of its axes, and how far the images moved."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
+from orojar_cli.directions.settings import Settings
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.progress import Progress
+from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.outputs import Output
+from orojar_cli.tuning.adversary import mean_score
+from orojar_cli.tuning.anchor import energy_distance
+from orojar_cli.tuning.rotation import axis_activeness
+from orojar_cli.tuning.surrogate import coarse_images
+
+_STREAM, _IMAGES = 60, 4000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`loss` normalised OroJaR loss of the z axes on full images, `share` its per-sample form, at held-out latents; the images' mean
+    critic score (None without a critic); `activeness` [z_dim]."""
+
+    loss: float
+    share: float
+    critic: float | None
+    activeness: Tensor
+    images: Tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name in ("loss", "share", "critic")}
+
+
+@torch.no_grad()
+def measure(
+    generator: Generator, critic: Any, settings: Settings, name: str, samples: int = 64, progress: Progress | None = None
+) -> Snapshot:
+    """Measure a generator at latents that take no part in training; `name` heads the progress."""
+    axes = torch.eye(generator.z_dim, device=generator.device)
+    at = settings.latents(generator, samples, _STREAM)
+    callback = None if progress is None else lambda done: progress(f"{name}: loss", done, samples)
+    grams = gram_matrices(Response(generator, "z", outputs=settings.outputs), at, axes, callback=callback)
+    active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness")
+    stream = _STREAM + (2 if name == "before" else 3)
+    cloud = settings.latents(generator, _IMAGES, stream)
+    w = generator.mapping.w(cloud.z, cloud.label)
+    side = min(8, generator.img_resolution)
+    images = coarse_images(generator, w, Output("image", side))
+    score = None
+    if critic is not None:
+        pictures = generator.synthesis(w[:128].unsqueeze(1).expand(-1, generator.num_ws, -1))
+        labels = cloud.z.new_zeros(len(pictures), 0) if cloud.label is None else cloud.label[:128]
+        score = mean_score(critic, pictures, labels)
+    return Snapshot(orojar_loss(grams), orojar_loss(normalise_by_trace(grams)), score, active, images)
+
+
+def image_shift(before: Snapshot, after: Snapshot) -> tuple[float, float]:
+    """(energy distance between the coarse images of the two networks, the same between two halves of the first's: the floor)."""
+    half = len(before.images) // 2
+    return float(energy_distance(after.images, before.images)), float(energy_distance(before.images[:half], before.images[half:]))

@@ -1,0 +1,197 @@
+"""Fine-tuning all mapping layers: the meaning of good W directions moves into the axes of z, the images stay as they are.
+
+Warm start: the mapping is regressed onto w = mean + z A, where the rows of A are the OroJaR directions of whitened w (one sigma each).
+Then it is trained on the OroJaR loss of its axes (Wei et al. 2021, eq. 4-6, normalised per sample, over all of z) and on the
+independent-mechanism contrast of the most active ones (Gresele et al. 2021), both through a surrogate of the coarse image, while two
+anchors hold the distribution: the energy distance of coarse images and the sliced Wasserstein distance of w to the frozen mapping's.
+Without them the loss would be lowest where nothing happens.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import jacfwd, vmap
+
+from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.orojar import orojar
+from orojar_cli.directions.settings import Settings
+from orojar_cli.distributed import joined, own
+from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.progress import Progress
+from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.classes import AllClasses
+from orojar_cli.tuning.estimators import hessian_of_axes
+from orojar_cli.tuning.rotation import axis_activeness, fold_rotation, z_directions
+from orojar_cli.tuning.state import TrainingState
+from orojar_cli.tuning.surrogate import Surrogate, coarse_images, train_surrogate
+from orojar_cli.tuning.training import Stage, ramp, run_stages
+from orojar_cli.tuning.watch import Watch
+
+_DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
+# Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
+_REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
+
+
+@dataclass(frozen=True)
+class MappingOptions:
+    """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1.
+
+    `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.
+    """
+
+    steps: int = 2000
+    regression_steps: int = 6000
+    surrogate_steps: int = 6000
+    images: int = 40_000
+    frame_samples: int = 384
+    batch: int = 48
+    anchor_batch: int = 1536
+    learning_rate: float = 0.05
+    orojar_weight: float = 1.0
+    contrast_weight: float = 0.15
+    contrast_dims: int = 10
+    image_weight: float = 4.0
+    latent_weight: float = 1.0
+    penalty: str = "orojar"
+    ramp: int = 0
+
+
+def prepare(
+    generator: Generator, settings: Settings, options: MappingOptions, progress: Progress | None = None
+) -> tuple[Anchor, Surrogate, float]:
+    """(anchor, surrogate, the surrogate's unexplained share): everything that depends on the frozen generator alone.
+
+    Where there are classes, the frame is found at the settings' class or over all of them; anchor and surrogate always hold for all.
+    Raises OptionError for networks without a mapping and for those whose w does not fill its space.
+    """
+    if not hasattr(generator.mapping, "layers"):
+        raise OptionError("this network has no mapping layers to train; use --mode rotation")
+    output: Output = default_output(generator)
+    directions = orojar(
+        generator, replace(settings, space="w", num=None, samples=options.frame_samples, subspace=10, outputs=(output,)), progress
+    )
+    if len(directions) < generator.w_dim:
+        raise OptionError(f"w varies along {len(directions)} of its {generator.w_dim} dimensions only; use --mode rotation")
+    frame = (directions.directions * directions.sigma.unsqueeze(1)).to(generator.mapping.w_avg)
+    at = AllClasses.of(settings).latents(generator, options.images, _DATA_STREAM)
+    with torch.no_grad():
+        w = generator.mapping.w(at.z, at.label)
+    images = coarse_images(generator, w, output, progress)
+    weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
+    anchor = Anchor.of_network(generator, settings, w, at.label, images, frame, weights)
+    surrogate, unexplained = train_surrogate(anchor.coordinates, images, settings, options.surrogate_steps, progress)
+    return anchor, surrogate, unexplained
+
+
+def tune_mapping(
+    generator: Generator,
+    anchor: Anchor,
+    surrogate: Surrogate,
+    settings: Settings,
+    options: MappingOptions,
+    progress: Progress | None = None,
+    state: TrainingState | None = None,
+    further: Sequence[Stage] = (),
+    watch: Watch | None = None,
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """(the tuned mapping, losses every 50 steps and what the `watch` saw).  The generator given is not changed.
+
+    `further` are stages after the two of this module.  With a `state` training continues from where it was saved and saves as it goes;
+    every step draws its samples from the seed and its own number, so an interrupted and resumed run ends exactly where an
+    uninterrupted one does.
+    """
+    mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
+    state = state or TrainingState()
+
+    def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return _regress(mapping, anchor, rng)
+
+    def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return _train(mapping, anchor, surrogate, options, step, rng)
+
+    stages = (
+        Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
+        Stage("training", options.steps, options.learning_rate, training),
+        *further,
+    )
+    run_stages(mapping, stages, settings.seed, state, progress, watch)
+    mapping.requires_grad_(False)
+    return mapping, state.history
+
+
+def _regress(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
+    z, label = anchor.draw(_REGRESSION_BATCH, mapping.config.z_dim, rng)
+    coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
+    return {"total": ((coordinates - anchor.target(z, label)) * anchor.weights).square().sum(1).mean()}
+
+
+def _train(
+    mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, step: int, rng: torch.Generator
+) -> dict[str, Tensor]:
+    z, label = anchor.draw(options.batch, mapping.config.z_dim, rng, focused=True)
+    columns = vmap(jacfwd(lambda point, kind: surrogate(anchor.of(mapping.w(point[None], kind[None])))[0]))(own(z), own(label))
+    grams = joined(columns.transpose(1, 2) @ columns, len(z))
+    if options.penalty == "hessian":
+        penalty = hessian_of_axes(lambda z, label: (surrogate(anchor.of(mapping.w(z, label))),), z, label, mapping.config.z_dim, rng)
+    else:
+        penalty = off_diagonal_share(grams)
+    losses = {
+        options.penalty: penalty,
+        "contrast": mechanism_contrast(grams[:, : options.contrast_dims, : options.contrast_dims]),
+    } | anchor_losses(mapping, anchor, surrogate, options, rng)
+    weights = (options.orojar_weight * ramp(step, options.ramp), options.contrast_weight, options.image_weight, options.latent_weight)
+    weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
+    return {"total": torch.stack(weighted).sum()} | losses
+
+
+def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:
+    """How far the coarse images and the w of a fresh batch are from the frozen mapping's."""
+    z, label, frozen, images = anchor.sample(options.anchor_batch, mapping.config.z_dim, surrogate, rng)
+    coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
+    projections = random_projections(anchor.weights, 128, rng)
+    return {
+        "images": energy_distance(surrogate(coordinates[: len(images)]), images),
+        "latents": sliced_wasserstein(coordinates, frozen, projections),
+    }
+
+
+def off_diagonal_share(grams: Tensor) -> Tensor:
+    """E [sum_{i != j} M_ij^2 / (tr M)^2], differentiable."""
+    diagonal = grams.diagonal(dim1=1, dim2=2)
+    return ((grams.square().sum((1, 2)) - diagonal.square().sum(1)) / diagonal.sum(1).square().clamp_min(1e-12)).mean()
+
+
+def mechanism_contrast(grams: Tensor, ridge: float = 1e-3) -> Tensor:
+    """E [sum_i log M_ii - log det M] / d (Gresele et al. 2021, eq. 9, up to the factor 1/2): 0 where columns are orthogonal.
+
+    `ridge`, a share of the mean diagonal, keeps the logarithms finite where a column vanishes.
+    """
+    scale = ridge * grams.diagonal(dim1=1, dim2=2).mean(1)
+    ridged = grams + scale[:, None, None] * torch.eye(grams.shape[1]).to(grams)
+    # Through Cholesky: batched LU determinants are not reliable in every build of the linear algebra library.
+    log_determinant = 2 * torch.linalg.cholesky(ridged).diagonal(dim1=1, dim2=2).log().sum(1)
+    return (ridged.diagonal(dim1=1, dim2=2).log().sum(1) - log_determinant).mean() / grams.shape[1]
+
+
+@torch.no_grad()
+def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings) -> None:
+    """Put a tuned mapping into the generator in place: most active axis first, `w_avg` the mean of its own w."""
+    generator.mapping.load_state_dict(mapping.state_dict())
+    axes = torch.eye(generator.z_dim).to(generator.mapping.w_avg)
+    active = axis_activeness(generator, settings, axes)
+    fold_rotation(generator, axes[active.argsort(descending=True, stable=True)])
+    at = AllClasses.of(settings).latents(generator, _AVERAGE_SAMPLES, _AVERAGE_STREAM)
+    generator.mapping.w_avg.copy_(generator.mapping.w(at.z, at.label).mean(0))
+
+
+def axes_of_mapping(active: Tensor, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
+    """The z axes of a tuned network as a direction set (`checkpoint`: the tuned file's SHA-256)."""
+    return z_directions(torch.eye(len(active)), active, "orojar-mapping", checkpoint, num_ws, options)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.runs.resume import Partial
+from orojar_cli.tuning.anchor import energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.classes import AllClasses
+from orojar_cli.tuning.drift import Snapshot, image_shift, measure
+from orojar_cli.tuning.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, tune_mapping
+from orojar_cli.tuning.state import TrainingState
+from orojar_cli.tuning.surrogate import train_surrogate
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_energy_distance_agrees_with_scipy_in_one_dimension() -> None:
+    """SciPy's is the square root of half of it; with replacement in the expectations, so only nearly equal."""
+    from scipy import stats
+
+    a, b = normal(600, 1), normal(700, 1, seed=1) * 1.5 + 0.7
+    expected = stats.energy_distance(a[:, 0].numpy(), b[:, 0].numpy()) ** 2
+    assert float(energy_distance(a, b)) == pytest.approx(expected, rel=0.02)
+
+
+def test_distances_of_one_distribution_are_about_zero() -> None:
+    a, b = normal(1500, 8), normal(1500, 8, seed=1)
+    assert abs(float(energy_distance(a, b))) < 0.01
+    projections = random_projections(torch.ones(8), 16, torch.Generator().manual_seed(0))
+    assert torch.allclose(projections.norm(dim=0), torch.ones(32), atol=1e-5)
+    assert float(sliced_wasserstein(a, b, projections)) < 0.01
+
+
+def test_sliced_wasserstein_of_a_shift_is_its_squared_projection() -> None:
+    a = normal(400, 3)
+    shift = torch.tensor([1.0, 2.0, 0.0])
+    assert float(sliced_wasserstein(a, a + shift, torch.eye(3))) == pytest.approx(5 / 3, rel=1e-4)
+
+
+def test_gradients_of_the_energy_distance_are_finite_where_points_meet() -> None:
+    a = torch.zeros(4, 2, requires_grad=True)
+    energy_distance(a, torch.zeros(4, 2)).backward()
+    assert bool(torch.isfinite(a.grad).all())
+
+
+def test_share_and_contrast_are_zero_for_orthogonal_columns_and_positive_otherwise() -> None:
+    diagonal = torch.diag_embed(torch.rand(5, 4, generator=torch.Generator().manual_seed(0)) + 0.1)
+    assert float(off_diagonal_share(diagonal)) == pytest.approx(0, abs=1e-6)
+    assert float(mechanism_contrast(diagonal)) == pytest.approx(0, abs=1e-5)
+    columns = normal(5, 7, 4)
+    grams = columns.transpose(1, 2) @ columns
+    traces = grams.diagonal(dim1=1, dim2=2)
+    expected = ((grams.square().sum((1, 2)) - traces.square().sum(1)) / traces.sum(1).square()).mean()
+    assert float(off_diagonal_share(grams)) == pytest.approx(float(expected))
+    contrast = (traces.log().sum(1) - torch.stack([torch.logdet(gram) for gram in grams])).mean() / 4
+    assert float(mechanism_contrast(grams, ridge=0)) == pytest.approx(float(contrast), rel=1e-4)
+
+
+def test_the_frame_whitens_w(prepared) -> None:
+    generator, anchor, _, unexplained = prepared
+    w = generator.mapping.w(normal(20_000, 64))
+    assert torch.allclose(anchor.of(w).T.cov(), torch.eye(64), atol=0.15)
+    assert 0 < unexplained < 1
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("stop", [7, 20, 26])
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, settings, quick, tmp_path: Path, stop: int) -> None:
+    generator, anchor, surrogate, _ = prepared
+    whole, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
+    path = tmp_path / "training.safetensors"
+    done = 0
+
+    def interrupt(stage: str, step: int, total: int) -> None:
+        nonlocal done
+        done += 1
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune_mapping(generator, anchor, surrogate, settings, quick, interrupt, TrainingState(Partial(path, {"a": 1}), every=5))
+    resumed = TrainingState(Partial(path, {"a": 1}), every=5)
+    assert (resumed.stage, resumed.step) == ((0, stop // 5 * 5) if stop <= 20 else (1, (stop - 20) // 5 * 5))
+    again, _ = tune_mapping(generator, anchor, surrogate, settings, quick, None, resumed)
+    assert same(whole, again)
+    assert not same(whole, generator.mapping)
+
+
+def test_the_state_of_another_run_is_refused(prepared, settings, quick, tmp_path: Path) -> None:
+    generator, anchor, surrogate, _ = prepared
+    path = tmp_path / "training.safetensors"
+    tune_mapping(generator, anchor, surrogate, settings, quick, None, TrainingState(Partial(path, {"a": 1})))
+    with pytest.raises(OptionError, match="other settings"):
+        TrainingState(Partial(path, {"a": 2}))
+    path.write_bytes(b"no state")
+    with pytest.raises(InputFileError):
+        Partial(path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("rough")
+def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, settings, quick, shapes) -> None:
+    generator, anchor, surrogate, _ = prepared
+    mapping, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
+    install_mapping(shapes.generator, mapping, settings)
+    tuned = shapes.generator
+    assert torch.allclose(tuned.mapping.w_avg, tuned.mapping.w(normal(20_000, 64, seed=5)).mean(0), atol=0.05)
+    after = measure(tuned, shapes.critic, settings, "after", samples=4)
+    before = measure(generator, None, settings, "before", samples=4)
+    assert after.critic is not None and before.critic is None
+    assert float(after.activeness[:8].mean()) > float(after.activeness[8:].mean())
+    shift, floor = image_shift(before, after)
+    assert shift > floor
+
+
+def brute_energy_distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    """By the definition: every pair of different rows counts once."""
+
+    def mean(pairs) -> float:
+        distances = [float((x - y).norm()) for x, y in pairs]
+        return sum(distances) / len(distances)
+
+    within = sum(mean(itertools.permutations(sample, 2)) for sample in (a.double(), b.double()))
+    return 2 * mean(itertools.product(a.double(), b.double())) - within
+
+
+@given(st.integers(2, 5), st.integers(2, 5), st.integers(1, 3), st.integers(0, 999), st.floats(-3, 3))
+def test_the_energy_distance_counts_pairs_of_different_rows(first: int, second: int, dim: int, seed: int, shift: float) -> None:
+    a, b = normal(first, dim, seed=seed), normal(second, dim, seed=seed + 1000) + shift
+    assert float(energy_distance(a, b)) == pytest.approx(brute_energy_distance(a, b), abs=1e-3)
+    assert float(energy_distance(a, b)) == pytest.approx(float(energy_distance(b, a)), abs=1e-4)
+
+
+def test_the_energy_distance_of_small_samples_is_not_biased() -> None:
+    """Of one distribution its mean is 0, however few the rows; with the diagonal counted in it would be 0.4 here."""
+    found = torch.stack([energy_distance(normal(4, 1, seed=seed), normal(6, 1, seed=seed + 5000)) for seed in range(3000)])
+    assert abs(float(found.mean())) < 4 * float(found.std()) / 3000**0.5 < 0.1
+
+
+def test_the_surrogate_is_judged_by_samples_that_it_never_saw(settings) -> None:
+    coordinates, images = normal(900, 3), normal(900, 2, seed=1)
+    state = torch.get_rng_state()
+    first, unexplained = train_surrogate(coordinates, images, settings, 40)
+    assert torch.equal(torch.get_rng_state(), state)
+    images[-512:] = 5 * images[-512:] + 1
+    second, other = train_surrogate(coordinates, images, settings, 40)
+    assert same(first, second) and other != unexplained
+    held = images[-512:]
+    assert other == pytest.approx(float((second(coordinates[-512:]) - held).square().mean() / held.var(0, correction=0).mean()))
+
+
+@pytest.mark.usefixtures("rough")
+def test_what_a_mapping_did_is_measured_at_latents_of_no_other_use(settings, quick, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, streams = tiny.generator, {}
+
+    def recording(stage: str):
+        streams[stage] = set()
+
+        def latents(self, generator, count: int, stream: int = 0):
+            streams[stage].add(stream)
+            return draw(self, generator, count, stream)
+
+        return latents
+
+    everything, draw = AllClasses.of(settings), AllClasses.latents
+    options = replace(quick, surrogate_steps=2, steps=1, regression_steps=0, images=600)
+    monkeypatch.setattr(AllClasses, "latents", recording("training"))
+    anchor, surrogate, _ = prepare(generator, everything, options)
+    tune_mapping(generator, anchor, surrogate, everything, options)
+    for name in ("before", "after"):
+        monkeypatch.setattr(AllClasses, "latents", recording(name))
+        measure(generator, None, everything, name, samples=2)
+    # Activeness is taken at the same latents before and after, for they are compared; the images' distance needs two samples.
+    assert len(streams["before"]) == len(streams["after"]) == 3 and len(streams["before"] | streams["after"]) == 4
+    assert not streams["training"] & (streams["before"] | streams["after"])
+
+
+def test_the_floor_of_the_images_distance_is_that_of_two_halves() -> None:
+    images = normal(40, 3)
+    before, after = (Snapshot(0.0, 0.0, None, torch.zeros(1), part) for part in (images, images + 1))
+    shift, floor = image_shift(before, after)
+    assert shift == float(energy_distance(images + 1, images)) and floor == float(energy_distance(images[:20], images[20:]))
+
+
+def test_random_projections_are_inside_the_active_dimensions_where_they_should() -> None:
+    found = random_projections(torch.ones(30), 50, torch.Generator().manual_seed(0), active=4)
+    assert float(found[4:, 50:].abs().max()) == 0 and float(found[4:, :50].abs().min()) > 0
