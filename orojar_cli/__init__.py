@@ -25,6 +25,8 @@ _PUBLIC = {
     "DirectionSet": "directions",
     "orojar_penalty": "response.penalties",
     "hessian_penalty": "response.penalties",
+    "compare": "operations.compare",
+    "project": "operations.project",
     "finetune": "operations.finetune",
     "metrics": "operations.metrics",
     "recomputed": "response.recomputation",

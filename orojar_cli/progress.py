@@ -9,3 +9,7 @@ Progress = Callable[[str, int, int], None]
 
 Notice = Callable[[str], None]
 """Called with a line of talk, such as how interrupted work is continued."""
+
+
+def unseen(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""

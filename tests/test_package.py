@@ -57,7 +57,7 @@ def test_the_page_of_an_index_needs_no_file_beside_it() -> None:
 @pytest.mark.parametrize("module", sorted({*orojar_cli._PUBLIC.values()}))
 def test_the_public_face_is_typed_strictly(module: str) -> None:
     (block,) = re.findall(r"^module = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert any(fnmatch(module, pattern) for pattern in re.findall(r'"([^"]+)"', block))
+    assert any(fnmatch(f"orojar_cli.{module}", pattern) for pattern in re.findall(r'"([^"]+)"', block))
 
 
 def test_the_hooks_before_a_commit_fetch_nothing() -> None:

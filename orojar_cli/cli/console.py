@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from orojar_cli.progress import Progress
+from orojar_cli.progress import Progress, unseen
 
 
 def say(message: str) -> None:
@@ -34,7 +34,7 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     Not `shown`, it does nothing: of several processes only one talks.
     """
     if not shown:
-        yield lambda stage, done, total: None
+        yield unseen
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn

@@ -13,7 +13,7 @@ from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.moments import Moments
-from orojar_cli.progress import Progress
+from orojar_cli.progress import Progress, unseen
 from orojar_cli.projection.distance import PictureDistance
 from orojar_cli.projection.noise_maps import NoiseMaps
 from orojar_cli.response.jacobian import DEFAULT_BUDGET
@@ -92,7 +92,7 @@ def project(
     generator: Generator,
     distance: PictureDistance,
     settings: ProjectionSettings | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = unseen,
 ) -> Projection:
     """The ws whose picture is nearest to `distance.target`; the same for the same settings.
 

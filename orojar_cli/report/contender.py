@@ -13,6 +13,7 @@ import torch
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import METHODS, DirectionSet, Settings
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.own.network import OwnNetwork
 from orojar_cli.progress import Progress
 from orojar_cli.tuning.rotation import axis_activeness, z_directions
 
@@ -28,7 +29,7 @@ class Contender:
     """
 
     name: str
-    checkpoint: Checkpoint
+    checkpoint: Checkpoint | OwnNetwork
     directions: DirectionSet
     origin: str | None = None
     seconds: float | None = None
@@ -68,7 +69,7 @@ class Contender:
         }
 
 
-def found_by(method: str, checkpoint: Checkpoint, settings: Settings, progress: Progress | None = None) -> Contender:
+def found_by(method: str, checkpoint: Checkpoint | OwnNetwork, settings: Settings, progress: Progress | None = None) -> Contender:
     """The directions a method finds now; of `settings` those that are the method's: SeFa, say, knows no data and never whitens."""
     started = time.perf_counter()
     chosen = METHODS[method]
@@ -78,7 +79,7 @@ def found_by(method: str, checkpoint: Checkpoint, settings: Settings, progress: 
     return Contender(method, checkpoint, found, seconds=round(time.perf_counter() - started, 3))
 
 
-def z_axes(checkpoint: Checkpoint, settings: Settings, progress: Progress | None = None) -> Contender:
+def z_axes(checkpoint: Checkpoint | OwnNetwork, settings: Settings, progress: Progress | None = None) -> Contender:
     """The axes of z as they are, most active first."""
     generator = checkpoint.generator
     started = time.perf_counter()

@@ -18,7 +18,7 @@ NETWORK = REFERENCES / "sg2_from_sg3_repo_16.pkl"
 
 @pytest.fixture
 def tuned():
-    return orojar_cli.tuning(orojar_cli.load_checkpoint(NETWORK), samples=8, seeds=(0,))
+    return orojar_cli.finetune(orojar_cli.load_checkpoint(NETWORK), samples=8, seeds=(0,))
 
 
 def test_the_tuned_network_is_a_copy_in_memory(tuned, tmp_path: Path) -> None:
@@ -47,13 +47,13 @@ def test_the_command_prints_what_the_result_says(tuned, orojar, tmp_path: Path) 
 
 def test_what_cannot_be_is_refused(tuned) -> None:
     with pytest.raises(OptionError, match="unknown mode"):
-        orojar_cli.tuning(tuned.original, "both")
+        orojar_cli.finetune(tuned.original, "both")
     with pytest.raises(OptionError, match="in one go"):
-        orojar_cli.tuning(tuned.original, resume="somewhere")
+        orojar_cli.finetune(tuned.original, resume="somewhere")
 
 
 def test_the_tuned_network_is_measured(tuned) -> None:
-    found = orojar_cli.measures(tuned.checkpoint, tuned, names=("activeness",), samples=8, num=2)
+    found = orojar_cli.metrics(tuned.checkpoint, tuned, names=("activeness",), samples=8, num=2)
     assert found.to_dict()["method"] == "orojar-rotation" and len(found.measurements) > 0
     assert "<table>" in found._repr_html_() and orojar_cli.measures.NETWORK_METRICS
     with pytest.raises(OptionError, match="--against"):

@@ -1,0 +1,266 @@
+"""Direction sets, runs and networks against each other: numbers with intervals and tests, grids and films, on one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orojar_cli.checkpoint.checkpoint import load_checkpoint
+from orojar_cli.detectors import load_detector
+from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
+from orojar_cli.errors import OptionError
+from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
+from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.operations.resolve import named_by, resolve
+from orojar_cli.progress import Notice, Progress
+from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
+from orojar_cli.report.collect import compare as collected
+from orojar_cli.report.contender import Z_AXES, Contender, distinct, found_by, z_axes
+from orojar_cli.report.drawings import Drawings, Look, drawn
+from orojar_cli.report.page import check_out, write_report
+from orojar_cli.report.settings_text import settings_text
+from orojar_cli.report.view import Making
+from orojar_cli.response.outputs import default_output
+from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, versions
+
+REPORT, TWIN = "report.html", "report.json"
+# The latents measured at, the images of distances between networks, and the optimisation's steps.
+FULL, QUICK = {"samples": 128, "images": 2000, "steps": 100}, {"samples": 32, "images": 500, "steps": 20}
+_SLOW_METRICS = ("predictability",)
+_SUBSPACE = 10
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison with its pictures; `options` are what it was made with, `run` where it was written, if anywhere."""
+
+    comparison: Comparison
+    drawings: Drawings
+    options: dict[str, Any]
+    argv: tuple[str, ...] = ()
+    run: Run | None = None
+    report: Path | None = None
+
+    @property
+    def command(self) -> str:
+        """The command line that makes it."""
+        return shlex.join(["orojar", *(self.argv or ("compare",))])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page (.html) and beside it its numbers as .json, each whole or not at all."""
+        check_out(Path(path))
+        facts = [
+            ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
+            ("Device", str(self.comparison.subjects[0].checkpoint.device)),
+            ("Settings", settings_text(self.options)),
+            *([("Run", str(self.run.path))] if self.run is not None else []),
+        ]
+        write_report(Path(path), self.comparison, self.drawings, Making(self.command, facts), self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number, JSON-serialisable; with a run also where it and its page are."""
+        where = {} if self.run is None else {"run": str(self.run.path), "report": str(self.report)}
+        made = {"command": self.command, "versions": versions(), "options": self.options}
+        return where | made | self.comparison.to_dict()
+
+    def header(self) -> list[str]:
+        """The heading of `rows`: the metric, then the sets compared."""
+        return ["metric", *(subject.name for subject in self.comparison.subjects)]
+
+    def rows(self) -> list[list[str]]:
+        """A row of text for each metric; a star where a set is better than all others by the paired tests."""
+        names = self.header()[1:]
+        rows = []
+        for metric, found in self.comparison.measurements.items():
+            values = {measurement.subject: measurement.value for measurement in found}
+            best = self.comparison.winners.get(metric)
+            cells = ["" if name not in values else f"{values[name]:.4g}{'*' if name == best else ' '}" for name in names]
+            rows.append([f"{metric} ({found[0].better or 'no'} {'is better' if found[0].better else 'better side'})", *cells])
+        return rows
+
+
+def compare(
+    *sources: Any,
+    methods: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    num: int = 10,
+    space: str = "w",
+    whiten: bool = True,
+    steps: int | None = None,
+    samples: int | None = None,
+    detector: str = "pixels",
+    world: str | None = None,
+    protocol: str = "small",
+    quick: bool = False,
+    network: str | os.PathLike[str] | None = None,
+    seeds: Sequence[int] = (0, 1, 2, 3),
+    seed: int = 0,
+    class_index: int | None = None,
+    psi: float = 1.0,
+    cutoff: int | None = None,
+    noise_mode: str = "const",
+    device: str = "auto",
+    out: str | os.PathLike[str] | None = None,
+    outdir: str | os.PathLike[str] | None = None,
+    argv: Sequence[str] = (),
+    progress: Progress | None = None,
+    notice: Notice = quiet,
+) -> Compared:
+    """Compare what `sources` name: networks, runs and direction sets by name, or results that have a `checkpoint` and `directions`.
+
+    One network alone: the directions of `methods` (None: those that a comparison runs unasked) are found and compared.  Several: their
+    direction sets, and the z axes of networks.  One run of fine-tuning: the z axes before and after.  Without a source the newest run,
+    else the demonstration.
+    `metrics` are names of what to measure (None: all; `quick` leaves out the slow ones and measures less); `num` directions of each set,
+    the first or most active; `space`, `whiten`, `steps` (of methods that optimise), `samples` and `seed` are those of the methods, and
+    `samples` and `seed` of the metrics; `network` the checkpoint of direction sets that are in no run.
+    With `outdir` a numbered run is written, the page in it or at `out`.
+    Raises OptionError for a method, metric or space there is not, and for fewer than two sets.
+    """
+    wanted = chosen_metrics(metrics, quick)
+    check_methods(methods)
+    if out is not None:
+        check_out(Path(out))
+    watch = Stopwatch()
+    given = _given(sources or (None,), network, device, notice)
+    first = given[0].checkpoint
+    if class_index is None and first.generator.c_dim:
+        class_index = 0
+        notice("conditional network: comparing at class 0; choose another with --class")
+    watch.lap("loading")
+    counts = dict(QUICK if quick else FULL) | {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
+    search = Settings(
+        space=space,
+        whiten=whiten,
+        num=num,
+        samples=counts["samples"],
+        seed=seed,
+        subspace=min(_SUBSPACE, num, first.generator.w_dim),
+        outputs=(default_output(first.generator),),
+        class_index=class_index,
+        options={"steps": counts["steps"]},
+    )
+    measuring = MetricSettings(
+        samples=counts["samples"],
+        images=counts["images"],
+        activeness_samples=counts["samples"] if quick else 300,
+        seed=seed,
+        class_index=class_index,
+        psi=psi,
+        detector=load_detector(detector, first.critic if detector == "critic" else None, first.device),
+        protocol=protocol,
+        world=world,
+    )
+    found = [contender.top(num) for contender in contenders(given, methods, search, progress, notice)]
+    watch.lap("methods")
+    subjects = distinct(found)
+    comparison = collected(subjects, measuring, wanted, watch, progress)
+    drawings = drawn(subjects, comparison.calibrations, Look(tuple(seeds), class_index, psi, cutoff, noise_mode), progress)
+    watch.lap("pictures")
+    options = search.to_dict() | {"methods": methods, "metrics": wanted, "images": counts["images"], "trunc": psi, "noise_mode": noise_mode}
+    options |= {"seeds": seeds, "detector": measuring.detector.name, "protocol": protocol, "quick": quick}
+    result = Compared(comparison, drawings, options, tuple(argv))
+    return result if outdir is None else _written(result, Path(outdir), None if out is None else Path(out))
+
+
+@dataclass(frozen=True)
+class Given:
+    """One source: a network, its directions and where they are kept, or None; `before` is the network it was tuned from."""
+
+    checkpoint: Network
+    directions: DirectionSet | None = None
+    path: Path | None = None
+    before: Path | None = None
+
+
+def _given(sources: Sequence[Any], network: Any, device: str, notice: Notice) -> list[Given]:
+    """The networks and directions of all sources; a network that several share is kept once."""
+    networks: dict[str, Network] = {}
+    given = [_one(source, network, device, notice) for source in sources]
+    return [dataclasses.replace(each, checkpoint=networks.setdefault(each.checkpoint.sha256, each.checkpoint)) for each in given]
+
+
+def _one(source: Any, network: Any, device: str, notice: Notice) -> Given:
+    if source is None or isinstance(source, (str, Path)):
+        named = named_by(source, DEFAULT_OUTDIR, notice)
+        # The demonstration as a word is a network, for whose directions the methods are run.
+        if named.path is None or (source is not None and named.checkpoint is not None):
+            return Given(network_of(named.checkpoint, device, notice))
+        source = resolve(named.path, network=None if named.run is not None else network, device=device, notice=notice)
+    if hasattr(source, "directions") and hasattr(source, "checkpoint"):
+        return Given(source.checkpoint, source.directions, getattr(source, "path", None), getattr(source, "before", None))
+    return Given(network_of(source, device, notice))
+
+
+def contenders(
+    given: Sequence[Given], methods: Sequence[str] | None, search: Settings, progress: Progress | None = None, notice: Notice = quiet
+) -> list[Contender]:
+    """What the sources mean: their direction sets, the z axes of networks beside others, and what the methods find.
+
+    A network alone is for the methods; a tuned network alone is compared with the one it was tuned from.
+    """
+    alone = given[0] if len(given) == 1 else None
+    subjects = [
+        z_axes(each.checkpoint, search, progress)
+        if each.directions is None
+        else Contender(each.directions.method, each.checkpoint, each.directions, None if each.path is None else str(each.path))
+        for each in given
+        if each.directions is not None or alone is None
+    ]
+    if alone is not None and alone.before is not None:
+        notice(f"comparing with the network it was tuned from, {alone.before}")
+        subjects.append(z_axes(load_checkpoint(alone.before, alone.checkpoint.device), search, progress))
+    by_default = tuple(name for name, method in METHODS.items() if method.compared) if alone is not None and alone.before is None else ()
+    for name in methods if methods is not None else by_default:
+        try:
+            subjects.append(found_by(name, given[0].checkpoint, search, progress))
+        except OptionError as error:
+            # Of the methods nobody asked for, those that this network or space does not have are left out.
+            if methods is not None:
+                raise
+            notice(f"without {name}: {error}")
+    return subjects
+
+
+def chosen_metrics(metrics: Sequence[str] | None, quick: bool = False) -> list[str]:
+    """The metrics to measure; raises OptionError for one that there is not."""
+    known = [*DIRECTION_METRICS, *NETWORK_METRICS, AGREEMENT]
+    for name in metrics or ():
+        if name not in known:
+            raise OptionError(f"--metrics {name!r} is none of {', '.join(known)}")
+    return list(metrics) if metrics else [name for name in known if not (quick and name in _SLOW_METRICS)]
+
+
+def check_methods(methods: Sequence[str] | None) -> None:
+    """Raise OptionError for a method that there is not."""
+    for name in methods or ():
+        if name not in METHODS:
+            raise OptionError(f"--methods {name!r} is none of {', '.join(METHODS)}")
+
+
+def _written(result: Compared, outdir: Path, out: Path | None) -> Compared:
+    """The run: the directions found for the comparison, its numbers, the page in it or at `out`."""
+    comparison = result.comparison
+    first = comparison.subjects[0].checkpoint
+    with RunWriter(outdir, "compare", first.run_name, argv=result.argv) as run:
+        page = out or run.path / REPORT
+        artefacts = {"report": str(page.resolve()) if out else REPORT, "numbers": str(page.with_suffix(".json").resolve()) if out else TWIN}
+        for subject in comparison.subjects:
+            # Those that were made here are kept, for orojar traverse; z axes need no file.
+            if subject.origin is None and subject.checkpoint is first and subject.directions.method != Z_AXES:
+                name = re.sub(r"[^A-Za-z0-9._-]+", "-", subject.name) + ".safetensors"
+                save_directions(subject.directions, run.path / name)
+                artefacts[subject.name] = name
+        for found in comparison.measurements.values():
+            for measurement in found:
+                run.metric(**{name: value for name, value in measurement.to_dict().items() if name not in ("details", "source")})
+        unfinished = Run(run.path, {})
+        dataclasses.replace(result, run=unfinished, report=page).save(page)
+        finished = run.finish(options=result.options, checkpoint=first.record(), device=str(first.device), artefacts=artefacts)
+    return dataclasses.replace(result, run=finished, report=page)

@@ -1,0 +1,85 @@
+"""Comparing and projecting called from Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from paths import REFERENCES
+from PIL import Image
+
+import orojar_cli
+from orojar_cli.errors import OptionError
+
+NETWORK = REFERENCES / "sg2_from_sg3_repo_16.pkl"
+SMALL = {"num": 2, "samples": 8, "metrics": ["orthogonality"], "seeds": (0,), "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return orojar_cli.load_checkpoint(NETWORK)
+
+
+def test_sets_found_before_are_compared_as_they_are(network, tmp_path: Path) -> None:
+    sets = [orojar_cli.discover(network, method, num=2, samples=8) for method in ("random", "sefa")]
+    found = orojar_cli.compare(*sets, **SMALL)
+    assert found.header() == ["metric", "random", "sefa"] and found.run is None
+    assert any(row[0].startswith("orojar_loss") for row in found.rows())
+    document = found.to_dict()
+    assert json.loads(json.dumps(document))["subjects"][1]["method"] == "sefa" and "run" not in document
+    found.save(tmp_path / "page.html")
+    assert json.loads((tmp_path / "page.json").read_text())["winners"] == document["winners"]
+    with pytest.raises(OptionError, match=r"ends in \.html"):
+        found.save(tmp_path / "page.pdf")
+
+
+def test_the_command_prints_what_the_result_says(network, orojar, tmp_path: Path) -> None:
+    found = orojar_cli.compare(network, methods=("random", "sefa"), **SMALL)
+    words = ["--num", 2, "--samples", 8, "--metrics", "orthogonality", "--seeds", "0", "--device", "cpu", "--outdir", tmp_path]
+    code, out, err = orojar("compare", NETWORK, "--methods", "random,sefa", *words, "--json")
+    assert code == 0, err
+    told, expected = json.loads(out), json.loads(json.dumps(found.to_dict()))
+    assert {name: told[name] for name in ("measurements", "differences", "winners", "options")} == {
+        name: expected[name] for name in ("measurements", "differences", "winners", "options")
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"methods": ["best"]}, "'best' is none of"),
+        ({"metrics": ["beauty"]}, "'beauty' is none of"),
+        ({"methods": []}, "two direction sets"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(network, options, told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        orojar_cli.compare(network, **SMALL | options)
+
+
+def test_a_drawn_picture_is_projected_and_shown(network, tmp_path: Path) -> None:
+    drawn = orojar_cli.sample(network, [3]).images[0]
+    small = {"steps": 4, "candidates": 16, "starts": 2, "space": "w"}
+    found = orojar_cli.project(drawn, network, **small)
+    assert found.w.shape == (1, network.generator.num_ws, network.generator.w_dim) and found.w_plus is None
+    assert list(found.psnr) == ["mean", "nearest sample", "w"] and found.psnr["w"] >= found.psnr["nearest sample"]
+    assert np.array_equal(found.target, drawn) and found.show().width > 300
+    found.save(tmp_path / "w.npz")
+    directions = orojar_cli.sefa(network, num=2)
+    shown = orojar_cli.traverse(network, directions, dims=0, projected=tmp_path / "w.npz", steps=3)
+    assert shown.show().height > 32
+    from_file = tmp_path / "drawn.png"
+    Image.fromarray(drawn).save(from_file)
+    again = orojar_cli.project(from_file, network, outdir=tmp_path / "runs", **small)
+    assert torch.equal(again.w, found.w) and (again.run.path / "comparison.png").exists()
+    assert again.to_dict()["psnr"] == found.to_dict()["psnr"]
+
+
+def test_pixels_that_are_no_pixels_are_refused(network) -> None:
+    with pytest.raises(OptionError, match="pass uint8"):
+        orojar_cli.project(np.zeros((8, 8, 3)), network)
+    with pytest.raises(OptionError, match="more than there are"):
+        orojar_cli.project(np.zeros((8, 8, 3), np.uint8), network, starts=9, candidates=4)
