@@ -22,7 +22,7 @@ from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
 from orojar_cli.report.collect import compare as collected
 from orojar_cli.report.contender import Z_AXES, Contender, distinct, found_by, z_axes
-from orojar_cli.report.drawings import Drawings, Look, drawn
+from orojar_cli.report.drawings import Drawings, ImageChoice, drawn
 from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
@@ -161,7 +161,7 @@ def compare(
     watch.lap("methods")
     subjects = distinct(found)
     comparison = collected(subjects, measuring, wanted, watch, progress)
-    drawings = drawn(subjects, comparison.calibrations, Look(tuple(seeds), class_index, psi, cutoff, noise_mode), progress)
+    drawings = drawn(subjects, comparison.calibrations, ImageChoice(tuple(seeds), class_index, psi, cutoff, noise_mode), progress)
     watch.lap("pictures")
     options = search.to_dict() | {"methods": methods, "metrics": wanted, "images": counts["images"], "trunc": psi, "noise_mode": noise_mode}
     options |= {"seeds": seeds, "detector": measuring.detector.name, "protocol": protocol, "quick": quick}

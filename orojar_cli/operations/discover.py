@@ -16,10 +16,10 @@ from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directio
 from orojar_cli.distributed import is_first, is_shared
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import Latents, seed_latents
+from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import png_bytes, save_image
 from orojar_cli.operations.network import Network, network_of, quiet
-from orojar_cli.pictures.axes import affordable_seeds, direction_grid
+from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
 from orojar_cli.pictures.scene import NOISE_MODES
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
@@ -32,15 +32,6 @@ _SEEDS = (0, 1, 2, 3, 4)
 # The size of the active subspace that OroJaR rotates inside, unless the caller says otherwise.
 SUBSPACE = 10
 LEAST_SAMPLES = 8
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the pictures of a run are drawn: at these points, which are those of these seeds."""
-
-    at: Latents
-    seeds: tuple[int, ...]
-    noise_mode: str = "const"
 
 
 @dataclass(frozen=True)

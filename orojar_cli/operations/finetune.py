@@ -29,7 +29,7 @@ from orojar_cli.media import save_image
 from orojar_cli.operations.before_after import before_after_grid
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
-from orojar_cli.pictures.axes import direction_grid
+from orojar_cli.pictures.axes import Look, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
@@ -70,7 +70,7 @@ class Tuning:
 
     `checkpoint` is the tuned network: the run's file read back, or without a run the network in memory; of one's own code it is the
     network as it was, for nothing is folded there.  `directions` are its z axes, most active first; `rotation` the same axes as
-    directions of the `original`, in mode "rotation".  `numbers` are what was measured, `history` the records of training, `changed` the
+    directions of the `original`, in mode "rotation".  `tuned_at` are the tuned network's latents of the pictures the original draws at `look`.  `numbers` are what was measured, `history` the records of training, `changed` the
     names of the tensors that a run's file does not share with the original.
     """
 
@@ -82,6 +82,7 @@ class Tuning:
     numbers: dict[str, Any]
     history: list[dict[str, Any]] = field(repr=False)
     look: Look = field(repr=False)
+    tuned_at: Latents = field(repr=False)
     run: Run | None = None
     changed: tuple[str, ...] = ()
 
@@ -131,17 +132,7 @@ class Tuning:
     def _before_after(self) -> Image.Image:
         before, after = (Renderer(network.generator, self.look.noise_mode) for network in (self.original, self.checkpoint))
         first = self.look.at[:1]
-        return before_after_grid(before, after, first, self.look.tuned_at(first), self.directions, self._rows, seed=self.look.seeds[0])
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the pictures are drawn: the points and their seeds; `tuned_at` gives the tuned network's latents of the original's pictures."""
-
-    at: Latents
-    seeds: tuple[int, ...]
-    noise_mode: str
-    tuned_at: Callable[[Latents], Latents]
+        return before_after_grid(before, after, first, self.tuned_at[:1], self.directions, self._rows, seed=self.look.seeds[0])
 
 
 @dataclass(frozen=True)
@@ -218,9 +209,9 @@ def finetune(
         return None
     if not own:
         changing.generator.identity = changing.sha256
-    look = Look(at, seeds, noise_mode, made.tuned_at)
+    look = Look(at, seeds, noise_mode)
     rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
-    tuning = Tuning(changing, checkpoint, mode, made.axes(changing.sha256), rotation, made.numbers, made.history, look)
+    tuning = Tuning(changing, checkpoint, mode, made.axes(changing.sha256), rotation, made.numbers, made.history, look, made.tuned_at(at))
     if run is None:
         return tuning
     # The other processes of a group have nothing to do with what is written.

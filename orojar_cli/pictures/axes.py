@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,15 @@ from orojar_cli.pictures.walk import Renderer, dimension_rows, strengths
 from orojar_cli.progress import Progress
 
 _GRID_MULTIPLICATIONS = 6e12
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a run's grids are drawn: at these points, which are those of these seeds."""
+
+    at: Latents
+    seeds: tuple[int, ...]
+    noise_mode: str = "const"
 
 
 def affordable_seeds(generator: Generator, rows: int, steps: int = 5) -> int:

@@ -49,8 +49,8 @@ class WalkDrawing:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How the pictures are drawn: which seeds, and the usual options of a sample."""
+class ImageChoice:
+    """Which images the page shows: seeds, and the usual options of a sample."""
 
     seeds: tuple[int, ...]
     class_index: int | None = None
@@ -64,11 +64,13 @@ class Drawings:
     """What was drawn: the `walks` of every subject's dimensions, in order; how; the resolution of the networks' images."""
 
     walks: list[list[WalkDrawing]]
-    look: Look
+    look: ImageChoice
     resolution: int
 
 
-def drawn(subjects: Sequence[Contender], calibrations: Sequence[Calibration], look: Look, progress: Progress | None = None) -> Drawings:
+def drawn(
+    subjects: Sequence[Contender], calibrations: Sequence[Calibration], look: ImageChoice, progress: Progress | None = None
+) -> Drawings:
     """Strips and films of all dimensions of all subjects at calibrated steps, all on the same seeds."""
     total = sum(len(subject.directions) for subject in subjects)
     walks: list[list[WalkDrawing]] = []

@@ -12,7 +12,7 @@ from orojar_cli.measures import Measurement
 from orojar_cli.report.calibration import Calibration
 from orojar_cli.report.collect import Comparison
 from orojar_cli.report.contender import Contender
-from orojar_cli.report.drawings import Drawings, Look, WalkDrawing, film_uri, picture
+from orojar_cli.report.drawings import Drawings, ImageChoice, WalkDrawing, film_uri, picture
 from orojar_cli.report.verdict import differences
 
 HOSTILE_LABEL = "<script>alert(1)</script>"
@@ -83,4 +83,4 @@ def toy_pictures(comparison: Comparison) -> Drawings:
         frames = rng.integers(0, 255, (4, 17, 17, 3), np.uint8)
         return WalkDrawing((picture(np.concatenate(list(frames), 1)),) * 2, picture(frames[0]), film_uri(list(frames)))
 
-    return Drawings([[walk() for _ in range(DIMENSIONS)] for _ in comparison.subjects], Look((0, 1, 2, 3)), 32)
+    return Drawings([[walk() for _ in range(DIMENSIONS)] for _ in comparison.subjects], ImageChoice((0, 1, 2, 3)), 32)
