@@ -70,8 +70,9 @@ class Tuning:
 
     `checkpoint` is the tuned network: the run's file read back, or without a run the network in memory; of one's own code it is the
     network as it was, for nothing is folded there.  `directions` are its z axes, most active first; `rotation` the same axes as
-    directions of the `original`, in mode "rotation".  `tuned_at` are the tuned network's latents of the pictures the original draws at `look`.  `numbers` are what was measured, `history` the records of training, `changed` the
-    names of the tensors that a run's file does not share with the original.
+    directions of the `original`, in mode "rotation".  `numbers` are what was measured, `history` the records of training, `changed` the
+    names of the tensors that a run's file does not share with the original; `tuned_at` are the tuned network's latents of the pictures
+    that the original draws at `look`.
     """
 
     checkpoint: Any
