@@ -1,53 +1,77 @@
-"""What CONTRIBUTING.md shows works."""
+"""What CONTRIBUTING.md shows, followed to the letter in a copy of the package, works."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from toys import alignment, linear
+from paths import ROOT
 
-from orojar_cli.directions import METHODS, Settings
-from orojar_cli.latents.points import Latents
-from orojar_cli.response.activeness import activeness
-from orojar_cli.response.jacobian import Response
+import orojar_cli
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(), re.DOTALL)
-
-
-def names(block: str) -> dict[str, Any]:
-    """What a block defines."""
-    module: dict[str, Any] = {"__name__": "contributed"}
-    exec(compile(block, "CONTRIBUTING.md", "exec", dont_inherit=True), module)
-    return module
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FILES = re.findall(r"^`(orojar_cli/[\w/.]+)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+LINES = re.findall(r"^`(\w+)` in `(orojar_cli/[\w/.]+)` gets the line `([^`]+)`", PAGE, re.MULTILINE)
+PIXELS = torch.randn(3 * 16, 6, generator=torch.Generator().manual_seed(0)) / 3
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["method", "generator"])
-def test_an_example_is_short(block: str) -> None:
-    assert len([line for line in block.splitlines() if line]) < 40
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package with the page's files at their places and its lines in the registries, and a file of the new family."""
+    folder = tmp_path_factory.mktemp("house")
+    package = Path(orojar_cli.__file__).parent
+    shutil.copytree(package, folder / "orojar_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in FILES:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    for table, name, line in LINES:
+        before = (folder / name).read_text()
+        after, count = re.subn(rf"^{table}\b(.*)[{{(]$", rf"{table}\g<1>@\n    {line}", before, flags=re.MULTILINE)
+        opening = re.search(rf"^{table}\b.*([{{(])$", before, re.MULTILINE)
+        assert count == 1 and opening is not None
+        (folder / name).write_text(after.replace("@\n", f"{opening[1]}\n"))
+    torch.save({"pixels": PIXELS}, folder / "smooth.pt")
+    return folder
 
 
-def test_the_method_finds_the_direction_that_brightens() -> None:
-    matrix = torch.randn(16, 5, generator=torch.Generator().manual_seed(0))
-    found = names(BLOCKS[0])["brightness"](linear(matrix), Settings(space="z", samples=4))
-    assert len(found) == 1 and found.method == "brightness"
-    assert alignment(found.directions, torch.nn.functional.normalize(matrix.mean(0, keepdim=True))) > 1 - 1e-5
+def run(house: Path, *arguments: object) -> str:
+    """The program of the copy."""
+    command = [sys.executable, "-m", "orojar_cli", *map(str, arguments)]
+    done = subprocess.run(command, cwd=house, env=os.environ | {"PYTHONPATH": str(house)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_the_generator_has_the_shapes_it_says_and_works_with_every_part() -> None:
-    module = names(BLOCKS[1])
-    config = module["SmoothConfig"](6, (8, 8, 8))
-    generator = module["smooth"](config)
-    assert {name: tuple(tensor.shape) for name, tensor in generator.state_dict().items()} == config.shapes()
-    rng = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in generator.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=rng))
-    assert generator(torch.zeros(2, 6)).shape == (2, 3, 16, 16)
-    at = Latents(torch.randn(4, 6, generator=rng))
-    assert bool((activeness(Response(generator, "z"), at, torch.eye(6)) > 0).all())
-    for method, space in (("orojar", "z"), ("sefa", "w")):
-        assert len(METHODS[method](generator, Settings(space=space, whiten=False, num=3, samples=8, subspace=3))) == 3
+def test_the_page_names_every_file_and_both_lines() -> None:
+    assert [name.rpartition("/")[2] for name, _ in FILES] == ["brightness.py", "config.py", "network.py", "__init__.py"]
+    assert [line for *_, line in LINES] == ['"brightness": "brightness",', '"smooth",']
+    for _, text in FILES:
+        assert len([line for line in text.splitlines() if line]) < 40
+
+
+def test_the_method_finds_the_direction_that_brightens(house: Path) -> None:
+    assert "brightness" in run(house, "discover", "--help")
+    told = run(house, "discover", "smooth.pt", "--method", "brightness", "--space", "z", "--samples", 8, "--seeds", "0", "--json")
+    document = json.loads(told)
+    assert document["method"] == "brightness" and len(document["dimensions"]) == 1
+    found = orojar_cli.load_directions(house / document["directions"]).directions[0]
+    # Of a nearly linear network it is the mean row of the matrix, weighted by how far tanh is from its ends.
+    expected = torch.nn.functional.normalize(PIXELS.mean(0), dim=0)
+    assert float((found @ expected).abs()) > 0.9
+
+
+def test_every_command_works_on_the_family(house: Path) -> None:
+    info = json.loads(run(house, "inspect", "smooth.pt", "--json"))
+    assert (info["family"], info["z_dim"], info["img_resolution"]) == ("Smooth", 6, 16)
+    run(house, "sample", "smooth.pt", "--seeds", "0-3")
+    assert len(json.loads(run(house, "sefa", "smooth.pt", "--num", 3, "--seeds", "0", "--json"))["dimensions"]) == 3
+    run(house, "traverse", "smooth.pt", "--dim", 0, "--out", "grid.png", "--steps", 3, "--seeds", "0")
+    run(house, "convert", "smooth.pt", "smooth.safetensors")
+    assert json.loads(run(house, "inspect", "smooth.safetensors", "--json"))["family"] == "Smooth"
