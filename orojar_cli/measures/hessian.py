@@ -18,7 +18,7 @@ from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.penalties import rademacher
 
-_STREAM = 102
+_STREAM, _PROBE_STREAM = 102, 112
 _EPSILON = 0.1
 # The authors draw two probes; the variance is unbiased for any number, and steadier for more.
 _PROBES = 16
@@ -44,7 +44,7 @@ def hessian(
     at = settings.latents(generator, min(settings.samples, _LATENTS), _STREAM)
     steps = (chosen.directions * chosen.sigma.unsqueeze(1)).to(at.z)
     response = response_of(generator, chosen, settings.output)
-    signs = rademacher((_PROBES, len(at), count), steps, torch.Generator().manual_seed(settings.seed * 1000 + _STREAM))
+    signs = rademacher((_PROBES, len(at), count), steps, torch.Generator().manual_seed(settings.seed * 1000 + _PROBE_STREAM))
 
     def report(stage: str, done: int, total: int) -> None:
         if progress is not None:

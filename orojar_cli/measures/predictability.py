@@ -18,7 +18,7 @@ from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.settings import MetricSettings, response_of
 from orojar_cli.progress import Progress
 
-_STREAM = 110
+_STREAM, _PAIR_STREAM = 110, 111
 _EXTENT = 2.0
 _SOURCE = "variation predictability (Zhu et al., ECCV 2020), section 3.4"
 
@@ -101,7 +101,7 @@ def image_pairs(
     generator: Generator, directions: DirectionSet, settings: MetricSettings, protocol: Protocol, progress: Progress | None = None
 ) -> tuple[Tensor, Tensor]:
     """(the joined images [N, C, H, W], the dimension each pair differs in [N]); the first are the held-out ones."""
-    rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
+    rng = torch.Generator().manual_seed(settings.seed * 1000 + _PAIR_STREAM)
     at = settings.latents(generator, protocol.pairs, _STREAM)
     device = at.z.device
     response = response_of(generator, directions)

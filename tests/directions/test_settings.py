@@ -8,7 +8,7 @@ import pytest
 import torch
 from toys import linear
 
-from orojar_cli.directions import Settings
+from orojar_cli.directions import METHODS, Settings
 from orojar_cli.measures import MetricSettings
 from orojar_cli.tuning.classes import AllClasses
 
@@ -40,3 +40,18 @@ def test_over_all_classes_z_stay_and_labels_are_drawn_anew(conditional) -> None:
     assert not torch.equal(found[0].label, found[1].label)
     shares = torch.cat([at.label for at in found]).mean(0)
     assert torch.allclose(shares, torch.full_like(shares, 1 / generator.c_dim), atol=0.06)
+
+
+def test_an_optimisation_of_any_length_never_sees_what_others_measure_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams: list[int] = []
+    draw = Settings.latents
+
+    def recorded(self: Settings, generator, count: int, stream: int = 0):
+        streams.append(stream)
+        return draw(self, generator, count, stream)
+
+    monkeypatch.setattr(Settings, "latents", recorded)
+    settings = Settings("z", num=2, options={"steps": 130, "batch": 2})
+    METHODS["orojar-sgd"](linear(torch.randn(16, 3, generator=torch.Generator().manual_seed(0))), settings)
+    optimised = [stream for stream in streams if stream not in (1, 2)]
+    assert len(set(optimised)) == 130 and min(optimised) >= 1000
