@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,19 @@ from orojar_cli.files import write_bytes
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.projected import ProjectedLatents
-from orojar_cli.latents.spaces import SPACES, space_dim
+from orojar_cli.latents.spaces import SPACES, space_dim, style_offsets
 
 FORMAT = "orojar-directions-1"
 DEGENERATE = "degenerate"
 _INACTIVE = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DirectionSet:
     """K directions in one latent space of one network.
+
+    `directions[3]`, `directions["smile"]` and slices are sets with those rows, and iterating gives sets of one; `apply` and `images`
+    move a network's latents or ws along one.
 
     `directions` [K, D] float32, unit rows; `sigma` [K] the length of one strength unit along each (one standard deviation of the
     latent); `activeness` [K] how much the image changes (OroJaR, section 4.1); `layers` the entries of `ws` they are applied to;
@@ -62,6 +66,52 @@ class DirectionSet:
 
     def __len__(self) -> int:
         return len(self.directions)
+
+    def __getitem__(self, rows: int | str | slice | Sequence[int | str]) -> DirectionSet:
+        """The set of a dimension (number or label), of several, or of a slice; raises OptionError for one there is not."""
+        if isinstance(rows, slice):
+            return self.select(range(len(self))[rows])
+        return self.select([self.index(row) for row in ([rows] if isinstance(rows, int | str) else rows)])
+
+    def __iter__(self) -> Iterator[DirectionSet]:
+        return (self.select([row]) for row in range(len(self)))
+
+    def __contains__(self, dimension: object) -> bool:
+        """Whether there is a dimension of this number or label."""
+        if isinstance(dimension, int):
+            return 0 <= dimension < len(self)
+        return isinstance(dimension, str) and dimension.casefold() in {label.casefold() for label in self.labels if label}
+
+    def __repr__(self) -> str:
+        first, last = self.layers[0], self.layers[-1]
+        layers = f"{first}-{last}" if self.layers == tuple(range(first, last + 1)) and first < last else ",".join(map(str, self.layers))
+        named = ", ".join(label for label in self.labels if label)
+        return f"<{len(self)} {self.method} directions in {self.space}, layers {layers}" + (f": {named}>" if named else ">")
+
+    def _repr_html_(self) -> str:
+        """A table of the dimensions, for notebooks."""
+        lines = "".join(f"<tr>{self._cells(row)}</tr>" for row in range(len(self)))
+        head = "".join(f"<th>{name}</th>" for name in ("dim", "label", "activeness", "sigma", ""))
+        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{lines}</table>"
+
+    def _cells(self, row: int) -> str:
+        """The cells of a dimension in the table."""
+        texts = (str(row), self.labels[row], f"{self.activeness[row]:.4g}", f"{self.sigma[row]:.4g}", self.note(row))
+        return "".join(f"<td>{html.escape(text)}</td>" for text in texts)
+
+    def to(self, device: str | torch.device) -> DirectionSet:
+        """A copy whose tensors are on `device`."""
+        moved = {name: getattr(self, name).to(device) for name in ("directions", "sigma", "activeness")}
+        return replace(self, **moved, scores={name: score.to(device) for name, score in self.scores.items()})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the set as .safetensors, whole or not at all."""
+        save_directions(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> DirectionSet:
+        """The set in a file; raises what `load_directions` raises."""
+        return load_directions(path)
 
     def displacement(self, index: int, strength: float | Tensor) -> Tensor:
         """`strength` sigmas along direction `index`: [D], or [S, D] for strengths [S]."""
@@ -128,16 +178,41 @@ class DirectionSet:
         or `layers`.  Raises OptionError for directions in s, which do not move ws, for those in z or p with ws, and for unknown
         dimensions or layers; DirectionSetError for a set of another network.
         """
-        self.check_fits(generator, generator.sha256 or self.checkpoint)
         if self.space == "s":
-            raise OptionError("directions in s move styles, not ws: draw them with orojar traverse")
+            raise OptionError("directions in s move styles, not ws: draw them with images()")
+        at, step = self._moved(generator, at, dimension, strength)
+        return displaced(generator, at, self, step, layers)
+
+    def images(
+        self,
+        generator: Generator,
+        at: Latents | ProjectedLatents | Tensor,
+        dimension: str | int,
+        strength: float | Tensor,
+        layers: Sequence[int] | None = None,
+        noise_mode: str = "const",
+    ) -> Tensor:
+        """Images [N, C, H, W] in about [-1, 1] of the points `at` moved as by `apply`, in every space: in s the styles are displaced."""
+        at, step = self._moved(generator, at, dimension, strength)
+        ws = displaced(generator, at, self, step, layers)
+        styles = style_offsets(generator, step, self.space, self.layers)
+        # Only a displacement in s needs the argument, which other families do not have.
+        further = {} if styles is None else {"style_offsets": styles}
+        drawn: Tensor = generator.synthesis(ws, noise_mode=noise_mode, **further)
+        return drawn
+
+    def _moved(
+        self, generator: Generator, at: Latents | ProjectedLatents | Tensor, dimension: str | int, strength: float | Tensor
+    ) -> tuple[Latents | ProjectedLatents, Tensor]:
+        """(the points, their displacements [N, D]); raises as `apply` does."""
+        self.check_fits(generator, generator.sha256 or self.checkpoint)
         if isinstance(at, Tensor):
             if at.ndim == 3 and self.space in ("z", "p"):
                 raise OptionError(f"directions in {self.space} move latents: give z [N, {generator.z_dim}] instead of ws")
             at = ProjectedLatents(at) if at.ndim == 3 else Latents(at)
         step = self.displacement(self.index(dimension), strength)
         like = at.ws if isinstance(at, ProjectedLatents) else at.z
-        return displaced(generator, at, self, step.to(like).expand(len(at), -1), layers)
+        return at, step.to(like).expand(len(at), -1)
 
     def check_fits(self, generator: Generator, sha256: str) -> None:
         """Raise DirectionSetError unless the set was made for this network, in a space and at layers it has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -67,49 +68,97 @@ def labelled_grid(
     if cell_size:
         cells = resize(cells.reshape(-1, *cells.shape[2:]), cell_size)
         cells = cells.reshape(rows, columns, *cells.shape[1:])
+    texts = _Texts(row_labels or (), column_labels or (), group_labels or (), title or "", footer or "")
     height, width = cells.shape[2:4]
-    lines = [label.split("\n")[:2] for label in row_labels or ()]
-    # Two lines need some 30 pixels; low pictures get smaller letters.
-    first, second = (font(14), font(12)) if height >= 34 else (font(min(12, max(9, height - 2))), font(9))
-    if height < 22:
-        lines = [[" ".join(pair)] for pair in lines]
-    small, heading = font(12), font(17)
-    natural = max((face.getlength(plain(text)) for pair in lines for text, face in zip(pair, (first, second), strict=False)), default=0)
-    label_width = min(_LABEL_WIDTH, int(natural + 1))
-    left = margin + (label_width + _GAP if lines else 0)
-    top = margin + (30 if title else 0) + (20 if column_labels else 0) + (20 if group_labels else 0)
-    # Groups of one column need nothing that keeps them apart.
-    wider = 4 * padding + 4 if group and group > 1 else 0
-    lefts = [column * (width + padding) + (column // group * wider if group else 0) for column in range(columns)]
-    across, down = lefts[-1] + width, rows * (height + padding) - padding
-    wanted = max((min(_TITLE_WIDTH, face.getlength(plain(text or ""))) for text, face in ((title, heading), (footer, small))), default=0)
-    picture_width = max(left + across + margin, int(wanted) + 1 + 2 * margin)
-    body = np.empty((top + down + margin + (22 if footer else 0), picture_width, 3), np.uint8)
-    body[:] = BACKGROUND
-    for row, pictures in enumerate(cells):
-        above = top + row * (height + padding)
-        for offset, cell in zip(lefts, pictures, strict=True):
-            body[above : above + height, left + offset : left + offset + width] = cell
-    picture = Image.fromarray(body)
+    places = _Places(texts, rows, columns, height, width, padding, group, margin)
+    picture = Image.fromarray(places.filled(cells))
     draw = ImageDraw.Draw(picture)
-    if title:
-        draw.text((margin, margin + 15), elided(title, heading, picture_width - 2 * margin), INK, heading, anchor="ls")
-    if footer:
-        draw.text((margin, picture.height - margin), elided(footer, small, picture_width - 2 * margin), FAINT, small, anchor="ls")
-    face = fitting(list(column_labels or ()), width, 12, 9)
-    for offset, label in zip(lefts, column_labels or (), strict=False):
-        draw.text((left + offset + width / 2, top - 6), elided(label, face, width), FAINT, face, anchor="ms")
-    for number, label in enumerate(group_labels or ()):
-        inside = lefts[number * (group or columns) :][:group]
-        middle, above = left + (inside[0] + inside[-1] + width) / 2, top - 6 - (20 if column_labels else 0)
-        draw.text((middle, above), elided(label, second, inside[-1] + width - inside[0]), INK, second, anchor="ms")
-    for row, pair in enumerate(lines):
-        middle = top + row * (height + padding) + height / 2
-        for number, text in enumerate(pair):
-            style, colour = ((first, INK), (second, FAINT))[number]
-            shift = 0.0 if len(pair) == 1 else (2 * number - 1) * min(9.0, height / 4)
-            draw.text((left - _GAP, middle + shift), elided(text, style, label_width), colour, style, anchor="rm")
+    _draw_frame(draw, texts, places)
+    _draw_above(draw, texts, places)
+    _draw_left(draw, places)
     return picture
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What is written: beside the rows, above the columns and their groups, over and under everything."""
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    groups: Sequence[str]
+    title: str
+    footer: str
+
+
+class _Places:
+    """Where the cells and the texts of a grid are, in pixels: `lefts` of the columns from `left`, rows from `top` on, `step` apart."""
+
+    def __init__(
+        self, texts: _Texts, rows: int, columns: int, height: int, width: int, padding: int, group: int | None, margin: int
+    ) -> None:
+        self.height, self.width, self.margin, self.group = height, width, margin, group or columns
+        self.lines = [label.split("\n")[:2] for label in texts.rows]
+        # Two lines need some 30 pixels; low pictures get smaller letters.
+        self.faces = (font(14), font(12)) if height >= 34 else (font(min(12, max(9, height - 2))), font(9))
+        if height < 22:
+            self.lines = [[" ".join(pair)] for pair in self.lines]
+        self.small, self.heading = font(12), font(17)
+        lengths = [face.getlength(plain(text)) for pair in self.lines for text, face in zip(pair, self.faces, strict=False)]
+        self.label_width = min(_LABEL_WIDTH, int(max(lengths, default=0) + 1))
+        self.left = margin + (self.label_width + _GAP if self.lines else 0)
+        self.column_line, group_line = 20 if texts.columns else 0, 20 if texts.groups else 0
+        self.top = margin + (30 if texts.title else 0) + self.column_line + group_line
+        # Groups of one column need nothing that keeps them apart.
+        wider = 4 * padding + 4 if group and group > 1 else 0
+        self.lefts = [column * (width + padding) + (column // group * wider if group else 0) for column in range(columns)]
+        self.step = height + padding
+        across, down = self.lefts[-1] + width, rows * self.step - padding
+        outside = ((texts.title, self.heading), (texts.footer, self.small))
+        wanted = max(min(_TITLE_WIDTH, face.getlength(plain(text))) for text, face in outside)
+        self.picture_width = max(self.left + across + margin, int(wanted) + 1 + 2 * margin)
+        self.picture_height = self.top + down + margin + (22 if texts.footer else 0)
+
+    def filled(self, cells: np.ndarray) -> np.ndarray:
+        """The cells in their places, on the background."""
+        body = np.empty((self.picture_height, self.picture_width, 3), np.uint8)
+        body[:] = BACKGROUND
+        for row, pictures in enumerate(cells):
+            above = self.top + row * self.step
+            for offset, cell in zip(self.lefts, pictures, strict=True):
+                body[above : above + self.height, self.left + offset : self.left + offset + self.width] = cell
+        return body
+
+
+def _draw_frame(draw: ImageDraw.ImageDraw, texts: _Texts, places: _Places) -> None:
+    """The title over everything, the footer under it."""
+    margin, room = places.margin, places.picture_width - 2 * places.margin
+    if texts.title:
+        draw.text((margin, margin + 15), elided(texts.title, places.heading, room), INK, places.heading, anchor="ls")
+    if texts.footer:
+        below = (margin, places.picture_height - margin)
+        draw.text(below, elided(texts.footer, places.small, room), FAINT, places.small, anchor="ls")
+
+
+def _draw_above(draw: ImageDraw.ImageDraw, texts: _Texts, places: _Places) -> None:
+    """Labels of columns, and over them those of groups."""
+    left, top, width = places.left, places.top, places.width
+    face = fitting(list(texts.columns), width, 12, 9)
+    for offset, label in zip(places.lefts, texts.columns, strict=False):
+        draw.text((left + offset + width / 2, top - 6), elided(label, face, width), FAINT, face, anchor="ms")
+    second = places.faces[-1]
+    for number, label in enumerate(texts.groups):
+        inside = places.lefts[number * places.group :][: places.group]
+        middle, above = left + (inside[0] + inside[-1] + width) / 2, top - 6 - places.column_line
+        draw.text((middle, above), elided(label, second, inside[-1] + width - inside[0]), INK, second, anchor="ms")
+
+
+def _draw_left(draw: ImageDraw.ImageDraw, places: _Places) -> None:
+    """Labels of rows, of one or two lines."""
+    for row, pair in enumerate(places.lines):
+        middle = places.top + row * places.step + places.height / 2
+        for number, (text, face, colour) in enumerate(zip(pair, places.faces, (INK, FAINT), strict=False)):
+            shift = 0.0 if len(pair) == 1 else (2 * number - 1) * min(9.0, places.height / 4)
+            draw.text((places.left - _GAP, middle + shift), elided(text, face, places.label_width), colour, face, anchor="rm")
 
 
 def stacked(pictures: Sequence[Image.Image], gap: int = 0) -> Image.Image:

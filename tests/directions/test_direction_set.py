@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orojar_cli.directions import DirectionSet, load_directions, save_directions
+from orojar_cli.directions import METHODS, DirectionSet, Settings, load_directions, save_directions
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 
 
@@ -128,3 +128,47 @@ def test_rows_keep_all_that_is_known_of_them(labels: list[str], data: st.DataObj
         else:
             with pytest.raises(OptionError, match="label"):
                 found.index(label)
+
+
+def test_rows_are_taken_by_number_label_and_slice() -> None:
+    whole = example().labelled(2, "Smile")
+    assert whole["smile"].labels == ("Smile",) and torch.equal(whole["smile"].directions, whole.directions[2:3])
+    assert torch.equal(whole[1].directions, whole.directions[1:2]) and len(whole[1:]) == len(whole) - 1
+    assert torch.equal(whole[[2, 0]].sigma, whole.sigma[[2, 0]]) and len(whole[["smile", 0]]) == 2
+    assert [len(each) for each in whole] == [1] * len(whole) and torch.equal(list(whole)[2].directions, whole["smile"].directions)
+    assert "SMILE" in whole and 0 in whole and len(whole) not in whole and "frown" not in whole
+    for wrong in (99, "frown", [0, "frown"]):
+        with pytest.raises(OptionError, match="dimension"):
+            whole[wrong]
+
+
+def test_a_set_says_what_it_is_in_a_line_and_in_a_table() -> None:
+    whole = example().labelled(0, "<b>bold</b>")
+    assert repr(whole).startswith(f"<{len(whole)} {whole.method} directions in {whole.space}, layers ") and "bold" in repr(whole)
+    shown = whole._repr_html_()
+    assert shown.count("<tr>") == len(whole) + 1 and "<b>" not in shown and "&lt;b&gt;bold&lt;/b&gt;" in shown
+
+
+def test_a_set_is_saved_loaded_and_moved(tmp_path: Path) -> None:
+    whole = example()
+    whole.save(tmp_path / "set.safetensors")
+    again = DirectionSet.load(tmp_path / "set.safetensors")
+    assert torch.equal(again.directions, whole.directions) and again.labels == whole.labels
+    moved = whole.to("cpu")
+    assert torch.equal(moved.directions, whole.directions) and moved.labels == whole.labels and moved.scores.keys() == whole.scores.keys()
+
+
+def test_images_move_in_every_space(tiny) -> None:
+    z = torch.randn(2, tiny.generator.z_dim, generator=torch.Generator().manual_seed(0))
+    before = tiny.generator(z)
+    for space in ("z", "w", "p", "w+", "s"):
+        found = METHODS["random"](tiny.generator, Settings(space=space, num=2, samples=8))
+        assert torch.allclose(found.images(tiny.generator, z, 0, 0.0), before, atol=1e-4)
+        moved = found.images(tiny.generator, z, 0, torch.tensor([0.0, 2.0]))
+        assert torch.allclose(moved[0], before[0], atol=1e-4) and not torch.allclose(moved[1], before[1], atol=1e-3), space
+        if space == "s":
+            with pytest.raises(OptionError, match="images"):
+                found.apply(tiny.generator, z, 0, 1.0)
+        else:
+            ws = found.apply(tiny.generator, z, 0, 2.0)
+            assert torch.allclose(tiny.generator.synthesis(ws), found.images(tiny.generator, z, 0, 2.0), atol=1e-6)
