@@ -103,7 +103,8 @@ def test_the_command_reference_is_what_the_program_says() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_options_named_in_sentences_exist(page: Path) -> None:
     every = set().union(*map(options, orojar.commands.values())) | options(orojar) | {"--debug"}
-    for code in re.findall(r"`([^`]+)`", page.read_text()):
+    sentences = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for code in re.findall(r"`([^`]+)`", sentences):
         words = code.split()
         known = every
         if words[0] == "orojar" and len(words) > 1 and not words[1].startswith("-"):
