@@ -66,18 +66,17 @@ def empty_network(config: Any) -> nn.Module:
     import torch
 
     with torch.device("meta"):
-        return family_of(config).network(config)
+        return family_of(config).made(config)
 
 
 def has_pickle_form(config: Any) -> bool:
     """Whether a .pkl can be written of a network with this configuration; a user's own has no family, and no form."""
-    return any(family.config is type(config) and family.pickle_form is not None for family in FAMILIES)
+    return any(family.config is type(config) and family.has_pickle_form for family in FAMILIES)
 
 
 def describers() -> Describers:
     """How a .pkl describes the modules of all families that have such a form."""
-    forms = [family.pickle_form() for family in FAMILIES if family.pickle_form is not None]
-    return {module: describe for form in forms for module, describe in form.items()}
+    return {module: describe for family in FAMILIES for module, describe in family.describers().items()}
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from orojar_cli import lazily
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.records import TensorRecord
 
@@ -42,17 +43,33 @@ class Reader(Generic[Stored, Found]):
 
 @dataclass(frozen=True)
 class Family:
-    """One family.  Only `network` and `pickle_form` import torch, when they are called.
+    """One family.
 
-    `name` is what its configurations' `family` says; `config` is their class, whose `from_dict` is the inverse of `asdict`; `network`
-    makes the network of a configuration; `pickle_form` says how a .pkl describes its modules, None where it has no such form;
-    `critics` whether the D beside its generators is one that is read.
+    `name` is what its configurations' `family` says; `config` is their class, whose `from_dict` is the inverse of `asdict`; `network` names
+    what in the folder's `network.py` makes the network of a configuration; with `has_pickle_form` its `pickle_form.py` says (DESCRIBERS)
+    how a .pkl describes the modules; `critics` tells whether the D beside its generators is one that is read.  These two modules import
+    torch, and are imported when a network is made or written.
     """
 
     name: str
     config: Any
-    network: Callable[[Any], nn.Module]
+    network: str
     readers: tuple[Reader[Any, Any], ...] = ()
-    pickle_form: Callable[[], Describers] | None = None
+    has_pickle_form: bool = False
     critics: bool = False
     role: str = GENERATOR
+
+    def made(self, config: Any) -> nn.Module:
+        """The network of a configuration."""
+        network: nn.Module = lazily.own(f"{self._folder}.network", self.network)(config)
+        return network
+
+    def describers(self) -> Describers:
+        """How a .pkl describes the modules of its networks; nothing where it has no such form."""
+        found: Describers = lazily.own(f"{self._folder}.pickle_form", "DESCRIBERS") if self.has_pickle_form else {}
+        return found
+
+    @property
+    def _folder(self) -> str:
+        """The folder its configuration is in, below this package."""
+        return str(self.config.__module__.removeprefix("orojar_cli.").rpartition(".")[0])

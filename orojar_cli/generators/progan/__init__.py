@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.generators.family import Family, Reader
 from orojar_cli.generators.progan import state_dict_reader, tensorflow_reader
 from orojar_cli.generators.progan.config import ProGANConfig
 
-if TYPE_CHECKING:
-    from torch import nn
-
-
-def _network(config: ProGANConfig) -> nn.Module:
-    from orojar_cli.generators.progan.network import ProGAN
-
-    return ProGAN(config)
-
-
 FAMILY = Family(
     name="ProGAN",
     config=ProGANConfig,
-    network=_network,
+    network="ProGAN",
     readers=(
         Reader(TensorFlowNetwork, tensorflow_reader.recognise, tensorflow_reader.read),
         Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),

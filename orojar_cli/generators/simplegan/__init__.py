@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.generators.family import Family, Reader
 from orojar_cli.generators.simplegan import state_dict_reader
 from orojar_cli.generators.simplegan.config import SimpleGANConfig
 
-if TYPE_CHECKING:
-    from torch import nn
-
-
-def _network(config: SimpleGANConfig) -> nn.Module:
-    from orojar_cli.generators.simplegan.network import SimpleGAN
-
-    return SimpleGAN(config)
-
-
 FAMILY = Family(
     name="SimpleGAN",
     config=SimpleGANConfig,
-    network=_network,
+    network="SimpleGAN",
     readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),),
 )

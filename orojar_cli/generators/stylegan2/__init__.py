@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from orojar_cli.containers.module_tree import NetworkTree
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
@@ -11,33 +9,15 @@ from orojar_cli.generators.family import Family, Reader
 from orojar_cli.generators.stylegan2 import pickle_reader, state_dict_reader, tensorflow_reader
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from orojar_cli.generators.pickle_description import Describers
-
-
-def _network(config: StyleGAN2Config) -> nn.Module:
-    from orojar_cli.generators.stylegan2.network import StyleGAN2
-
-    return StyleGAN2(config)
-
-
-def _pickle_form() -> Describers:
-    from orojar_cli.generators.stylegan2.pickle_form import DESCRIBERS
-
-    return DESCRIBERS
-
-
 FAMILY = Family(
     name="StyleGAN2",
     config=StyleGAN2Config,
-    network=_network,
+    network="StyleGAN2",
     readers=(
         Reader(NetworkTree, pickle_reader.recognise, pickle_reader.read, also=("StyleGAN2-ADA",)),
         Reader(TensorFlowNetwork, tensorflow_reader.recognise, tensorflow_reader.read),
         Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),
     ),
-    pickle_form=_pickle_form,
+    has_pickle_form=True,
     critics=True,
 )
