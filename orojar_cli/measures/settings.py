@@ -15,6 +15,9 @@ from orojar_cli.latents.spaces import all_layers
 from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.response.outputs import Output
 
+# Beyond every stream that directions are found from: optimisations of thousands of steps draw from one stream each.
+_FIRST_STREAM = 1 << 30
+
 
 @dataclass(frozen=True)
 class MetricSettings:
@@ -47,7 +50,7 @@ class MetricSettings:
         """`count` latents of one stream of the seed, the same for every subject; raises OptionError for a wrong class."""
         if count < 2:
             raise OptionError(f"{count} samples: a metric needs at least two")
-        return Settings(seed=self.seed, class_index=self.class_index, psi=self.psi).latents(generator, count, stream)
+        return Settings(seed=self.seed, class_index=self.class_index, psi=self.psi).latents(generator, count, _FIRST_STREAM + stream)
 
     def chosen(self, directions: DirectionSet) -> DirectionSet:
         """The first `num` directions."""

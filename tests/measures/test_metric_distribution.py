@@ -89,8 +89,11 @@ def test_a_generator_is_not_far_from_itself() -> None:
     for name in ("kernel_distance", "energy_distance"):
         low, high = found[name].interval
         assert low < 0.002 and high > -0.002
-    assert found["frechet_distance"].value == pytest.approx(found["frechet_distance"].details["floor"], rel=0.5)
     assert distribution(noisy(0), None, settings) == []
+    # A single distance of 300 images scatters by a third; the mean of eight is as far from the floor's as chance allows.
+    frechet = [distribution(noisy(0), noisy(0), MetricSettings(images=300, seed=seed))[0] for seed in range(8)]
+    floors = [measurement.details["floor"] for measurement in frechet]
+    assert np.mean([measurement.value for measurement in frechet]) == pytest.approx(np.mean(floors), rel=0.3)
 
 
 @pytest.mark.parametrize("measure", [kernel, energy])
