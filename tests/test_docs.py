@@ -96,6 +96,12 @@ def test_the_commands_of_a_page_run(page: Path, workplace: Path, capsys: pytest.
             run([*words[1:], *SMALL.get(words[1], ())], workplace, capsys)
 
 
+def test_the_list_of_commands_has_a_whole_sentence_for_each() -> None:
+    listed = click.Context(orojar, info_name="orojar", terminal_width=80)
+    lines = orojar.get_help(listed).partition("Commands:\n")[2].splitlines()
+    assert len(lines) == len(orojar.commands) and all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
 def test_the_command_reference_is_what_the_program_says() -> None:
     assert (ROOT / "docs" / "commands.md").read_text() == command_reference(orojar)
 

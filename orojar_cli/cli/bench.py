@@ -14,7 +14,7 @@ from orojar_cli.cli.process import keep_freed_memory
 _SUBJECTS = ("synthesis", "jacobian", "diagonaliser", "sefa", "loading", "start", "film", "training", "growth")
 
 
-@click.command()
+@click.command(short_help="Measure orojar on this machine, as ratios.")
 @click.option(
     "--only", "names", multiple=True, type=click.Choice(_SUBJECTS), help="This subject; repeat for several [default: all but growth]."
 )

@@ -22,7 +22,7 @@ class NameList(click.ParamType):
         return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip())) if isinstance(value, str) else value
 
 
-@click.command()
+@click.command(short_help="Tell which directions are better, on one page.")
 @click.argument("sources", nargs=-1, metavar="[RUN_OR_CKPT]...")
 @click.option("--out", type=click.Path(path_type=Path), help="The page, .html; the numbers go beside it as .json [default: in the run].")
 @click.option("--methods", type=NameList(), help="Methods to run as well, e.g. sefa,random [default: for a single checkpoint, five].")

@@ -11,7 +11,7 @@ from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.options import download_options, json_option
 
 
-@click.command()
+@click.command(short_help="Write a checkpoint in another container.")
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option(

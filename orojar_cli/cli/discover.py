@@ -23,7 +23,7 @@ _resume = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Find directions in the weights (SeFa), in seconds.")
 @network_argument
 @layers_option
 @click.option("--num", type=click.IntRange(1), default=16, show_default=True, help="Number of directions.")
@@ -42,7 +42,7 @@ def sefa(context: click.Context, normalize: bool, first_layer: bool, **options: 
     run_method(context, method="sefa", command="sefa", options=own, **options)
 
 
-@click.command()
+@click.command(short_help="Find directions by any of the field's methods.")
 @network_argument
 @click.option("--method", type=click.Choice(list(METHODS)), default="orojar", show_default=True, help="How the directions are found.")
 @click.option("--space", type=click.Choice(["z", "w", "p", "w+", "s"]), default="w", show_default=True, help="Latent space to search.")

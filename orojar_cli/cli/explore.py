@@ -12,7 +12,7 @@ from orojar_cli.cli.console import result, say
 from orojar_cli.cli.options import device_option, download_options, generator_option, json_option, noise_option, torch_device
 
 
-@click.command()
+@click.command(short_help="Move sliders in a browser, one per direction.")
 @click.argument("source", required=False)
 @click.option("--directions", help="A direction set to use instead of the SOURCE's.")
 @click.option("--network", help="The checkpoint to use instead of the SOURCE's.")

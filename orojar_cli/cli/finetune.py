@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ROWS = 10
 
 
-@click.command()
+@click.command(short_help="Make every z axis mean one thing.")
 @network_argument
 @click.option(
     "--mode",

@@ -8,7 +8,7 @@ from orojar_cli.cli.console import result, table
 from orojar_cli.cli.options import checkpoint_argument, json_option
 
 
-@click.command()
+@click.command(short_help="Tell what is in a checkpoint file.")
 @checkpoint_argument
 @json_option
 def inspect(checkpoint: str, as_json: bool) -> None:

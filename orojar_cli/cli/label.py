@@ -8,7 +8,7 @@ from orojar_cli.cli.console import result, say
 from orojar_cli.cli.options import json_option
 
 
-@click.command()
+@click.command(short_help="Give a dimension a name.")
 @click.argument("source")
 @click.option("--dim", "dimension", required=True, help="Dimension: a number or its present label.")
 @click.argument("text")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orojar_cli.operations.metrics import Metrics
 
 
-@click.command()
+@click.command(short_help="Measure directions and networks.")
 @click.argument("source", required=False)
 @click.option(
     "--metric", "names", multiple=True, type=click.Choice(NAMES), help="What to measure; may be repeated  [default: all that apply]."

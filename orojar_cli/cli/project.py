@@ -16,7 +16,7 @@ from orojar_cli.cli.sources import load_network
 W, W_PLUS = "projected_w.npz", "projected_w_plus.npz"
 
 
-@click.command()
+@click.command(short_help="Find the w of a picture of your own.")
 @click.argument("picture")
 @network_argument
 @click.option(

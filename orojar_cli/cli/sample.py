@@ -11,7 +11,7 @@ from orojar_cli.cli.options import device_option, json_option, network_argument,
 from orojar_cli.cli.sources import load_network
 
 
-@click.command()
+@click.command(short_help="Draw the images of numbered seeds.")
 @network_argument
 @seeds_option("0-15")
 @click.option(

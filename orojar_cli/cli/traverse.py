@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orojar_cli.operations.traverse import Traversal
 
 
-@click.command()
+@click.command(short_help="Look at dimensions, as films and grids.")
 @click.argument("source", required=False)
 @click.option(
     "--dim",
