@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +62,15 @@ class Checkpoint:
         path = Path(self.path).resolve()
         fetched = Download.of(path)
         return {"path": str(path), "sha256": self.sha256} | ({"url": fetched.url} if fetched else {})
+
+    def __repr__(self) -> str:
+        config = self.generator.config
+        classes = f", {config.c_dim} classes" if config.c_dim else ""
+        sizes = f"{config.img_resolution}x{config.img_resolution}, z {config.z_dim}, w {config.w_dim}{classes}"
+        return f"<{config.family} ({config.architecture}), {sizes}, {self.name} {self.sha256[:12]}…>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>"
 
     @functools.cached_property
     def info(self) -> CheckpointInfo:

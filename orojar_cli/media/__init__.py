@@ -1,18 +1,21 @@
 """Pictures and films: pixels, labelled grids, image files, animations."""
 
 from orojar_cli.media.animation import save_animation
+from orojar_cli.media.data_uri import data_uri, file_uri, picture_html
 from orojar_cli.media.film_frame import FrameComposer
 from orojar_cli.media.grid import labelled_grid, stacked, tile
-from orojar_cli.media.image_file import png_bytes, save_image
+from orojar_cli.media.image_file import save_image
 from orojar_cli.media.metadata import read_metadata
 from orojar_cli.media.pixels import display_size, from_uint8, resize, to_uint8
 
 __all__ = [
     "FrameComposer",
+    "data_uri",
     "display_size",
+    "file_uri",
     "from_uint8",
     "labelled_grid",
-    "png_bytes",
+    "picture_html",
     "read_metadata",
     "resize",
     "save_animation",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,3 @@ def save_image(image: Image.Image | np.ndarray, path: str | os.PathLike[str], me
         options = {**options, "pnginfo": info}
     with atomic_path(path) as temporary:
         picture.save(temporary, format=kind, **options)
-
-
-def png_bytes(image: Image.Image) -> bytes:
-    """A picture as PNG, which is what notebooks show."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()

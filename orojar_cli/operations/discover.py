@@ -17,7 +17,7 @@ from orojar_cli.distributed import is_first, is_shared
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
-from orojar_cli.media import png_bytes, save_image
+from orojar_cli.media import picture_html, save_image
 from orojar_cli.operations.network import Network, network_of, quiet
 from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
 from orojar_cli.pictures.scene import NOISE_MODES
@@ -79,8 +79,8 @@ class Discovery:
             "dimensions": self.records(),
         }
 
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.show())
+    def _repr_html_(self) -> str:
+        return picture_html(self.show(), "the first directions") + self.directions._repr_html_()
 
 
 def dimension_record(found: DirectionSet, index: int) -> dict[str, Any]:

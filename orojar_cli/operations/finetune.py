@@ -25,7 +25,7 @@ from orojar_cli.generators.families import has_pickle_form
 from orojar_cli.generators.own.object import weights_sha256
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import Latents
-from orojar_cli.media import save_image
+from orojar_cli.media import picture_html, save_image
 from orojar_cli.operations.before_after import before_after_grid
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
@@ -116,9 +116,7 @@ class Tuning:
         return document | self.numbers | {"activeness": self.directions.activeness.tolist()}
 
     def _repr_html_(self) -> str:
-        from orojar_cli.report.drawings import data_uri
-
-        return f'<img src="{data_uri(self.show())}" alt="z axes before and after fine-tuning">'
+        return picture_html(self.show(), "z axes before and after fine-tuning")
 
     @property
     def _rows(self) -> range:

@@ -17,7 +17,7 @@ from torch import Tensor
 from orojar_cli.detectors import load_detector
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.projected import save_projected
-from orojar_cli.media import FrameComposer, display_size, labelled_grid, resize, save_animation, save_image, to_uint8
+from orojar_cli.media import FrameComposer, display_size, labelled_grid, picture_html, resize, save_animation, save_image, to_uint8
 from orojar_cli.operations.network import Network, network_of, quiet
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, unseen
@@ -75,6 +75,9 @@ class Projected:
             save_animation(self._frames(), path, fps=_FRAMES_PER_SECOND)
         else:
             save_image(self.show(), path)
+
+    def _repr_html_(self) -> str:
+        return picture_html(self.show(), "a picture and what the network makes of it")
 
     def _frames(self) -> list[np.ndarray]:
         """The way there beside the picture; at its end it stays for a second."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from orojar_cli.errors import OutputFileError
 from orojar_cli.latents.points import seed_latents
-from orojar_cli.media import png_bytes, resize, save_image, tile
+from orojar_cli.media import picture_html, resize, save_image, tile
 from orojar_cli.operations.network import network_of
 from orojar_cli.pictures.walk import Renderer
 
@@ -50,8 +50,8 @@ class Samples:
         """What was drawn, JSON-serialisable."""
         return {"seeds": list(self.seeds)}
 
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.show())
+    def _repr_html_(self) -> str:
+        return picture_html(self.show(), f"the images of {len(self.seeds)} seeds")
 
 
 def sample(

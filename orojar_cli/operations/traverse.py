@@ -16,7 +16,7 @@ from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet, load_directions
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.latents.projected import load_projected
-from orojar_cli.media import png_bytes
+from orojar_cli.media import picture_html
 from orojar_cli.operations.network import network_of, quiet
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.dimensions import chosen_dimensions
@@ -103,8 +103,8 @@ class Traversal:
             "directions": str(source.path) if source.path else None,
         }
 
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.show())
+    def _repr_html_(self) -> str:
+        return picture_html(self.show(), "what dimensions do")
 
 
 def traverse(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import Latents
-from orojar_cli.media import resize, save_animation, tile
+from orojar_cli.media import data_uri, file_uri, resize, save_animation, tile
 from orojar_cli.pictures.walk import Renderer, strengths, there_and_back, walk
 from orojar_cli.progress import Progress
 from orojar_cli.report.calibration import Calibration
@@ -109,30 +106,12 @@ def picture(pixels: np.ndarray) -> Picture:
     return Picture(data_uri(pixels), pixels.shape[1], pixels.shape[0])
 
 
-def data_uri(image: np.ndarray | Image.Image) -> str:
-    """A picture inside the page: PNG up to a side of 200 pixels, where every pixel can be seen, else JPEG, which is much smaller."""
-    shown = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    buffer = io.BytesIO()
-    kind, options = ("PNG", {"optimize": True}) if max(shown.size) <= 200 else ("JPEG", {"quality": 88, "subsampling": 0})
-    shown.save(buffer, kind, **options)
-    return _uri(f"image/{kind.lower()}", buffer.getvalue())
-
-
-def file_uri(path: Path) -> str:
-    """A PNG, JPEG or GIF file inside the page."""
-    return _uri({".png": "image/png", ".gif": "image/gif"}.get(path.suffix, "image/jpeg"), path.read_bytes())
-
-
 def film_uri(frames: Sequence[np.ndarray]) -> str:
     """A GIF inside the page."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.gif"
         save_animation(frames, path, fps=_FPS)
         return file_uri(path)
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _shrunk(images: np.ndarray, side: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from orojar_cli.directions import DirectionSet
 from orojar_cli.files import write_text
+from orojar_cli.media import data_uri, file_uri
 from orojar_cli.report.charts import bars, line
-from orojar_cli.report.drawings import data_uri, file_uri
 from orojar_cli.report.numbers import duration, number
 from orojar_cli.report.page import rendered
 from orojar_cli.report.settings_text import settings_text

@@ -50,7 +50,7 @@ def test_without_a_folder_nothing_is_written(tiny, somewhere: Path, rough: None)
     found.save("kept.safetensors")
     torch.testing.assert_close(orojar_cli.load_directions("kept.safetensors").directions, found.directions.directions, rtol=0, atol=0)
     found.save("grid.png")
-    assert found._repr_png_().startswith(b"\x89PNG")
+    assert found._repr_html_().startswith('<img src="data:image/')
 
 
 def test_whitening_is_the_methods_own_unless_it_is_said(tiny, rough: None) -> None:

@@ -46,7 +46,7 @@ def test_sample_is_the_command(tiny, tiny_path: Path, orojar) -> None:
     np.testing.assert_array_equal(np.asarray(drawn.show()), pixels(Path("shell.png")))
     assert drawn.save("each") == [Path("each/seed0003.png"), Path("each/seed0005.png")]
     np.testing.assert_array_equal(pixels(Path("each/seed0005.png")), drawn.images[1])
-    assert drawn._repr_png_().startswith(b"\x89PNG")
+    assert drawn._repr_html_().startswith('<img src="data:image/')
 
 
 def test_sample_refuses_what_is_no_network_and_what_it_cannot_draw(tiny) -> None:
@@ -163,3 +163,12 @@ def test_an_object_of_ones_own_is_a_network_and_stays_as_it_is() -> None:
     assert orojar_cli.traverse(found.checkpoint, found, seeds=(0,)).to_dict()["checkpoint"] == "Gan"
     assert mine.training
     assert mine.matrix.requires_grad
+
+
+def test_results_show_themselves_in_a_notebook(tiny) -> None:
+    found = orojar_cli.sefa(tiny, num=2, seeds=[0])
+    drawn = orojar_cli.sample(tiny, [0, 1])
+    for result in (found, drawn, orojar_cli.traverse(tiny, found, dims=0, seeds=[0], steps=3)):
+        assert result._repr_html_().startswith('<img src="data:image/')
+    assert "<table>" in found._repr_html_()
+    assert tiny.sha256[:12] in repr(tiny) and "StyleGAN2" in tiny._repr_html_() and "<StyleGAN2" not in tiny._repr_html_()
