@@ -66,6 +66,7 @@ def work(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_get_what_one_gets(tmp_path: Path) -> None:
     mp.start_processes(work, (str(tmp_path),), nprocs=2, start_method="spawn")
     expected = measured()

@@ -66,6 +66,7 @@ def test_everything_at_once_resumes_bit_by_bit(prepared, settings, quick, shapes
     assert any(not torch.equal(a, b) for a, b in zip(adversary.critic.parameters(), shapes.critic.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_gradients_through_the_generator_lower_the_penalty(prepared, quick) -> None:
     """Without anchors, on one batch: the off-diagonal share of the first axes falls, on the image and on activations."""
     generator, anchor, surrogate, _ = prepared
