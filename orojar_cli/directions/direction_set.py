@@ -210,6 +210,10 @@ class DirectionSet:
             if at.ndim == 3 and self.space in ("z", "p"):
                 raise OptionError(f"directions in {self.space} move latents: give z [N, {generator.z_dim}] instead of ws")
             at = ProjectedLatents(at) if at.ndim == 3 else Latents(at)
+        if isinstance(strength, Tensor) and strength.shape not in ((), (len(at),)):
+            raise OptionError(f"strengths of shape {list(strength.shape)} for {len(at)} points; give a number, or one for each point")
+        if not bool(torch.isfinite(torch.as_tensor(strength)).all()):
+            raise OptionError("a strength is not finite")
         step = self.displacement(self.index(dimension), strength)
         like = at.ws if isinstance(at, ProjectedLatents) else at.z
         return at, step.to(like).expand(len(at), -1)

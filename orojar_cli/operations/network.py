@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,19 +61,21 @@ def load(
     device: str | torch.device = "auto",
     *,
     sha256: str | None = None,
+    assume: Mapping[str, str] | None = None,
     fetching: Fetching | None = None,
     progress: Progress | None = None,
     notice: Notice | None = None,
 ) -> Checkpoint:
     """The checkpoint at a path or an https address, or the bundled one ("demo"), on `device`; refused unless it hashes to `sha256`.
 
-    `notice` is told what is downloaded, and what the file does not say of its network and was therefore assumed.
+    `assume` chooses options that the file does not say, such as {"activation": "lrelu"}; `notice` is told which were assumed, and what is
+    downloaded.
     Raises what `load_checkpoint` and `fetch` raise, OptionError for a device that this machine does not have.
     """
     fetching = fetching or Fetching()
     if sha256 is not None:
         fetching = dataclasses.replace(fetching, sha256=sha256)
-    loaded = load_checkpoint(checkpoint_file(source, fetching, progress, notice), chosen_device(device))
+    loaded = load_checkpoint(checkpoint_file(source, fetching, progress, notice), chosen_device(device), assume=assume)
     if loaded.assumptions and notice is not None:
         notice(
             f"{loaded.name} does not say everything of its network; assumed: {', '.join(loaded.assumptions)} "

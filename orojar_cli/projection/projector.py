@@ -201,7 +201,7 @@ class _Projector:
                 best = distances.argmin()
                 self.track.append(Track(stage, step, distances[best].item(), self.ws(v[best][None]).detach().contiguous()))
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward(inputs=[v, *maps.maps.values()])
             optimiser.step()
             maps.normalise()
             self.progress(stage, step + 1, steps)

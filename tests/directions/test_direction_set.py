@@ -172,3 +172,10 @@ def test_images_move_in_every_space(tiny) -> None:
         else:
             ws = found.apply(tiny.generator, z, 0, 2.0)
             assert torch.allclose(tiny.generator.synthesis(ws), found.images(tiny.generator, z, 0, 2.0), atol=1e-6)
+
+
+@pytest.mark.parametrize("strength", [float("nan"), torch.ones(3), torch.ones(2, 1)])
+def test_strengths_that_do_not_fit_are_refused(tiny, strength) -> None:
+    found = METHODS["random"](tiny.generator, Settings(num=2, samples=8))
+    with pytest.raises(OptionError, match="strength"):
+        found.apply(tiny.generator, torch.zeros(2, tiny.generator.z_dim), 0, strength)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from program import document
 
@@ -172,3 +173,16 @@ def test_results_show_themselves_in_a_notebook(tiny) -> None:
         assert result._repr_html_().startswith('<img src="data:image/')
     assert "<table>" in found._repr_html_()
     assert tiny.sha256[:12] in repr(tiny) and "StyleGAN2" in tiny._repr_html_() and "<StyleGAN2" not in tiny._repr_html_()
+
+
+def test_what_a_file_leaves_open_is_told_and_can_be_chosen(tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    weights = {"0.weight": torch.randn(4, 8, 4, 4, generator=rng), "2.weight": torch.randn(8, 3, 4, 4, generator=rng)}
+    torch.save(weights, tmp_path / "dcgan.pt")
+    told: list[str] = []
+    opened = orojar_cli.load(tmp_path / "dcgan.pt", "cpu", notice=told.append)
+    assert "activation=relu" in opened.assumptions and len(told) == 1 and "assumed: " in told[0]
+    chosen = orojar_cli.load(tmp_path / "dcgan.pt", "cpu", assume={"activation": "lrelu"})
+    assert not any(assumption.startswith("activation") for assumption in chosen.assumptions)
+    z = torch.randn(1, 4, generator=rng)
+    assert not torch.equal(chosen.generator(z), opened.generator(z))
