@@ -67,6 +67,7 @@ def test_the_method_finds_the_direction_that_brightens(house: Path) -> None:
     assert float((found @ expected).abs()) > 0.9
 
 
+@pytest.mark.slow
 def test_every_command_works_on_the_family(house: Path) -> None:
     info = json.loads(run(house, "inspect", "smooth.pt", "--json"))
     assert (info["family"], info["z_dim"], info["img_resolution"]) == ("Smooth", 6, 16)

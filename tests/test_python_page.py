@@ -32,6 +32,7 @@ def test_there_are_ten_things() -> None:
     assert [int(section.partition(".")[0]) for section in SECTIONS] == list(range(1, 11)) and all(map(blocks, SECTIONS))
 
 
+@pytest.mark.slow
 def test_what_is_quick_runs(somewhere: Path) -> None:
     names = run([section for section in SECTIONS if not section.startswith(_LONG)])
     for file in ("samples.png", "directions.safetensors", "walk.gif", "w.npz"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +39,18 @@ LIGHT = [case for case in CASES if case.memory == 64]
 HEAVY = [case for case in CASES if case.memory != 64]
 
 
-@pytest.mark.parametrize("case", LIGHT, ids=[case.name for case in LIGHT])
+def of_each_kind(cases: list[Case]) -> list[Any]:
+    """The cases as parameters: three of each kind by default, all of them in the slow tier."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for case in cases:
+        kind = case.name.partition("/")[0]
+        seen[kind] += 1
+        chosen.append(pytest.param(case, id=case.name, marks=pytest.mark.slow if seen[kind] > 3 else ()))
+    return chosen
+
+
+@pytest.mark.parametrize("case", of_each_kind(LIGHT))
 def test_hostile_file_is_refused(case: Case, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     path = tmp_path / "network.pkl"
@@ -59,7 +72,7 @@ def test_hostile_file_is_refused(case: Case, tmp_path: Path) -> None:
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("case", HEAVY, ids=[case.name for case in HEAVY])
+@pytest.mark.parametrize("case", of_each_kind(HEAVY))
 def test_file_that_asks_for_much_is_refused_in_bounded_time_and_memory(case: Case, tmp_path: Path) -> None:
     # In a process of its own: what is measured is its whole peak, the interpreter included.
     path = tmp_path / "network.pkl"

@@ -30,3 +30,11 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def quick() -> MappingOptions:
     return QUICK
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the prepared network waits for it for seconds."""
+    for item in items:
+        if "prepared" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
