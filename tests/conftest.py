@@ -14,6 +14,10 @@ settings.register_profile("quick", derandomize=True, max_examples=25, database=N
 settings.register_profile("slow", settings.get_profile("quick"), max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torch-seed", type=int, default=0, help="what torch's own generator starts every test with; a bound must hold for any")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("slow" if config.option.markexpr == "slow" else "quick")
 
@@ -24,6 +28,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if config.option.markexpr == "slow" and is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test's numbers must not depend on the tests that ran before it in the same process, nor those of the fixtures that it shares."""
+    torch.manual_seed(item.config.getoption("--torch-seed"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    torch.manual_seed(item.config.getoption("--torch-seed"))
 
 
 @pytest.fixture(scope="session", autouse=True)
