@@ -15,7 +15,7 @@ settings.register_profile("slow", settings.get_profile("quick"), max_examples=40
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torch-seed", type=int, default=0, help="what torch's own generator starts every test with; a bound must hold for any")
+    parser.addoption("--torch-seed", type=int, default=0, help="torch starts every test with it; bounds must hold for any")
 
 
 def pytest_configure(config: pytest.Config) -> None:
