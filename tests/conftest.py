@@ -74,6 +74,20 @@ def orojar(somewhere: Path, capsys: pytest.CaptureFixture[str]):
     return run
 
 
+def loaded(path: Path):
+    """A checkpoint with networks of its own; the file is read and checked once for all tests."""
+    from orojar_cli.checkpoint.checkpoint import Checkpoint
+
+    return Checkpoint(contents(path), torch.device("cpu"))
+
+
+@functools.cache
+def contents(path: Path):
+    from orojar_cli.checkpoint.contents import read_contents
+
+    return read_contents(path)
+
+
 @pytest.fixture(scope="session")
 def shapes_path() -> Path:
     return ROOT / "checkpoints" / "shapes32.pkl"
@@ -81,9 +95,7 @@ def shapes_path() -> Path:
 
 @pytest.fixture
 def shapes(shapes_path: Path):
-    from orojar_cli import load_checkpoint
-
-    return load_checkpoint(shapes_path)
+    return loaded(shapes_path)
 
 
 @pytest.fixture(scope="session")
@@ -94,24 +106,18 @@ def yardstick_path() -> Path:
 
 @pytest.fixture
 def yardstick(yardstick_path: Path):
-    from orojar_cli import load_checkpoint
-
-    return load_checkpoint(yardstick_path)
+    return loaded(yardstick_path)
 
 
 @pytest.fixture
 def tiny():
     """The smallest reference: 16 pixels, 16 dimensions, 6 layers; its weights are random."""
-    from orojar_cli import load_checkpoint
-
-    return load_checkpoint(REFERENCES / "sg2_from_sg3_repo_16.pkl")
+    return loaded(REFERENCES / "sg2_from_sg3_repo_16.pkl")
 
 
 @pytest.fixture
 def conditional():
-    from orojar_cli import load_checkpoint
-
-    return load_checkpoint(REFERENCES / "sg2_cond_fp16_64.pkl")
+    return loaded(REFERENCES / "sg2_cond_fp16_64.pkl")
 
 
 @pytest.fixture

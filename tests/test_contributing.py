@@ -135,10 +135,11 @@ def test_the_options_list_the_method_without_torch(house: Path) -> None:
     assert told.splitlines()[-1] == "False"
 
 
-def test_the_method_finds_the_direction_that_brightens_a_toy(house: Path) -> None:
-    python(house, "-c", TOY)
+def test_the_method_finds_what_brightens_a_toy_and_the_generator_draws_its_formula(house: Path) -> None:
+    python(house, "-c", TOY + SHAPES)
 
 
+@pytest.mark.slow
 def test_discover_finds_the_direction_that_brightens_the_demonstration(house: Path) -> None:
     words = "discover demo --method brightness --space z --num 1 --samples 8 --seeds 0 --device cpu --json"
     document = json.loads(python(house, "-m", "orojar_cli", *words.split()))
@@ -148,10 +149,6 @@ def test_discover_finds_the_direction_that_brightens_the_demonstration(house: Pa
     z = Settings(space="z").latents(generator, 8, stream=90).z.requires_grad_()
     (gradients,) = torch.autograd.grad(generator(z).mean((1, 2, 3)).sum(), z)
     assert alignment(found.directions, torch.nn.functional.normalize(gradients.mean(0, keepdim=True))) > 1 - 1e-5
-
-
-def test_the_generator_has_the_shapes_it_says_and_the_pictures_of_its_formula(house: Path) -> None:
-    python(house, "-c", SHAPES)
 
 
 @pytest.mark.slow

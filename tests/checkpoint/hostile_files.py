@@ -45,6 +45,14 @@ class Case:
 CASES: list[Case] = []
 
 
+def first_of_each_kind(cases: list[Case], count: int = 3) -> list[Case]:
+    """What stands for all of them in the default tests; a case's kind is its name up to the slash."""
+    seen: dict[str, list[Case]] = {}
+    for case in cases:
+        seen.setdefault(case.name.partition("/")[0], []).append(case)
+    return [case for kind in seen.values() for case in kind[:count]]
+
+
 def hostile(name: str, error: type[CheckpointError], memory: int = 64) -> Callable[[Callable[[str], Any]], Callable[[str], Any]]:
     """Register a builder; what it returns other than bytes is assembled."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hostile_files import CASES, Case
+from hostile_files import CASES, Case, first_of_each_kind
 from pickle_assembler import checkpoint, generator, tensor_of, write
 from reader_process import run_reader
 
@@ -41,13 +40,8 @@ HEAVY = [case for case in CASES if case.memory != 64]
 
 def of_each_kind(cases: list[Case]) -> list[Any]:
     """The cases as parameters: three of each kind by default, all of them in the slow tier."""
-    seen: Counter[str] = Counter()
-    chosen = []
-    for case in cases:
-        kind = case.name.partition("/")[0]
-        seen[kind] += 1
-        chosen.append(pytest.param(case, id=case.name, marks=pytest.mark.slow if seen[kind] > 3 else ()))
-    return chosen
+    few = first_of_each_kind(cases)
+    return [pytest.param(case, id=case.name, marks=() if case in few else pytest.mark.slow) for case in cases]
 
 
 @pytest.mark.parametrize("case", of_each_kind(LIGHT))

@@ -53,6 +53,7 @@ def test_a_run_by_address_is_looked_at_offline(orojar, server: FileServer, somew
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_every_command_takes_an_address(orojar, server: FileServer) -> None:
     url = server.url("/net.pkl")
     told = orojar("inspect", url, "--sha256", DIGEST, "--json")

@@ -73,6 +73,7 @@ def test_an_interrupted_discover_goes_on_to_the_same_directions(shapes, shapes_p
     assert found.directions.equal(alone.directions) and found.activeness.equal(alone.activeness)
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_says_how_to_go_on_and_goes_on(orojar, references: Path, tmp_path: Path, monkeypatch) -> None:
     """In this process, interrupted at a step of the optimisation."""
     path, runs = references / "sg2_from_sg3_repo_16.pkl", tmp_path / "runs"

@@ -30,6 +30,7 @@ def test_pictures_are_edited(example, shapes_path: Path, tmp_path: Path) -> None
         assert picture.width > 9 * 64 and picture.height > 6 * 64
 
 
+@pytest.mark.slow
 def test_the_penalty_pulls_dimensions_apart_and_costs_nothing(example) -> None:
     train = example("penalty_in_training").train
     (error, share), (error_with, share_with) = train(0.0), train(0.01)

@@ -52,6 +52,7 @@ def test_a_port_that_is_taken_is_told() -> None:
             ExplorerServer(None, port)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_it_at_once_also_while_it_draws(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "orojar_cli", "explore", "--json"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -102,9 +102,8 @@ def test_safetensors_keep_it_exactly(name: str, tmp_path: Path) -> None:
         save_checkpoint(again, tmp_path / "new.pkl")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "orojar_simplegan_64.pth" else pytest.mark.slow) for name in CONFIGS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONFIGS)
 def test_every_command_works_on_it(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

@@ -61,6 +61,7 @@ def test_columns_agree_with_finite_differences_in_double_precision(shapes, outpu
         assert torch.allclose(column, (ahead - behind) / (2 * step), atol=1e-4 * float(column.abs().max()))
 
 
+@pytest.mark.slow
 def test_directions_are_found_saved_and_walked(shapes, tmp_path: Path) -> None:
     settings = Settings(space="s", num=3, samples=8, layers=LAYERS, subspace=4, outputs=(Output("image", 8),))
     found = METHODS["orojar"](shapes.generator, settings)

@@ -59,6 +59,7 @@ def test_distances_and_agreement_against_another(orojar, shapes_path: Path, tune
     assert values == pytest.approx([1, 1], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_conditional_network_is_measured_at_a_class(orojar) -> None:
     path = REFERENCES / "sg2_cond_fp16_64.pkl"
     chosen = [word for name in ("orthogonality", "hessian", "activeness", "direction_length", "path_length") for word in ("--metric", name)]

@@ -101,6 +101,7 @@ def test_errors_are_one_line_and_leave_nothing(orojar, shapes_path: Path, somewh
     assert list(somewhere.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rough")
 def test_a_tuned_run_has_a_summary(orojar, somewhere: Path) -> None:
     code, out, err = orojar("finetune", REFERENCES / "sg2_from_sg3_repo_16.pkl", "--samples", 8, "--seeds", 0, "--json")

@@ -69,7 +69,7 @@ def test_random_numbers_are_drawn_again_as_they_were() -> None:
     assert torch.equal(x.grad, torch.cat(drawn[:3]))
 
 
-@pytest.mark.parametrize("at_once", [(1, 1), (2, 3), (3, 4)])
+@pytest.mark.parametrize("at_once", [pytest.param((1, 1), marks=pytest.mark.slow), (2, 3), (3, 4)])
 def test_exact_columns_in_pieces_have_the_same_gradient(shapes, at_once: tuple[int, int]) -> None:
     generator = shapes.generator
     mapping = copy.deepcopy(generator.mapping).requires_grad_(True)

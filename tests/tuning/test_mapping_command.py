@@ -90,6 +90,7 @@ def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(
         assert (cut / name).read_bytes() == (run / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_training_stops_when_there_is_no_more_gain(orojar, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orojar_cli.tuning.watch.has_stalled", lambda losses, patience: len(losses) > patience)
     code, out, err = orojar("finetune", NETWORK, *BUDGET, "--steps", 30, "--patience", 1, "--json")
@@ -134,6 +135,7 @@ def test_the_command_under_torchrun_writes_and_prints_once(tmp_path: Path) -> No
     assert (folder / "tuned.pkl").is_file() and (folder / "strips" / "step-000003.png").is_file()
 
 
+@pytest.mark.slow
 def test_images_that_move_further_than_the_limit_are_refused(orojar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a distance that is known: just above the limit, then just below it."""
     monkeypatch.setattr("orojar_cli.tuning.drift.energy_distance", lambda a, b: a.new_tensor(0.0125))
