@@ -16,7 +16,7 @@ from orojar_cli.checkpoint.info import CheckpointInfo, describe
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.tensors import materialise
 from orojar_cli.fetch.download import Download
-from orojar_cli.generators.assumptions import assumptions
+from orojar_cli.generators.assumptions import assumptions, substitutes
 from orojar_cli.generators.critic.network import Critic
 from orojar_cli.generators.families import empty_network
 
@@ -51,6 +51,11 @@ class Checkpoint:
     def assumptions(self) -> tuple[str, ...]:
         """`name=value` for each option of the generator that the file does not say."""
         return assumptions(self.generator.config)
+
+    @property
+    def substitutes(self) -> tuple[str, ...]:
+        """Words for each group of numbers that the generator uses and the file does not hold (`generators/assumptions.py`)."""
+        return substitutes(self.generator.config)
 
     @property
     def run_name(self) -> str:

@@ -11,7 +11,7 @@ from orojar_cli.containers.module_tree import KNOWN_SOURCES
 from orojar_cli.containers.records import PersistentRecord, TensorRecord
 from orojar_cli.containers.torch_file import PlainObject
 from orojar_cli.errors import UnsupportedCheckpointError
-from orojar_cli.generators.assumptions import assumptions
+from orojar_cli.generators.assumptions import assumptions, substitutes
 from orojar_cli.generators.options import LayerInfo
 
 # A hostile file can have thousands of entries; a checkpoint has five.
@@ -21,7 +21,7 @@ _ENTRIES = 32
 @dataclass(frozen=True)
 class CheckpointInfo:
     """Facts of a checkpoint; `layers` are G_ema's modulated layers in order, `contents` one line per top-level entry,
-    `assumptions` a `name=value` for each option that the file does not say.
+    `assumptions` a `name=value` for each option that the file does not say, `substitutes` words for numbers that are not in the file.
     """
 
     path: str
@@ -41,6 +41,7 @@ class CheckpointInfo:
     layers: tuple[LayerInfo, ...]
     contents: dict[str, str]
     assumptions: tuple[str, ...]
+    substitutes: tuple[str, ...]
     sources: dict[str, str | None]
 
     @property
@@ -75,6 +76,7 @@ def describe(contents: Contents) -> CheckpointInfo:
         layers=tuple(config.layers()),
         contents={printable(name): _entry(contents, name, value) for name, value in list(contents.entries.items())[:_ENTRIES]},
         assumptions=assumptions(config),
+        substitutes=substitutes(config),
         sources={digest: KNOWN_SOURCES.get(digest) for digest in sorted(stored.sources)},
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orojar_cli.cli.console import result
+from orojar_cli.cli.console import result, say
 from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.options import download_options, json_option
 
@@ -30,10 +30,12 @@ def convert(source: str, target: Path, assumed: tuple[str, ...], sha256: str | N
     """
     from orojar_cli.checkpoint.checkpoint import load_checkpoint
     from orojar_cli.checkpoint.writer import save_checkpoint
+    from orojar_cli.operations.network import say_substitutes
 
     if any("=" not in choice for choice in assumed):
         raise click.UsageError("--assume takes NAME=VALUE, such as activation=lrelu")
     choices = dict(choice.split("=", 1) for choice in assumed)
     loaded = load_checkpoint(local_file(source, sha256, max_download), assume=choices)
+    say_substitutes(loaded, say)
     save_checkpoint(loaded, target)
     result(as_json, {"out": str(target), "sha256": load_checkpoint(target).sha256}, [f"wrote {target}"])

@@ -26,6 +26,8 @@ def inspect(checkpoint: str, as_json: bool) -> None:
     ]
     if info.assumptions:
         lines.append(f"  assumed, the file does not say: {', '.join(info.assumptions)} (orojar convert --assume NAME=VALUE says otherwise)")
+    if info.substitutes:
+        lines.append(f"  the file does not hold, and orojar supplies: {', '.join(info.substitutes)}")
     for digest, known in info.sources.items():
         lines.append(f"  embedded source text {digest[:12]}…: " + (known or "unknown text, network loaded by its structure"))
     lines += [f"  {name}: {what}" for name, what in info.contents.items()]

@@ -1,6 +1,12 @@
-"""What a file leaves open: options that change the picture, show in no tensor, and that no setting in the file tells.
+"""What a file leaves open, and what of a network does not come from its file.
 
-A configuration takes the usual value for such an option and names it in `assumed`.  Whoever knows better chooses (`chosen`).
+Options that change the picture, show in no tensor, and that no setting in the file tells: a configuration takes the usual value for such
+an option and names it in `assumed`.  Whoever knows better chooses (`chosen`).
+
+Numbers that are not in the file and that the reader supplies in their place (fixed noise drawn from a seed, a mean w estimated from
+samples): the reader names each in the configuration's `substitutes`, in words that stand behind "does not hold, and orojar supplies:".
+An exact constant that the architecture implies, such as the mean 0 of z, is no substitute.  `inspect` and every command that loads the
+network say them once.
 """
 
 from __future__ import annotations
@@ -15,6 +21,20 @@ from orojar_cli.errors import OptionError, UnsupportedCheckpointError
 def assumptions(config: Any) -> tuple[str, ...]:
     """One `name=value` for each option that the file does not say."""
     return tuple(f"{name}={getattr(config, name)}" for name in getattr(config, "assumed", ()))
+
+
+def substitutes(config: Any) -> tuple[str, ...]:
+    """Words for each group of numbers that the network uses and its file does not hold; () where all of them are the file's."""
+    return tuple(getattr(config, "substitutes", ()))
+
+
+def checked_substitutes(words: Any) -> tuple[str, ...]:
+    """`substitutes` as a configuration keeps it; raises UnsupportedCheckpointError for anything but a few short printable texts."""
+    if not isinstance(words, (tuple, list)) or len(words) > 8 or not all(type(word) is str and word.isprintable() for word in words):
+        raise UnsupportedCheckpointError("not supported: substitutes that are no list of texts")
+    if any(len(word) > 200 for word in words):
+        raise UnsupportedCheckpointError("not supported: substitutes described at such length")
+    return tuple(words)
 
 
 def chosen(config: Any, choices: Mapping[str, str]) -> Any:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.generators.assumptions import checked_substitutes
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.options import LayerInfo, Shapes
 
 
 @dataclass(frozen=True)
 class StyleConfig:
-    """z -> mapping -> ws -> synthesis -> images; the families derive from it."""
+    """z -> mapping -> ws -> synthesis -> images; the families derive from it.
+
+    `substitutes` says what numbers of the network are not in its file (`assumptions.py`); a family's `from_dict` passes it on.
+    """
 
     mapping: MappingConfig
     synthesis: Any
+    substitutes: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "substitutes", checked_substitutes(self.substitutes))
         if (self.mapping.num_ws, self.mapping.w_dim) != (self.synthesis.num_ws, self.synthesis.w_dim):
             raise UnsupportedCheckpointError("not supported: a mapping network that does not fit its synthesis network")
 

@@ -68,8 +68,8 @@ def load(
 ) -> Checkpoint:
     """The checkpoint at a path or an https address, or the bundled one ("demo"), on `device`; refused unless it hashes to `sha256`.
 
-    `assume` chooses options that the file does not say, such as {"activation": "lrelu"}; `notice` is told which were assumed, and what is
-    downloaded.
+    `assume` chooses options that the file does not say, such as {"activation": "lrelu"}; `notice` is told which were assumed, which
+    numbers are not the file's, and what is downloaded.
     Raises what `load_checkpoint` and `fetch` raise, OptionError for a device that this machine does not have.
     """
     fetching = fetching or Fetching()
@@ -81,7 +81,15 @@ def load(
             f"{loaded.name} does not say everything of its network; assumed: {', '.join(loaded.assumptions)} "
             "(orojar convert --assume NAME=VALUE says otherwise)"
         )
+    if notice is not None:
+        say_substitutes(loaded, notice)
     return loaded
+
+
+def say_substitutes(loaded: Checkpoint, notice: Notice) -> None:
+    """Tell, where there are any, which numbers of the network are not its file's."""
+    if loaded.substitutes:
+        notice(f"{loaded.name} does not hold, and orojar supplies: {', '.join(loaded.substitutes)}")
 
 
 def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | None = None) -> Network:

@@ -29,7 +29,7 @@ from orojar_cli.errors import (
     UnsafeCheckpointError,
     UnsupportedCheckpointError,
 )
-from orojar_cli.generators.families import empty_network
+from orojar_cli.generators.families import config_from_dict, config_to_dict, empty_network
 
 CONFIG = dataclasses.replace(
     GENERATOR,
@@ -150,6 +150,32 @@ def test_what_a_file_leaves_out_is_made(tmp_path: Path) -> None:
     with torch.no_grad():
         ws = first.mapping.w(z)
     assert float((first.mapping.w_avg - ws.mean(0)).abs().max()) < 0.1 * float(ws.std())
+
+
+def test_numbers_that_are_not_the_files_are_said(tmp_path: Path) -> None:
+    whole = layout(TENSORS)
+    bare = {name: tensor for name, tensor in whole.items() if "noises" not in name}
+    noise, mean = "the noise maps of 5 layers (drawn from a fixed seed)", "the mean w (estimated from 4,096 latents)"
+    for value, wanted in (
+        (training_file(), ()),
+        ({"g_ema": bare, "latent_avg": TENSORS["mapping.w_avg"]}, (noise,)),
+        (whole, (mean,)),
+        (bare, (noise, mean)),
+    ):
+        path = save(tmp_path / "a.pt", value)
+        loaded = load_checkpoint(path)
+        assert loaded.substitutes == describe(read_contents(path)).substitutes == wanted
+        save_checkpoint(loaded, tmp_path / "a.safetensors")
+        assert load_checkpoint(tmp_path / "a.safetensors").substitutes == wanted
+    from orojar_cli.operations.network import load
+
+    told: list[str] = []
+    load(path, "cpu", notice=told.append)
+    assert told == [f"a.pt does not hold, and orojar supplies: {noise}, {mean}"]
+    options = config_to_dict(loaded.generator.config)
+    for hostile in ("text", [1], ["x" * 201], ["a"] * 9, ["\x1b[2J"], 3):
+        with pytest.raises(UnsupportedCheckpointError):
+            config_from_dict(options | {"substitutes": hostile})
 
 
 def test_it_can_be_written_as_pkl_and_safetensors(tmp_path: Path) -> None:

@@ -249,3 +249,21 @@ def test_every_command_and_option_is_documented(orojar) -> None:
         assert code == 0 and command.help and command.help.split()[0] in out
         undocumented = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
         assert not undocumented, name
+
+
+def test_every_command_says_once_what_is_not_the_files(orojar, shapes_path: Path) -> None:
+    from orojar_cli.checkpoint.writer import save_checkpoint
+
+    loaded = load_checkpoint(shapes_path)
+    object.__setattr__(loaded.generator.config, "substitutes", ("the mean w (estimated from 4,096 latents)",))
+    save_checkpoint(loaded, "bare.safetensors")
+    for words in (
+        ("inspect", "bare.safetensors"),
+        ("sample", "bare.safetensors", "--seeds", 0),
+        ("sefa", "bare.safetensors", "--num", 2, "--seeds", 0),
+        ("traverse", "bare.safetensors", "--dim", 0, "--out", "a.png", "--seeds", 0),
+        ("traverse", "--dim", 0, "--out", "b.png", "--seeds", 0),
+        ("convert", "bare.safetensors", "again.safetensors"),
+    ):
+        code, out, err = orojar(*words)
+        assert code == 0 and (out + err).count("orojar supplies: the mean w (estimated from 4,096 latents)") == 1, (words, err)

@@ -115,7 +115,8 @@ class StyleGAN2Config(StyleConfig):
     def from_dict(cls, options: dict[str, Any]) -> StyleGAN2Config:
         """The inverse of dataclasses.asdict."""
         taps = tuple(map(float, options["synthesis"]["resample_filter"]))
-        return cls(MappingConfig(**options["mapping"]), SynthesisConfig(**options["synthesis"] | {"resample_filter": taps}))
+        synthesis = SynthesisConfig(**options["synthesis"] | {"resample_filter": taps})
+        return cls(MappingConfig(**options["mapping"]), synthesis, substitutes=options.get("substitutes", ()))
 
     @property
     def architecture(self) -> str:

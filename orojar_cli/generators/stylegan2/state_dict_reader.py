@@ -69,10 +69,13 @@ def read(stored: StateDict, where: str) -> Read:
     if "latent_avg" in tensors:
         rules["mapping.w_avg"] = "latent_avg", PLAIN
     result = dict(derive(dict(tensors), config.shapes(), rules, where)) | made
+    supplied = [f"the noise maps of {len(made)} layers (drawn from a fixed seed)"] if made else []
     if "mapping.w_avg" not in result:
+        supplied.append(f"the mean w (estimated from {_LATENTS:,} latents)")
         result["mapping.w_avg"] = _mean_latent(mapping, {name: result[name] for name in mapping.shapes() if name in result})
     kernel = resample_kernel(synthesis.resample_filter)
-    return config, result | {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
+    kernels = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
+    return replace(config, substitutes=tuple(supplied)), result | kernels
 
 
 def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2Config:

@@ -194,7 +194,8 @@ class StyleGAN3Config(StyleConfig):
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> StyleGAN3Config:
         """The inverse of dataclasses.asdict."""
-        return cls(MappingConfig(**options["mapping"]), AliasFreeConfig(**options["synthesis"]))
+        mapping, synthesis = MappingConfig(**options["mapping"]), AliasFreeConfig(**options["synthesis"])
+        return cls(mapping, synthesis, substitutes=options.get("substitutes", ()))
 
     @property
     def architecture(self) -> str:
