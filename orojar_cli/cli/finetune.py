@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,7 @@ def finetune(checkpoint: str | None, own: str | None, device: str, as_json: bool
 
     loaded = load_network(checkpoint, own, torch_device(device))
     with process_group() as rank, progress_bar(shown=rank == 0) as progress:
-        tuning = tune(loaded, **options, argv=shown_arguments(sys.argv[1:]), progress=progress, notice=say)
+        tuning = tune(loaded, **options, argv=shown_arguments(), progress=progress, notice=say)
     if tuning is not None:
         result(as_json, tuning.to_dict(), lines(tuning))
 

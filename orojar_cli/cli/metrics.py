@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,7 +69,7 @@ def metrics(
     chosen = torch_device(device)
     found = load_source(source, directions=directions, network=network, device=chosen, own=own, sha256=sha256, max_download=max_download)
     other = None if against is None else load_source(against, directions=None, network=None, device=chosen)
-    told: dict[str, Any] = {"argv": shown_arguments(sys.argv[1:]), "notice": say}
+    told: dict[str, Any] = {"argv": shown_arguments(), "notice": say}
     with progress_bar() as progress:
         measured = measure(
             found.checkpoint,

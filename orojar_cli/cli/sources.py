@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orojar_cli.cli.console import progress_bar, say
 from orojar_cli.cli.downloads import fetching
@@ -55,13 +55,3 @@ def load_source(
 def traverse_line(run: Path, own: str | None = None) -> str:
     """The command that shows the first dimension of a run, as a shell takes it."""
     return f"orojar traverse {shlex.quote(str(run))}{f' --generator {own}' if own else ''} --dim 0 --out walk.gif"
-
-
-def recorded(network: Any) -> dict[str, str]:
-    """What run.json keeps of a network."""
-    return dict(network.record())
-
-
-def run_name(network: Any) -> str:
-    """What the run of a network is called after."""
-    return str(network.run_name)

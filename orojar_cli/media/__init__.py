@@ -4,11 +4,13 @@ from orojar_cli.media.animation import save_animation
 from orojar_cli.media.data_uri import data_uri, file_uri, picture_html
 from orojar_cli.media.film_frame import FrameComposer
 from orojar_cli.media.grid import labelled_grid, stacked, tile
-from orojar_cli.media.image_file import save_image
+from orojar_cli.media.image_file import PICTURES, save_image
 from orojar_cli.media.metadata import read_metadata
 from orojar_cli.media.pixels import display_size, from_uint8, resize, to_uint8
+from orojar_cli.media.table import table_html, table_picture
 
 __all__ = [
+    "PICTURES",
     "FrameComposer",
     "data_uri",
     "display_size",
@@ -21,6 +23,8 @@ __all__ = [
     "save_animation",
     "save_image",
     "stacked",
+    "table_html",
+    "table_picture",
     "tile",
     "to_uint8",
 ]

@@ -19,6 +19,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".jpeg": ("JPEG", {"quality": 92, "subsampling": 0}),
     ".webp": ("WEBP", {"quality": 92, "method": 4}),
 }
+PICTURES = tuple(_FORMATS)
 
 
 def save_image(image: Image.Image | np.ndarray, path: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:

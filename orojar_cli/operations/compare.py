@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from orojar_cli.checkpoint.checkpoint import load_checkpoint
 from orojar_cli.detectors import load_detector
 from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
 from orojar_cli.errors import OptionError
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
+from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.operations.network import Network, network_of, quiet
 from orojar_cli.operations.resolve import named_by, resolve
 from orojar_cli.progress import Notice, Progress
@@ -27,7 +30,7 @@ from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
 from orojar_cli.response.outputs import default_output
-from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, versions
+from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, versions, written_at
 
 REPORT, TWIN = "report.html", "report.json"
 # The latents measured at, the images of distances between networks, and the optimisation's steps.
@@ -52,8 +55,22 @@ class Compared:
         """The command line that makes it."""
         return shlex.join(["orojar", *(self.argv or ("compare",))])
 
+    def __repr__(self) -> str:
+        names = ", ".join(subject.name for subject in self.comparison.subjects)
+        return f"<Compared, {len(self.comparison.measurements)} metrics of {names}{written_at(self.run)}>"
+
+    def show(self) -> Image.Image:
+        """The table of the numbers as a picture; the whole page, with films, is what `save` writes."""
+        return table_picture(self.header(), self.rows())
+
+    def _repr_html_(self) -> str:
+        return table_html(self.header(), self.rows())
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page (.html) and beside it its numbers as .json, each whole or not at all."""
+        """Write the page (.html) with its numbers beside it (.json), or the picture of `show` (.png, .jpg, .webp); whole or not at all."""
+        if Path(path).suffix.lower() in PICTURES:
+            save_image(self.show(), path)
+            return
         check_out(Path(path))
         facts = [
             ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),

@@ -25,7 +25,7 @@ from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.resume import resumable
-from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter
+from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, written_at
 
 GRID, GRID_ROWS = "grid.png", 10
 _SEEDS = (0, 1, 2, 3, 4)
@@ -42,6 +42,10 @@ class Discovery:
     directions: DirectionSet
     look: Look
     run: Run | None = None
+
+    def __repr__(self) -> str:
+        found = self.directions
+        return f"<Discovery, {len(found)} directions of {self.checkpoint.name} by {found.method} in {found.space}{written_at(self.run)}>"
 
     def show(self, progress: Progress | None = None) -> Image.Image:
         """The grid of the first ten directions: a row for each, for every seed five strengths from -2 to +2 sigmas."""

@@ -25,16 +25,18 @@ from orojar_cli.generators.families import has_pickle_form
 from orojar_cli.generators.own.object import weights_sha256
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import Latents
-from orojar_cli.media import picture_html, save_image
+from orojar_cli.media import PICTURES, picture_html, save_image
 from orojar_cli.operations.before_after import before_after_grid
+from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
+from orojar_cli.operations.network import network_of, quiet
 from orojar_cli.pictures.axes import Look, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
 from orojar_cli.response.outputs import Output
-from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter
+from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, written_at
 from orojar_cli.tuning.rotation import (
     Rotation,
     axes_as_directions,
@@ -87,6 +89,9 @@ class Tuning:
     run: Run | None = None
     changed: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Tuning ({self.mode}) of {self.original.name}, {len(self.directions)} axes{written_at(self.run)}>"
+
     def show(self) -> Image.Image:
         """The z axes before and after, from the same picture; of one's own code the new axes."""
         return self._axes() if self.checkpoint is self.original else self._before_after()
@@ -96,7 +101,7 @@ class Tuning:
 
         Raises OptionError for a network of one's own code, which has no file: its axes are `directions`.
         """
-        if Path(path).suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+        if Path(path).suffix.lower() in PICTURES:
             save_image(self.show(), Path(path))
             return
         if not isinstance(self.checkpoint, Checkpoint):
@@ -150,7 +155,7 @@ def finetune(
     mode: str = "rotation",
     *,
     samples: int | None = None,
-    outputs: Sequence[str | Output] = (),
+    outputs: str | Sequence[str | Output] = (),
     mapping: MappingSettings | None = None,
     also_g: bool = False,
     safetensors: bool = False,
@@ -160,13 +165,16 @@ def finetune(
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",
+    device: str = "auto",
     outdir: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     argv: Sequence[str] = (),
     progress: Progress | None = None,
-    notice: Notice | None = None,
+    notice: Notice = quiet,
 ) -> Tuning | None:
     """Make the z axes of a network change its images orthogonally (OroJaR); the checkpoint given is not changed.
+
+    `checkpoint` is a loaded one, the name of one, or an object of your own; `device` is where one that is named is put.
 
     `mode` "rotation" turns z exactly, which leaves the distribution of images as it is; "mapping" trains all mapping layers as
     `mapping` says.  `samples` are the latents a rotation is measured at, `outputs` what is compared ("image", "image:SIZE", ...).
@@ -176,12 +184,13 @@ def finetune(
     Raises OptionError where the network cannot be tuned so, DriftError where training moved the images too far.
     """
     started = time.time()
-    tell: Notice = (notice or _quiet) if is_first() else _quiet
+    tell = notice if is_first() else quiet
+    checkpoint = network_of(checkpoint, device, tell)
     own = not isinstance(checkpoint, Checkpoint)
     _check(mode, own, resume is not None, also_g or safetensors)
     progress = progress if is_first() else None
     generator = checkpoint.generator
-    parsed = tuple(output if isinstance(output, Output) else Output.parse(output) for output in outputs)
+    parsed = tuple(map(as_output, [outputs] if isinstance(outputs, str) else outputs))
     chosen = parsed or default_outputs(generator)
     count = samples or default_samples(generator, chosen)
     settings = Settings(space="z", samples=count, seed=seed, outputs=chosen, class_index=class_index)
@@ -230,10 +239,6 @@ def _check(mode: str, own: bool, resumes: bool, files: bool) -> None:
         raise OptionError("--resume continues --mode mapping; a rotation is found in one go")
     if own and (mode != "rotation" or files):
         raise OptionError("your own generator's weights are not written: with --generator only --mode rotation, as directions of z")
-
-
-def _quiet(line: str) -> None:
-    """Say nothing."""
 
 
 def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress: Progress | None, notice: Notice) -> _Made:

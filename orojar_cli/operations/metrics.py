@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from orojar_cli.detectors import load_detector
 from orojar_cli.directions import DirectionSet
@@ -17,9 +18,13 @@ from orojar_cli.errors import OptionError
 from orojar_cli.files import write_text
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
 from orojar_cli.measures.ground_truth import bundled_sha256
+from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.operations.metric_names import AGREEMENT, NAMES, OF_DIRECTIONS, OF_NETWORKS
+from orojar_cli.operations.network import network_of, quiet
+from orojar_cli.operations.resolve import resolve
+from orojar_cli.operations.traverse import source_of
 from orojar_cli.progress import Notice, Progress
-from orojar_cli.runs.run import METRICS, Run, RunWriter, is_in_run, load_run
+from orojar_cli.runs.run import METRICS, Run, RunWriter, is_in_run, load_run, written_at
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,10 @@ class Metrics:
     run: Run | None = None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the numbers as JSON."""
+        """Write the numbers as JSON, or the picture of `show` (.png, .jpg, .webp)."""
+        if Path(path).suffix.lower() in PICTURES:
+            save_image(self.show(), path)
+            return
         write_text(Path(path), json.dumps(self.to_dict(), indent=2) + "\n")
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,11 +64,17 @@ class Metrics:
             rows.append([name, measurement.subject, f"{measurement.value:.4g}", interval, measurement.better or "-"])
         return rows
 
-    def _repr_html_(self) -> str:
-        def line(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+    def show(self) -> Image.Image:
+        """The table of the numbers as a picture."""
+        return table_picture(HEADER, self.rows())
 
-        return f"<table>{line(HEADER, 'th')}{''.join(line(row, 'td') for row in self.rows())}</table>"
+    def __repr__(self) -> str:
+        found = self.directions
+        numbers, where = len(self.measurements), written_at(self.run)
+        return f"<Metrics, {numbers} numbers of {self.checkpoint.name} and its {len(found)} directions by {found.method}{where}>"
+
+    def _repr_html_(self) -> str:
+        return table_html(HEADER, self.rows())
 
 
 HEADER = ["metric", "of", "value", "95 % interval", "better"]
@@ -81,29 +95,36 @@ def metrics(
     seed: int = 0,
     class_index: int | None = None,
     psi: float = 1.0,
+    device: str = "auto",
     path: Path | None = None,
     against_name: str | None = None,
     outdir: str | os.PathLike[str] | None = None,
     argv: Sequence[str] = (),
     progress: Progress | None = None,
-    notice: Notice | None = None,
+    notice: Notice = quiet,
 ) -> Metrics:
     """Measure the first `num` directions of a network, and the network: all metrics that apply, or those of `names`.
 
-    `directions` is a set or a result that has one (default: SeFa's, from the weights); `against` another result of the same kind, with
-    `.checkpoint` and `.directions`.  `detector` sees the images for path lengths and distances (default: the critic where there is one,
-    else pixels); `world` is that of the images ("shapes"), recognised for the bundled network.  `path` and `against_name` say in run.json
-    where directions and the other come from.
+    `checkpoint` is a loaded one, the name of one, or an object of your own, put on `device` where it is not loaded.  `directions` is a set,
+    a result that has one, or the name of one (default: SeFa's, from the weights); `against` another result of the same kind, with
+    `.checkpoint` and `.directions`, or the name of a run or network.  `detector` sees the images for path lengths and distances (default:
+    the critic where there is one, else pixels); `world` is that of the images ("shapes"), recognised for the bundled network.  `path` and
+    `against_name` say in run.json where directions and the other come from.
     """
     _check(names, against is not None)
+    checkpoint = network_of(checkpoint, device, notice)
+    if isinstance(against, (str, Path)):
+        against, against_name = resolve(against, device=device, notice=notice), against_name or str(against)
+    if isinstance(directions, (str, Path)):
+        named = source_of(checkpoint, directions, device, notice)
+        directions, path = named.directions, path or named.path
     if directions is None:
         directions = sefa_at_once(checkpoint.generator)
     found: DirectionSet = directions if isinstance(directions, DirectionSet) else directions.directions
     found.check_fits(checkpoint.generator, checkpoint.sha256)
     if class_index is None and checkpoint.generator.c_dim:
         class_index = 0
-        if notice is not None:
-            notice("conditional network: measuring at class 0; choose another with --class")
+        notice("conditional network: measuring at class 0; choose another with --class")
     critic = getattr(checkpoint, "critic", None) if detector in (None, "critic") else None
     eye = load_detector(detector or ("pixels" if critic is None else "critic"), critic, checkpoint.device)
     settings = MetricSettings(

@@ -23,7 +23,7 @@ from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, unseen
 from orojar_cli.projection import PictureDistance, Projection, ProjectionSettings, as_target, decibels, read_photograph
 from orojar_cli.projection import project as searched
-from orojar_cli.runs.run import METRICS, Run, RunWriter
+from orojar_cli.runs.run import METRICS, Run, RunWriter, written_at
 
 W, W_PLUS, FILM = "projected_w.npz", "projected_w_plus.npz", "progress.gif"
 _TARGET, _PROJECTED, _COMPARISON = "target.png", "projected.png", "comparison.png"
@@ -45,6 +45,10 @@ class Projected:
     images: dict[str, np.ndarray] = field(repr=False)
     psnr: dict[str, float]
     run: Run | None = None
+
+    def __repr__(self) -> str:
+        reached = ", ".join(f"{name} {value:.1f} dB" for name, value in self.psnr.items())
+        return f"<Projected, {self.name} by {self.checkpoint.name}: {reached}{written_at(self.run)}>"
 
     @property
     def w(self) -> Tensor:

@@ -187,8 +187,3 @@ def ask_for_generator(run: str, name: object) -> str:
         f"{run} was made with its maker's own generator, code that orojar runs only when you name it; if you trust that code: "
         f"orojar traverse {shlex.quote(run)} --generator {shown}"
     )
-
-
-def direction_file(source: str | Path | None, outdir: str | Path = DEFAULT_OUTDIR, notice: Notice = quiet) -> Path | None:
-    """The direction set a SOURCE names, or None where it is a checkpoint without one."""
-    return named_by(source, outdir, notice).path

@@ -25,6 +25,9 @@ class Samples:
     images: np.ndarray = field(repr=False)
     seeds: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        return f"<Samples, {len(self.images)} images of {self.images.shape[2]}x{self.images.shape[1]} pixels>"
+
     def show(self, columns: int | None = None, size: int | None = None) -> Image.Image:
         """All images on one sheet, `columns` side by side (by default about as many as rows), each `size` pixels."""
         shown = resize(self.images, size) if size else self.images

@@ -40,6 +40,13 @@ class Traversal:
     projected: Path | None = None
     rows: int | None = None
 
+    def __repr__(self) -> str:
+        found = self.source.directions
+        named = [found.name(index) for index in self.values["dimensions"]]
+        named += [f"{found.name(index)} {strength:+g}" for index, strength in self.values["edits"]]
+        shown = ", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")
+        return f"<Traversal of {self.source.checkpoint.name}: {shown} ({found.method} in {found.space})>"
+
     def scene(self, path: str | os.PathLike[str]) -> Scene:
         """The film or still that the name of `path` asks for; values the kind does not have are left out."""
         check_suffix(path)

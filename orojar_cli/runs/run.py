@@ -42,6 +42,11 @@ class Run:
         return self.path / inside if inside else Path(self.manifest["checkpoint"]["path"])
 
 
+def written_at(run: Run | None) -> str:
+    """ ", run PATH" for the short description of a result, nothing where it was not written."""
+    return "" if run is None else f", run {run.path}"
+
+
 class RunWriter:
     """A run being made.  The manifest is written last, so a folder without one is unfinished and never picked up.
 

@@ -28,6 +28,11 @@ def test_sets_found_before_are_compared_as_they_are(network, tmp_path: Path) -> 
     found = orojar_cli.compare(*sets, **SMALL)
     assert found.header() == ["metric", "random", "sefa"] and found.run is None
     assert any(row[0].startswith("orojar_loss") for row in found.rows())
+    assert repr(found) == f"<Compared, {len(found.rows())} metrics of random, sefa>"
+    assert found._repr_html_().startswith("<table><tr><th>metric</th><th>random</th>")
+    found.save(tmp_path / "table.png")
+    with Image.open(tmp_path / "table.png") as table:
+        assert table.height == found.show().height == 28 + 22 * (1 + len(found.rows()))
     document = found.to_dict()
     assert json.loads(json.dumps(document))["subjects"][1]["method"] == "sefa" and "run" not in document
     found.save(tmp_path / "page.html")

@@ -56,5 +56,21 @@ def test_the_tuned_network_is_measured(tuned) -> None:
     found = orojar_cli.metrics(tuned.checkpoint, tuned, names=("activeness",), samples=8, num=2)
     assert found.to_dict()["method"] == "orojar-rotation" and len(found.measurements) > 0
     assert "<table>" in found._repr_html_() and orojar_cli.measures.NETWORK_METRICS
+    assert found.show().height == 28 + 22 * (1 + len(found.rows()))
+    assert (
+        repr(found)
+        == f"<Metrics, {len(found.rows())} numbers of {NETWORK.name} and its {len(tuned.directions)} directions by orojar-rotation>"
+    )
     with pytest.raises(OptionError, match="--against"):
         metrics(tuned.checkpoint, names=("agreement",))
+
+
+def test_networks_may_be_names(tuned, tmp_path: Path) -> None:
+    again = orojar_cli.finetune(str(NETWORK), samples=8, seeds=(0,), device="cpu", outdir=tmp_path)
+    assert again.numbers == tuned.numbers and str(again.run.path) in repr(again)
+    options = {"names": ("activeness",), "samples": 8, "num": 2, "device": "cpu"}
+    wanted = orojar_cli.metrics(again.checkpoint, again, **options).measurements[0].value
+    found = orojar_cli.metrics(again.run.path / "tuned.pkl", again.run.path, **options)
+    assert found.measurements[0].value == wanted and found.path == again.run.path / "directions.safetensors"
+    compared = orojar_cli.metrics(NETWORK, against=str(NETWORK), **options | {"names": ("agreement",)})
+    assert compared.measurements[0].value == pytest.approx(1)

@@ -172,6 +172,10 @@ def test_results_show_themselves_in_a_notebook(tiny) -> None:
     for result in (found, drawn, orojar_cli.traverse(tiny, found, dims=0, seeds=[0], steps=3)):
         assert result._repr_html_().startswith('<img src="data:image/')
     assert "<table>" in found._repr_html_()
+    assert repr(found) == "<Discovery, 2 directions of sg2_from_sg3_repo_16.pkl by sefa in w>"
+    assert repr(drawn) == "<Samples, 2 images of 16x16 pixels>"
+    shown = repr(orojar_cli.traverse(tiny, found, dims=("0-1", "1:+2")))
+    assert shown == "<Traversal of sg2_from_sg3_repo_16.pkl: dim 0, dim 1, dim 1 +2 (sefa in w)>"
     assert tiny.sha256[:12] in repr(tiny) and "StyleGAN2" in tiny._repr_html_() and "<StyleGAN2" not in tiny._repr_html_()
 
 
