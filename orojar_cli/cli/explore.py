@@ -53,7 +53,7 @@ def explore(
         raise MissingExtraError(f"orojar explore needs {error.name}; install it with: pip install 'orojar[explore]'") from error
     named: dict[str, Any] = {"directions": directions, "network": network, "own": own, "sha256": sha256, "max_download": max_download}
     found = load_source(source, device=torch_device(device), **named)
-    explorer = explorer_of(found, noise_mode, apart=network is not None or directions is not None, own=own)
+    explorer = explorer_of(found, noise_mode, apart=network is not None or directions is not None, own=own, notice=say)
     server = ExplorerServer(explorer, port)
     result(as_json, {"url": server.url, "port": server.port}, [server.url])
     say("open this address in a browser on this machine; Ctrl-C stops")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orojar_cli.cli.console import result
+from orojar_cli.cli.console import result, say
 from orojar_cli.cli.options import device_option, json_option, network_argument, picture_options, seeds_option, torch_device
 from orojar_cli.cli.sources import load_network
 
@@ -44,7 +44,7 @@ def sample(
     from orojar_cli.operations.sample import sample as draw
 
     loaded = load_network(checkpoint, own, torch_device(device))
-    drawn = draw(loaded, seeds, class_index=class_index, psi=psi, cutoff=cutoff, noise_mode=noise_mode)
+    drawn = draw(loaded, seeds, class_index=class_index, psi=psi, cutoff=cutoff, noise_mode=noise_mode, notice=say)
     written = [str(path) for path in drawn.save(out, columns, size)]
     more = f" and {len(written) - 1} more" if len(written) > 1 else ""
     result(as_json, {"out": written} | drawn.to_dict(), [f"wrote {written[0]}{more}"])

@@ -192,12 +192,17 @@ class DirectionSet:
         layers: Sequence[int] | None = None,
         noise_mode: str = "const",
     ) -> Tensor:
-        """Images [N, C, H, W] in about [-1, 1] of the points `at` moved as by `apply`, in every space: in s the styles are displaced."""
+        """Images [N, C, H, W] in about [-1, 1] of the points `at` moved as by `apply`, in every space: in s the styles are displaced.
+
+        Noise of mode "random" is that of the points' seeds, as `seed_latents` gives them, else drawn from torch's own generator.
+        """
         at, step = self._moved(generator, at, dimension, strength)
         ws = displaced(generator, at, self, step, layers)
         styles = style_offsets(generator, step, self.space, self.layers)
         # Only a displacement in s needs the argument, which other families do not have.
-        further = {} if styles is None else {"style_offsets": styles}
+        further: dict[str, Any] = {} if styles is None else {"style_offsets": styles}
+        if noise_mode == "random" and at.seeds is not None:
+            further["rng"] = at.seeds
         drawn: Tensor = generator.synthesis(ws, noise_mode=noise_mode, **further)
         return drawn
 

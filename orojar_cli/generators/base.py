@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.generators.checks import truncation
+from orojar_cli.generators.noise import Randomness
 
 
 class BaseMapping(nn.Module):
@@ -94,11 +95,15 @@ class BaseGenerator(nn.Module):
         psi: float | None = None,
         cutoff: int | None = None,
         noise_mode: str = "const",
+        rng: Randomness = None,
         *,
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
     ) -> Tensor:
-        """Images [N, C, R, R] in about [-1, 1] of z [N, z_dim] (and label [N, c_dim]); truncation as in `BaseMapping.broadcast`."""
+        """Images [N, C, R, R] in about [-1, 1] of z [N, z_dim] (and label [N, c_dim]); truncation as in `BaseMapping.broadcast`.
+
+        `rng` gives the noise of mode "random": a seed for each image, or what they are drawn from.
+        """
         psi, cutoff = truncation(psi, cutoff, truncation_psi, truncation_cutoff)
-        images: Tensor = self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode)
+        images: Tensor = self.synthesis(self.mapping(z, label, psi, cutoff), noise_mode, rng=rng)
         return images

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from orojar_cli.generators.noise import Randomness
 from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes
 
 
@@ -57,16 +58,14 @@ class Mapping(Protocol):
 
 
 class Synthesis(Protocol):
-    """ws -> images.  Some have more: `takes_style_offsets`, and `arrange` (below)."""
+    """ws -> images.  Some have more: `takes_style_offsets`, `takes_noise` (the noise mode changes the image), and `arrange` (below)."""
 
-    def run(
-        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> tuple[Tensor, Tensor | None]:
         """(features, image so far) of resolution `until`; what comes behind is not computed."""
         ...
 
-    def __call__(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
-        """Images [N, C, R, R] of ws [N, num_ws, w_dim]."""
+    def __call__(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
+        """Images [N, C, R, R] of ws [N, num_ws, w_dim]; `rng` gives the noise of mode "random", best a seed for each image."""
         ...
 
 
@@ -100,6 +99,7 @@ class Generator(Protocol):
         psi: float | None = None,
         cutoff: int | None = None,
         noise_mode: str = "const",
+        rng: Randomness = None,
         *,
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,

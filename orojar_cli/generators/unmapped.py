@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator, BaseMapping
 from orojar_cli.generators.checks import check_latents, check_ws
+from orojar_cli.generators.noise import Randomness
 from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.unmapped_config import IdentityMapping
 
@@ -62,9 +63,7 @@ class UnmappedSynthesis(nn.Module):
         """The image from the last features and those of the resolution before, which only a network still growing needs."""
         return self.image(x)
 
-    def run(
-        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> tuple[Tensor, Tensor | None]:
         """(features, image) of the layer of resolution `until`; the image is None before the last.
 
         There is no noise: the mode is checked and has no effect.  Raises OptionError for an unknown mode or resolution.
@@ -84,7 +83,7 @@ class UnmappedSynthesis(nn.Module):
                 return x, None
         return x, self.mixed_image(x, before)
 
-    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
+    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
         """The image.  Raises OptionError for a `resolution` other than the image's own: there are no images on the way."""
         if resolution not in (None, self.config.img_resolution):
             raise OptionError(

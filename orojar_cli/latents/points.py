@@ -15,28 +15,43 @@ from orojar_cli.generators.protocol import Generator
 
 @dataclass(frozen=True)
 class Latents:
-    """Points at which a generator is looked at: z [N, z_dim], label [N, c_dim] or None, and the truncation used for their ws."""
+    """Points at which a generator is looked at: z [N, z_dim], label [N, c_dim] or None, and the truncation used for their ws.
+
+    `seeds` are those that the points were drawn by, where they were; random noise of their images is theirs too.
+    """
 
     z: Tensor
     label: Tensor | None = None
     psi: float = 1.0
     cutoff: int | None = None
+    seeds: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.z)
 
     def __getitem__(self, index: slice | Tensor) -> Latents:
-        return Latents(self.z[index], None if self.label is None else self.label[index], self.psi, self.cutoff)
+        label = None if self.label is None else self.label[index]
+        return Latents(self.z[index], label, self.psi, self.cutoff, taken(self.seeds, index))
 
     def repeat(self, count: int) -> Latents:
         """All points `count` times, one whole round after another."""
         label = None if self.label is None else self.label.repeat(count, 1)
-        return Latents(self.z.repeat(count, 1), label, self.psi, self.cutoff)
+        return Latents(self.z.repeat(count, 1), label, self.psi, self.cutoff, self.seeds and self.seeds * count)
 
     def repeat_interleave(self, count: int) -> Latents:
         """Each point `count` times in a row."""
         label = None if self.label is None else self.label.repeat_interleave(count, 0)
-        return Latents(self.z.repeat_interleave(count, 0), label, self.psi, self.cutoff)
+        seeds = self.seeds and tuple(seed for seed in self.seeds for _ in range(count))
+        return Latents(self.z.repeat_interleave(count, 0), label, self.psi, self.cutoff, seeds)
+
+
+def taken(seeds: tuple[int, ...] | None, index: slice | Tensor) -> tuple[int, ...] | None:
+    """The seeds at a slice, or at the places that a tensor numbers or marks."""
+    if seeds is None:
+        return None
+    if isinstance(index, slice):
+        return seeds[index]
+    return tuple(np.asarray(seeds, object)[index.cpu().numpy()])
 
 
 def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.Tensor | None:
@@ -60,4 +75,4 @@ def seed_latents(
         raise OptionError("seeds are whole numbers from 0 to 4294967295, at least one")
     z = np.concatenate([np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds])
     device = generator.device
-    return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff)
+    return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff, tuple(seeds))

@@ -22,6 +22,7 @@ from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.primitives import activation_gain, bias_act
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import taken
 from orojar_cli.latents.spaces import displaced_from
 
 KEY = "w"
@@ -48,15 +49,19 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class ProjectedLatents:
-    """Points given by their ws [N, num_ws, w_dim] themselves: no z, label or truncation belongs to them."""
+    """Points given by their ws [N, num_ws, w_dim] themselves: no z, label or truncation belongs to them.
+
+    `seeds` are what random noise of their images is drawn by.
+    """
 
     ws: Tensor
+    seeds: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ws)
 
     def __getitem__(self, index: slice | Tensor) -> ProjectedLatents:
-        return ProjectedLatents(self.ws[index])
+        return ProjectedLatents(self.ws[index], taken(self.seeds, index))
 
     def displaced(self, generator: Generator, displacement: Tensor, space: str, layers: tuple[int, ...]) -> Tensor:
         """ws [N, num_ws, w_dim] moved by `displacement` [N, D] in `space`, at the entries `layers` only.

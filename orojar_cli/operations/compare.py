@@ -19,7 +19,7 @@ from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directio
 from orojar_cli.errors import OptionError
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
-from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet
 from orojar_cli.operations.resolve import named_by, resolve
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
@@ -150,6 +150,7 @@ def compare(
     if class_index is None and first.generator.c_dim:
         class_index = 0
         notice("conditional network: comparing at class 0; choose another with --class")
+    check_noise(first, noise_mode, notice)
     watch.lap("loading")
     counts = dict(QUICK if quick else FULL) | {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
     search = Settings(

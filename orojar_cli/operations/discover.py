@@ -18,7 +18,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import picture_html, save_image
-from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet
 from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
 from orojar_cli.pictures.scene import NOISE_MODES
 from orojar_cli.pictures.walk import Renderer
@@ -142,6 +142,7 @@ def discover(
     if resume is not None and outdir is None:
         raise OptionError("resume continues a run that is written: give the outdir of its run, too")
     loaded = network_of(network, device, notice)
+    check_noise(loaded, noise_mode, notice)
     generator = loaded.generator
     settings = Settings(
         space=space,

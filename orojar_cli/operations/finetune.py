@@ -30,7 +30,7 @@ from orojar_cli.operations.before_after import before_after_grid
 from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
-from orojar_cli.operations.network import network_of, quiet
+from orojar_cli.operations.network import check_noise, network_of, quiet
 from orojar_cli.pictures.axes import Look, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
@@ -186,6 +186,7 @@ def finetune(
     started = time.time()
     tell = notice if is_first() else quiet
     checkpoint = network_of(checkpoint, device, tell)
+    check_noise(checkpoint, noise_mode, tell)
     own = not isinstance(checkpoint, Checkpoint)
     _check(mode, own, resume is not None, also_g or safetensors)
     progress = progress if is_first() else None

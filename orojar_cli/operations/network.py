@@ -13,6 +13,7 @@ from orojar_cli.demonstration import DEMO, demonstration
 from orojar_cli.errors import OptionError
 from orojar_cli.fetch.address import Fetching
 from orojar_cli.generators.own.network import OwnNetwork, own_network
+from orojar_cli.pictures.scene import NOISE_MODES
 from orojar_cli.progress import Notice, Progress
 
 if TYPE_CHECKING:
@@ -99,3 +100,14 @@ def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | 
     if isinstance(what, (str, Path)):
         return load(what, device, notice=notice)
     return own_network(what, device=chosen_device(device), notice=notice)
+
+
+def check_noise(network: Network, noise_mode: str, notice: Notice) -> None:
+    """Say where a noise mode other than the usual one was chosen and does nothing, because the network draws without noise.
+
+    Raises OptionError for a mode that there is not.
+    """
+    if noise_mode not in NOISE_MODES:
+        raise OptionError(f"unknown noise mode {noise_mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
+    if noise_mode != "const" and not getattr(network.generator.synthesis, "takes_noise", False):
+        notice(f"{network.name} ({network.generator.config.family}) draws without noise: --noise-mode {noise_mode} does nothing")

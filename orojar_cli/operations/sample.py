@@ -14,8 +14,9 @@ from PIL import Image
 from orojar_cli.errors import OutputFileError
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import picture_html, resize, save_image, tile
-from orojar_cli.operations.network import network_of
+from orojar_cli.operations.network import check_noise, network_of, quiet
 from orojar_cli.pictures.walk import Renderer
+from orojar_cli.progress import Notice
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ def sample(
     cutoff: int | None = None,
     noise_mode: str = "const",
     device: str = "auto",
+    notice: Notice = quiet,
 ) -> Samples:
     """The images of numbered seeds, z of seed s being numpy.random.RandomState(s).randn(1, z_dim) as the StyleGAN tools draw it.
 
     `network` is a loaded checkpoint, the name of one, or an object of your own.  Raises OptionError for seeds and classes there are not.
     """
-    loaded = network_of(network, device)
+    loaded = network_of(network, device, notice)
+    check_noise(loaded, noise_mode, notice)
     generator, chosen = loaded.generator, tuple(seeds)
     at = seed_latents(generator, chosen, class_index, psi, cutoff)
-    return Samples(Renderer(generator, noise_mode).images(generator.mapping(at.z, at.label, psi, cutoff)), chosen)
+    return Samples(Renderer(generator, noise_mode).images(generator.mapping(at.z, at.label, psi, cutoff), seeds=chosen), chosen)

@@ -17,7 +17,7 @@ from orojar_cli.directions.direction_set import DirectionSet, load_directions
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.media import picture_html
-from orojar_cli.operations.network import network_of, quiet
+from orojar_cli.operations.network import check_noise, network_of, quiet
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.film import save_film
@@ -157,6 +157,7 @@ def traverse(
     if values.get("class_index") is None and generator.c_dim and ws is None:
         values["class_index"] = 0
         notice("conditional network: showing class 0; choose another with --class")
+    check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
     known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")

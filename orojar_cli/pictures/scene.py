@@ -147,7 +147,7 @@ class Subject:
         for dimension in (*scene.dimensions, *edited, getattr(scene, "by", None) or 0):
             self.directions.index(dimension)
         if self.projected is not None:
-            return ProjectedLatents(self.projected)
+            return ProjectedLatents(self.projected, tuple(range(len(self.projected))))
         return seed_latents(self.generator, scene.seeds, scene.class_index, scene.psi, scene.cutoff)
 
     def count(self, scene: Scene) -> int:

@@ -52,21 +52,21 @@ def _rested(phase: float) -> float:
 class Renderer:
     """Draws a generator's pictures in batches that fit a memory budget."""
 
-    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET, noise_seed: int = 0) -> None:
-        self.generator, self.noise_mode, self.noise_seed = generator, noise_mode, noise_seed
+    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET) -> None:
+        self.generator, self.noise_mode = generator, noise_mode
         arrange(generator)
         self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
 
     @torch.no_grad()
-    def images(self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None) -> np.ndarray:
+    def images(self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None, seeds: Sequence[int] | None = None) -> np.ndarray:
         """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim], with `style_offsets` [N, in_channels] added to the styles of the layers named.
 
-        Mode "random" uses the same noise in every call, so that films do not flicker.
+        Noise of mode "random" is that of `seeds`, one for each image (by default of one seed for all): films do not flicker.
         """
         parts = []
         for start in range(0, len(ws), self.batch):
             part = slice(start, start + self.batch)
-            rng = torch.Generator(ws.device).manual_seed(self.noise_seed) if self.noise_mode == "random" else None
+            rng = None if self.noise_mode != "random" else [0] * len(ws[part]) if seeds is None else list(seeds[part])
             styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
             images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles)
             parts.append(to_uint8(images.float().cpu().numpy()))
@@ -111,7 +111,8 @@ def pictures_at(
     for group in displacements.to(_device(at)).split(per_batch):
         ws = moved_ws(generator, at, directions, group, layers)
         styles = style_offsets(generator, group.repeat_interleave(len(at), 0), directions.space, directions.layers)
-        yield from renderer.images(ws.flatten(0, 1), styles).reshape(len(group), len(at), *_picture_shape(generator))
+        drawn = renderer.images(ws.flatten(0, 1), styles, at.seeds and at.seeds * len(group))
+        yield from drawn.reshape(len(group), len(at), *_picture_shape(generator))
 
 
 def walk(

@@ -170,4 +170,4 @@ def z_directions(rows: Tensor, active: Tensor, method: str, checkpoint: str, num
 
 def latents_after(rotation: Rotation, at: Latents) -> Latents:
     """The tuned network's z for the images that the original drew at `at`."""
-    return Latents((at.z.double() @ rotation.matrix.to(at.z.device).T).to(at.z), at.label, at.psi, at.cutoff)
+    return Latents((at.z.double() @ rotation.matrix.to(at.z.device).T).to(at.z), at.label, at.psi, at.cutoff, at.seeds)

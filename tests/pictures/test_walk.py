@@ -118,11 +118,16 @@ def test_the_middle_of_a_walk_is_the_image_itself_and_batches_do_not_matter(shap
     assert max(np.abs(a.astype(int) - b).max() for a, b in zip(frames, again, strict=True)) <= 1
 
 
-def test_random_noise_does_not_flicker(shapes) -> None:
-    at = seed_latents(shapes.generator, [0])
-    renderer = Renderer(shapes.generator, "random", budget=1)
-    first, second = walk(renderer, at, axes(shapes), 0, [0.0, 0.0])
-    assert np.array_equal(first, second)
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_random_noise_does_not_flicker(shapes, batch: int) -> None:
+    shapes.generator.synthesis.b32.conv1.noise_strength.data.fill_(0.5)
+    at = seed_latents(shapes.generator, [0, 1])
+    renderer = Renderer(shapes.generator, "random")
+    renderer.batch = batch
+    frames = list(walk(renderer, at, axes(shapes), 0, [0.0] * 5))
+    assert all(np.abs(frame.astype(int) - frames[0]).max() <= 1 for frame in frames)
+    noise = [frames[0][seed].astype(int) - Renderer(shapes.generator).images(shapes.generator.mapping(at.z))[seed] for seed in (0, 1)]
+    assert np.abs(noise[0] - noise[1]).max() > 30
 
 
 def test_layers_the_network_does_not_have_are_refused(shapes) -> None:

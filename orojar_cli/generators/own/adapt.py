@@ -28,6 +28,7 @@ from torch.func import jvp, vmap
 from orojar_cli.errors import OptionError, OwnCodeError
 from orojar_cli.generators.base import BaseGenerator, BaseMapping
 from orojar_cli.generators.checks import check_latents, check_ws
+from orojar_cli.generators.noise import Randomness
 from orojar_cli.generators.options import LayerCost
 from orojar_cli.generators.own.config import OwnConfig
 from orojar_cli.generators.own.meter import CostMeter
@@ -75,7 +76,7 @@ class OwnSynthesis(nn.Module):
         super().__init__()
         self.own, self.w_dim, self.num_ws, self.per_entry = own, w_dim, num_ws, per_entry
 
-    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
+    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
         """The image; noise is the object's own business.  Raises OptionError for a `resolution` on the way."""
         if resolution is not None:
             raise OptionError(f"what is inside {self.own.name} is not known: use --output image or image:SIZE")
@@ -86,7 +87,7 @@ class OwnSynthesis(nn.Module):
         label = w[:, self.own.z_dim :] if self.own.c_dim else None
         return self.own.call("forward", self.own.forward, w[:, : self.own.z_dim], label)
 
-    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None) -> Any:
+    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> Any:
         """Features on the way are not known; raises OptionError."""
         return self.forward(ws, noise_mode, until or 0)
 

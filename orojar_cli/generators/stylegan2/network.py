@@ -6,6 +6,7 @@ Parameter and buffer names are those of the PyTorch-era checkpoints, so a file's
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
 from orojar_cli.generators.checks import check_ws
 from orojar_cli.generators.mapping import Mapping
+from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
 from orojar_cli.generators.primitives import (
     FullyConnected,
@@ -42,7 +44,7 @@ class SynthesisLayer(nn.Module):
 
     def __init__(self, config: SynthesisConfig, layer: LayerInfo, up: int) -> None:
         super().__init__()
-        self.config, self.resolution, self.up = config, layer.resolution, up
+        self.config, self.name, self.resolution, self.up = config, layer.name, layer.resolution, up
         self.affine = FullyConnected(config.w_dim, layer.in_channels)
         self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 3, 3))
         self.bias = nn.Parameter(torch.empty(layer.out_channels))
@@ -57,7 +59,7 @@ class SynthesisLayer(nn.Module):
         w: Tensor,
         noise_mode: str,
         gain: float = 1.0,
-        rng: torch.Generator | None = None,
+        seeds: Sequence[int] = (),
         style_offset: Tensor | float = 0.0,
     ) -> Tensor:
         config = self.config
@@ -69,8 +71,7 @@ class SynthesisLayer(nn.Module):
         if config.use_noise and noise_mode == "const":
             x += self.noise_const * (self.noise_strength * inner)
         elif config.use_noise and noise_mode == "random":
-            noise = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=x.dtype, generator=rng)
-            x += noise * (self.noise_strength * inner)
+            x += layer_noise(seeds, self.name, (self.resolution, self.resolution), x) * (self.noise_strength * inner)
         return act_in_place(x, config.activation, gain / inner, clamp)
 
     def arrange(self) -> None:
@@ -141,14 +142,14 @@ class SynthesisBlock(nn.Module):
         image: Tensor | None,
         ws: Tensor,
         noise_mode: str,
-        rng: torch.Generator | None,
+        seeds: Sequence[int] = (),
         style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         def entry(name: str) -> Tensor:
             return ws[:, self.entries[name]]
 
         def convolve(name: str, x: Tensor, gain: float = 1.0) -> Tensor:
-            return self.get_submodule(name)(x, entry(name), noise_mode, gain, rng, offset(name))
+            return self.get_submodule(name)(x, entry(name), noise_mode, gain, seeds, offset(name))
 
         def offset(name: str) -> Tensor | float:
             return 0.0 if style_offsets is None else style_offsets.get(f"b{self.resolution}.{name}", 0.0)
@@ -176,7 +177,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, config: SynthesisConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.takes_noise = config, config.use_noise
         for resolution in config.resolutions:
             self.add_module(f"b{resolution}", SynthesisBlock(config, resolution))
 
@@ -185,7 +186,7 @@ class Synthesis(nn.Module):
         ws: Tensor,
         noise_mode: str = "const",
         until: int | None = None,
-        rng: torch.Generator | None = None,
+        rng: Randomness = None,
         style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Features and image of the block of resolution `until` (the last by default); later blocks are not computed."""
@@ -196,9 +197,10 @@ class Synthesis(nn.Module):
             raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
         weight = next(self.parameters())
         check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
+        seeds = noise_seeds(rng, len(ws)) if noise_mode == "random" and self.takes_noise else ()
         x = image = None
         for resolution in self.config.resolutions:
-            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, rng, style_offsets)
+            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, seeds, style_offsets)
             if resolution == until:
                 break
         assert x is not None
@@ -216,12 +218,13 @@ class Synthesis(nn.Module):
         ws: Tensor,
         noise_mode: str = "const",
         resolution: int | None = None,
-        rng: torch.Generator | None = None,
+        rng: Randomness = None,
         style_offsets: StyleOffsets | None = None,
     ) -> Tensor:
         """The image; with `resolution` the smaller image that the skip architecture has accumulated by that block.
 
-        `rng` draws the noise of mode "random".  `style_offsets` are added to the styles, behind each layer's affine.
+        `rng` gives the noise of mode "random", best a seed for each image (`generators/noise.py`).  `style_offsets` are added to the
+        styles, behind each layer's affine.
         Raises OptionError for an unknown noise mode or resolution.
         """
         _, image = self.run(ws, noise_mode, resolution, rng, style_offsets)

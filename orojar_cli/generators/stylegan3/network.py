@@ -15,6 +15,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
 from orojar_cli.generators.checks import check_ws
 from orojar_cli.generators.mapping import Mapping
+from orojar_cli.generators.noise import Randomness
 from orojar_cli.generators.primitives import FullyConnected, bias_act, fast_layout, modulated_projection, tap_energies
 from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.stylegan3.alias_free import filtered_rectifier
@@ -114,9 +115,7 @@ class AliasFreeSynthesis(nn.Module):
         for layer in self.layers:
             self.add_module(layer.name, AliasFreeSynthesisLayer(config, layer))
 
-    def run(
-        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> tuple[Tensor, Tensor | None]:
         """(features, image) behind the last layer of sampling rate `until`; features keep their margins, and the image is None
         before the end.  There is no noise: the mode is checked and has no effect.  Raises OptionError for an unknown mode or rate.
         """
@@ -138,7 +137,7 @@ class AliasFreeSynthesis(nn.Module):
             x = following
         raise AssertionError("the last layer is ToRGB")
 
-    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: torch.Generator | None = None) -> Tensor:
+    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
         """The image.  Raises OptionError for a `resolution` other than the image's own: there are no images on the way."""
         if resolution not in (None, self.config.img_resolution):
             raise OptionError(f"StyleGAN3 has no image at resolution {resolution}, only at {self.config.img_resolution}")
