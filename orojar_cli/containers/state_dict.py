@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +10,10 @@ from typing import Any
 
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.torch_file import PlainObject
+from orojar_cli.errors import DamagedCheckpointError
 
 # In the order of preference: averaged weights first.
-_AVERAGED = ("g_ema", "G_ema", "generator_ema", "params_ema", "avgG")
+_AVERAGED = ("g_ema", "G_ema", "generator_ema", "params_ema", "avgG", "generator_smooth", "g_running")
 _TRAINED = ("netG_state_dict", "netG", "g", "G", "generator", "state_dict", "model")
 _CODES = {"float16": "e", "float32": "f", "float64": "d"}  # the struct module's
 _CRITICS = ("d", "D", "discriminator")
@@ -35,11 +37,15 @@ class StateDict:
 class StateDicts:
     """What a torch.save file holds: `top` is its top level as stored, `known` the state dictionaries there by name, in file order.
 
-    A file that is one state dictionary has it under the name "".
+    A file that is one state dictionary has it under the name "".  Training scripts that keep their networks together under "models" have
+    them as if they lay at the top.
     """
 
     def __init__(self, value: Any) -> None:
         self.top: dict[str, Any] = value if type(value) is dict else {}
+        networks = self.top.get("models")
+        if type(networks) is dict and not networks.keys() & self.top.keys():
+            self.top = networks | {key: item for key, item in self.top.items() if key != "models"}
         whole = _tensors(self.top)
         tables = {"": whole} if whole is not None else {key: _tensors(item) for key, item in self.top.items()}
         beside = self.top.get("config")
@@ -79,3 +85,16 @@ def small_values(record: TensorRecord) -> tuple[float, ...] | None:
         return None
     data, size = record.storage.data, record.storage.itemsize
     return struct.unpack(f"<{record.numel}{code}", data.file.read(data.offset + size * record.offset, size * record.numel))
+
+
+def count(tensors: dict[str, TensorRecord], pattern: str, first: int = 0) -> int:
+    """How many names of the pattern follow each other, from number `first` on."""
+    return next(index for index in itertools.count() if pattern.format(first + index) not in tensors)
+
+
+def tensor_shape(tensors: dict[str, TensorRecord], name: str, axes: int, where: str) -> tuple[int, ...]:
+    """The shape of a tensor that must be there with so many axes; raises DamagedCheckpointError where it is not."""
+    record = tensors.get(name)
+    if record is None or len(record.shape) != axes:
+        raise DamagedCheckpointError(f"damaged: {where}.{name} is missing or has another number of axes than {axes}")
+    return record.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from orojar_cli.generators.base import BaseMapping
 from orojar_cli.generators.checks import check_label, check_latents
@@ -18,7 +18,11 @@ class Mapping(BaseMapping):
         super().__init__()
         self.config = config
         if config.c_dim:
-            self.embed = FullyConnected(config.c_dim, config.embedding)
+            self.embed: nn.Module
+            if config.joint_label:
+                self.embed = nn.Linear(config.c_dim, config.embedding, bias=False)
+            else:
+                self.embed = FullyConnected(config.c_dim, config.embedding)
         for index, (inputs, outputs) in enumerate(zip(config.features[:-1], config.features[1:], strict=True)):
             self.add_module(f"fc{index}", FullyConnected(inputs, outputs, config.activation, config.lr_multiplier))
         if config.w_avg_beta is not None:
@@ -30,8 +34,9 @@ class Mapping(BaseMapping):
         return [self.get_submodule(f"fc{index}") for index in range(self.config.num_layers)]  # type: ignore[misc]
 
     def prepare(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
-        """The first layer's input: normalised z and label embedding.  Raises OptionError for what does not fit."""
+        """The first layer's input: z and label embedding, normalised.  Raises OptionError for what does not fit."""
         config, weight = self.config, self.layers[0].weight
+        joint = config.joint_label
         if config.z_dim:
             check_latents(z, label, config.z_dim, config.c_dim, weight.device, weight.dtype)  # type: ignore[arg-type]
         else:
@@ -39,11 +44,13 @@ class Mapping(BaseMapping):
         parts = []
         if self.config.z_dim:
             assert z is not None
-            parts.append(normalise_second_moment(z))
+            parts.append(z if joint else normalise_second_moment(z))
         if self.config.c_dim:
             assert label is not None
-            parts.append(normalise_second_moment(self.embed(label.to(self.embed.weight.dtype))))
-        return torch.cat(parts, 1)
+            embedded = self.embed(label.to(weight.dtype))
+            parts.append(embedded if joint else normalise_second_moment(embedded))
+        x = torch.cat(parts, 1)
+        return normalise_second_moment(x) if joint else x
 
     def w(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
         """The w [N, w_dim] before it is repeated per layer and truncated."""

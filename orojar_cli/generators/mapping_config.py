@@ -10,7 +10,11 @@ from orojar_cli.generators.options import ACTIVATIONS, Shapes, checked, checked_
 
 @dataclass(frozen=True)
 class MappingConfig:
-    """The mapping network z (and label) -> w; without `num_ws` and `w_avg_beta` it is the critic's label mapping."""
+    """The mapping network z (and label) -> w; without `num_ws` and `w_avg_beta` it is the critic's label mapping.
+
+    The label's embedding is normalised like z, each for itself; with `joint_label` it is a matrix without a bias, and what is normalised
+    is z with the embedding behind it.
+    """
 
     z_dim: int
     c_dim: int
@@ -22,6 +26,7 @@ class MappingConfig:
     activation: str = "lrelu"
     lr_multiplier: float = 0.01
     w_avg_beta: float | None = 0.995
+    joint_label: bool = False
 
     def __post_init__(self) -> None:
         checked("z_dim", self.z_dim, 0, 8192)
@@ -33,6 +38,8 @@ class MappingConfig:
                 checked(f"mapping {name}", getattr(self, name), 1, 8192)
         checked_choice("mapping activation", self.activation, ACTIVATIONS)
         checked_number("mapping lr_multiplier", self.lr_multiplier)
+        if type(self.joint_label) is not bool:
+            raise UnsupportedCheckpointError("not supported: joint_label is neither true nor false")
         if self.num_ws is not None:
             checked("num_ws", self.num_ws, 1, 256)
         if self.z_dim == 0 and self.c_dim == 0:
@@ -52,7 +59,9 @@ class MappingConfig:
         """Name and shape of every tensor."""
         shapes: Shapes = {}
         if self.c_dim:
-            shapes |= {f"{prefix}embed.weight": (self.embedding, self.c_dim), f"{prefix}embed.bias": (self.embedding,)}
+            shapes[f"{prefix}embed.weight"] = self.embedding, self.c_dim
+            if not self.joint_label:
+                shapes[f"{prefix}embed.bias"] = (self.embedding,)
         for index, (inputs, outputs) in enumerate(zip(self.features[:-1], self.features[1:], strict=True)):
             shapes |= {f"{prefix}fc{index}.weight": (outputs, inputs), f"{prefix}fc{index}.bias": (outputs,)}
         if self.w_avg_beta is not None:

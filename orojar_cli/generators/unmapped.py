@@ -11,6 +11,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator, BaseMapping
 from orojar_cli.generators.checks import check_latents, check_ws
 from orojar_cli.generators.noise import Randomness
+from orojar_cli.generators.primitives import normalise_second_moment
 from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.unmapped_config import IdentityMapping
 
@@ -21,7 +22,7 @@ def output_activation(image: Tensor, kind: str) -> Tensor:
 
 
 class UnmappedMapping(BaseMapping):
-    """z [N, z_dim] -> ws [N, 1, w_dim], unchanged, followed by the label where the network has classes.
+    """z [N, z_dim] -> ws [N, 1, w_dim], unchanged or normalised, followed by the label where the network has classes.
 
     Truncation pulls z towards its mean, which is 0, and leaves the label.
     """
@@ -32,8 +33,9 @@ class UnmappedMapping(BaseMapping):
         self.register_buffer("w_avg", torch.zeros(config.z_dim + config.c_dim))
 
     def w(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """z itself; with classes [z, label].  Raises OptionError for what does not fit."""
+        """z itself, or at unit second moment; with classes [z, label].  Raises OptionError for what does not fit."""
         check_latents(z, label, self.config.z_dim, self.config.c_dim, self.w_avg.device)
+        z = normalise_second_moment(z) if self.config.normalised else z
         return z if not self.config.c_dim else torch.cat((z, label.to(z)), -1)  # type: ignore[union-attr]
 
     def spread(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:

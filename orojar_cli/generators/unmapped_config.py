@@ -17,12 +17,13 @@ OUTPUTS = ("linear", "tanh", "sigmoid")
 
 @dataclass(frozen=True)
 class IdentityMapping:
-    """The mapping of a generator without one: w is z, followed by the label where there is one."""
+    """The mapping of a generator without one: w is z, with `normalised` at unit second moment, followed by the label where there is one."""
 
     z_dim: int
     c_dim: int = 0
     num_layers: int = 0
     w_avg_beta: float | None = None
+    normalised: bool = False
 
 
 @dataclass(frozen=True)

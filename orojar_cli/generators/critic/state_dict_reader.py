@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 
 from orojar_cli.containers.derived import PLAIN, derive, resample_kernel
-from orojar_cli.containers.state_dict import StateDict, StateDicts
+from orojar_cli.containers.state_dict import StateDict, StateDicts, count, tensor_shape
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.critic.config import CriticConfig
 from orojar_cli.generators.family import Read
-from orojar_cli.generators.stylegan2.state_dict_reader import TAPS, channel_rule, count, tensor_shape, without_kernels
+from orojar_cli.generators.stylegan2.state_dict_reader import TAPS, channel_rule, without_kernels
 
 _KERNEL = re.compile(r"convs\.\d+\.(conv2|skip)\.0\.kernel\Z")
 

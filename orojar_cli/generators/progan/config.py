@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.options import LayerCost, Shapes, checked, checked_choice
-from orojar_cli.generators.unmapped_config import OUTPUTS, START, UnmappedConfig
+from orojar_cli.generators.unmapped_config import OUTPUTS, START, IdentityMapping, UnmappedConfig
 
 KERNEL = 3
 
@@ -17,13 +17,15 @@ class ProGANConfig(UnmappedConfig):
 
     `channels` are the blocks' outputs from 4x4 up.  Behind every layer are a leaky ReLU of `slope` and a pixel normalisation; a 1x1
     convolution makes the image of `img_channels` from the last block, and `output` its numbers.
-    Implementations differ: `normalised_latent` brings z to unit second moment first, `bare_start` leaves out what is behind the
+    Implementations differ: `normalised_latent` brings what the first layer reads to unit second moment; with `normalised_z` z is brought
+    there before, so that w is normalised, and a step from w is normalised once more; `bare_start` leaves out what is behind the
     linear layer, `equalised` weights are scaled by sqrt(2 / fan-in) when used, and with `scaled_bias` their biases too.  With
     `fade` > 0 the network stopped while growing: that share of the image still comes from the block before the last.
     """
 
     img_channels: int = 3
     normalised_latent: bool = True
+    normalised_z: bool = False
     bare_start: bool = False
     equalised: bool = True
     scaled_bias: bool = True
@@ -40,6 +42,10 @@ class ProGANConfig(UnmappedConfig):
             value = getattr(self, name)
             if type(value) is not float or not 0 <= value <= high:
                 raise UnsupportedCheckpointError(f"not supported: {name} = {ascii(value)[:60]} (numbers from 0 to below 1 are)")
+
+    @property
+    def mapping(self) -> IdentityMapping:
+        return IdentityMapping(self.z_dim, self.c_dim, normalised=self.normalised_z)
 
     @property
     def synthesis(self) -> ProGANConfig:

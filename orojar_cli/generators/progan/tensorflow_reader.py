@@ -12,10 +12,10 @@ from typing import Any
 from orojar_cli.containers.derived import PLAIN, Form, constant, derive
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import small_values
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.family import Read
+from orojar_cli.generators.level_of_detail import level_of_detail
 from orojar_cli.generators.options import checked
 from orojar_cli.generators.progan.config import ProGANConfig
 from orojar_cli.generators.unmapped_config import START
@@ -41,12 +41,13 @@ _FUSED = Form(
 )
 # Their gains at the two ends are 1/4 and 1/sqrt(2) of ours.
 _DENSE = Form(lambda shape: shape[::-1], lambda tensor: tensor.T.contiguous() / 4, lambda tensor: tensor.T * 4)
+TO_RGB_GAIN = math.sqrt(2)
 _TO_RGB = Form(
     _CONVOLUTION.stored_shape,
-    lambda tensor: _CONVOLUTION.make(tensor) / math.sqrt(2),
-    lambda tensor: tensor.permute(2, 3, 1, 0) * math.sqrt(2),
+    lambda tensor: _CONVOLUTION.make(tensor) / TO_RGB_GAIN,
+    lambda tensor: tensor.permute(2, 3, 1, 0) * TO_RGB_GAIN,
 )
-_CHANNEL_BIAS = Form(
+CHANNEL_BIAS = Form(
     lambda shape: (shape[0] // _AREA,),
     lambda tensor: tensor.repeat_interleave(_AREA),
     lambda tensor: tensor.unflatten(0, (-1, _AREA))[:, 0],
@@ -70,7 +71,7 @@ def read(network: TensorFlowNetwork, where: str) -> Read:
     doublings = next(index for index in itertools.count() if f"ToRGB_lod{index}/weight" not in variables) - 1
     if doublings < 0:
         raise DamagedCheckpointError(f"damaged: {where}.ToRGB_lod0/weight is missing")
-    lod = _level_of_detail(network)
+    lod = level_of_detail(variables.get("lod", 0.0), where)
     grown, fade = doublings - int(lod), lod % 1
     if grown < 1 or (fade and grown < 2):
         raise UnsupportedCheckpointError(f"not supported: {where} has not grown beyond {2 * START} pixels")
@@ -86,7 +87,7 @@ def read(network: TensorFlowNetwork, where: str) -> Read:
         scaled_bias=False,
         fade=fade,
     )
-    layers = {"first.affine": (f"{START}x{START}/Dense", _DENSE, _CHANNEL_BIAS), "b4.conv1": (last[0], _CONVOLUTION, PLAIN)}
+    layers = {"first.affine": (f"{START}x{START}/Dense", _DENSE, CHANNEL_BIAS), "b4.conv1": (last[0], _CONVOLUTION, PLAIN)}
     for size in sizes:
         fused = f"{size}x{size}/Conv0_up/weight" in variables
         first = (f"{size}x{size}/Conv0_up", _FUSED) if fused else (f"{size}x{size}/Conv0", _CONVOLUTION)
@@ -115,15 +116,6 @@ def _checked_options(network: TensorFlowNetwork) -> dict[str, Any]:
         if name in given and (type(given[name]) is not type(value) or given[name] != value):
             raise UnsupportedCheckpointError(f"not supported: {where} has {name} = {printable(given[name])} (only {value} is)")
     return given
-
-
-def _level_of_detail(network: TensorFlowNetwork) -> float:
-    """How many doublings the network has still to grow, 0 when training is over."""
-    value = network.variables.get("lod", 0.0)
-    numbers = small_values(value) if isinstance(value, TensorRecord) else (value,)
-    if numbers is None or len(numbers) != 1 or not 0 <= numbers[0] < 16:
-        raise DamagedCheckpointError(f"damaged: {network.where}.lod is not a number from 0 up")
-    return float(numbers[0])
 
 
 def _size(network: TensorFlowNetwork, name: str, axes: int, axis: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.pickle_description import (
@@ -47,6 +48,10 @@ def _fully_connected(module: FullyConnected, name: str) -> Description:
 
 def _mapping(module: Mapping, name: str) -> Description:
     config = module.config
+    if config.joint_label:
+        raise UnsupportedCheckpointError(
+            "not supported: a mapping that normalises z and label together has no .pkl form; write .safetensors instead"
+        )
     sizes = {"z_dim": config.z_dim, "c_dim": config.c_dim, "w_dim": config.w_dim, "num_ws": config.num_ws}
     attributes = sizes | {"num_layers": config.num_layers, "w_avg_beta": config.w_avg_beta}
     return Description("MappingNetwork", (), sizes | mapping_options(config), attributes)
