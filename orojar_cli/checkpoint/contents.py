@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
+from orojar_cli.checkpoint.kinds import what_it_is
 from orojar_cli.containers.constructors import read_pickle
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import CheckpointFile, container_of, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.module_tree import NetworkTree, check_tensors, read_network
-from orojar_cli.containers.records import NetworkRecord, PersistentRecord, TensorRecord
+from orojar_cli.containers.records import NetworkRecord, PersistentRecord, PlainObject, TensorRecord
 from orojar_cli.containers.safetensors_file import read_safetensors
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
@@ -26,9 +27,12 @@ from orojar_cli.generators.family import CRITIC, GENERATOR
 
 PYTORCH_PICKLE = "PyTorch-era pickle"
 TORCH_FILE = "PyTorch state dictionary"
+TORCH_MODULE = "PyTorch modules"
 TENSORFLOW_PICKLE = "TensorFlow-era pickle"
 SAFETENSORS = "safetensors"
+SAFETENSORS_STATE = "state dictionary in safetensors"
 SAFETENSORS_FORMAT = "orojar-1"
+STATE_DICTIONARIES = (TORCH_FILE, SAFETENSORS_STATE)
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,13 @@ class Contents:
 
     @property
     def critic(self) -> StoredNetwork | None:
-        """D, or None where the file has none of a family whose critics are read."""
-        known = self.entries.get("D") is not None and family_of(self.generator.config).critics
-        return self.network("D") if known else None
+        """D, or None where the file has none that is read: `inspect` says what is there."""
+        if self.entries.get("D") is None or not family_of(self.generator.config).critics:
+            return None
+        try:
+            return self.network("D")
+        except UnsupportedCheckpointError:
+            return None
 
     def network(self, name: str) -> StoredNetwork:
         """The network stored under `name` ("G_ema", "G" or "D"), checked at the first request."""
@@ -82,7 +90,7 @@ class Contents:
             check_tensors(tensors, config.shapes(), where)
             return StoredNetwork(config, tensors)
         role = CRITIC if name == "D" else GENERATOR
-        if self.container == TORCH_FILE:
+        if self.container in STATE_DICTIONARIES:
             return StoredNetwork(*self.entries[name].read(where))
         if self.container == TENSORFLOW_PICKLE:
             network = TensorFlowNetwork(self.entries[name], where, self.limits)
@@ -104,7 +112,7 @@ class Contents:
 
     def stored_tensors(self) -> dict[str, TensorRecord]:
         """Every tensor the file stores, as far as it is read: those of its networks and of other state dictionaries, as stored."""
-        if self.container != TORCH_FILE:
+        if self.container not in STATE_DICTIONARIES:
             return self.all_tensors()
         tables = {key: value.found.tensors if isinstance(value, Match) else value for key, value in self.entries.items()}
         return {
@@ -116,12 +124,35 @@ class Contents:
 
     def all_tensors(self) -> dict[str, Any]:
         """Every tensor of every network in the file, as "G_ema.synthesis.b4.const"."""
-        return {
-            f"{name}.{key}": record
-            for name in ("G", "D", "G_ema")
-            if self.entries.get(name) is not None
-            for key, record in self.network(name).tensors.items()
-        }
+        found: dict[str, Any] = {}
+        for name in ("G", "D", "G_ema"):
+            if self.entries.get(name) is None:
+                continue
+            try:
+                found |= {f"{name}.{key}": record for key, record in self.network(name).tensors.items()}
+            except UnsupportedCheckpointError:
+                # What is not read can share bytes with what is, all the same.
+                found |= {f"{name}.{index}": record for index, record in enumerate(tensors_below(self.entries[name]))}
+        return found
+
+
+def tensors_below(value: Any) -> list[TensorRecord]:
+    """Every tensor in plain data and inert objects, each once."""
+    found, pending, seen = [], [value], set()
+    while pending:
+        item = pending.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if type(item) is TensorRecord:
+            found.append(item)
+        elif type(item) in (PersistentRecord, PlainObject):
+            pending.append(item.meta if type(item) is PersistentRecord else item.attributes)
+        elif type(item) is dict:
+            pending += item.values()
+        elif type(item) in (list, tuple):
+            pending += item
+    return found
 
 
 def _refuse_class(tree: NetworkTree, role: str, where: str) -> NoReturn:
@@ -154,21 +185,22 @@ def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS,
 
 
 def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
+    """What a file holds, whatever container it is in."""
     file = CheckpointFile(path, limits)
     container = container_of(file)
     if container == "safetensors":
-        return _safetensors_contents(file)
-    if container != "pickle":
+        return _safetensors_contents(file, limits)
+    if container == "pickle":
+        value = read_pickle(file, limits)
+    else:
         value = read_torch_zip(file, limits) if container == "torch zip" else read_torch_stream(file, limits)
-        return Contents(file, TORCH_FILE, _state_dict_entries(StateDicts(value), file.name), limits)
-    value = read_pickle(file, limits)
     if type(value) is tuple and len(value) == 3 and all(type(entry) is NetworkRecord for entry in value):
         return Contents(file, TENSORFLOW_PICKLE, dict(zip(("G", "D", "G_ema"), value, strict=True)), limits)
-    if type(value) is not dict or not any(type(entry) is PersistentRecord for entry in value.values()):
-        raise UnsupportedCheckpointError(
-            f"not supported: {file.name} is a pickle without StyleGAN networks (it should hold G, D and G_ema)"
-        )
-    return Contents(file, PYTORCH_PICKLE, value, limits)
+    if type(value) is PersistentRecord:
+        value = {"D" if value.meta.get("class_name") == "Discriminator" else "G_ema": value}
+    if type(value) is dict and any(type(entry) is PersistentRecord for entry in value.values()):
+        return Contents(file, PYTORCH_PICKLE if container == "pickle" else TORCH_MODULE, value, limits)
+    return Contents(file, TORCH_FILE, _state_dict_entries(StateDicts(value), file.name), limits)
 
 
 def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
@@ -178,12 +210,7 @@ def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
     """
     generators = matches(stored)
     if not generators:
-        *names, last = readable(StateDicts)
-        found = ", ".join(printable(key, 30) for key in list(stored.top)[:8]) or "nothing"
-        raise UnsupportedCheckpointError(
-            f"not supported: {name} holds no {', '.join(names)} or {last} generator that orojar knows (found: {found}); "
-            "pass a network .pkl, or a state dict of those networks"
-        )
+        raise UnsupportedCheckpointError(f"not supported: {name} is {what_it_is(stored.value)}")
     networks = {"G_ema": min(generators, key=lambda match: stored.rank(match.found))}
     if critics := matches(stored, CRITIC):
         networks["D"] = critics[0]
@@ -192,12 +219,10 @@ def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
     return networks | ({} if whole else {key: item for key, item in stored.top.items() if key not in used})
 
 
-def _safetensors_contents(file: CheckpointFile) -> Contents:
+def _safetensors_contents(file: CheckpointFile, limits: Limits) -> Contents:
     tensors, metadata = read_safetensors(file)
     if metadata.get("format") != SAFETENSORS_FORMAT:
-        raise UnsupportedCheckpointError(
-            f"not supported: {file.name} is a safetensors file that orojar did not write (format {printable(metadata.get('format'))})"
-        )
+        return Contents(file, SAFETENSORS_STATE, _state_dict_entries(StateDicts(tensors), file.name), limits)
     entries: dict[str, Any] = {}
     for name, role in (("G_ema", GENERATOR), ("D", CRITIC)):
         if name in metadata:

@@ -8,8 +8,7 @@ from typing import Any
 from orojar_cli.checkpoint.contents import Contents
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.module_tree import KNOWN_SOURCES
-from orojar_cli.containers.records import PersistentRecord, TensorRecord
-from orojar_cli.containers.torch_file import PlainObject
+from orojar_cli.containers.records import PersistentRecord, PlainObject, TensorRecord
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.assumptions import assumptions, substitutes
 from orojar_cli.generators.options import LayerInfo

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
-from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT, TORCH_FILE
+from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT, TORCH_FILE, TORCH_MODULE
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import printable
@@ -45,7 +45,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, als
     if path.suffix == ".pkl" and contents.container != PYTORCH_PICKLE:
         write_pickle(checkpoint, path)
         return sorted(_changed(checkpoint, "G_ema"))
-    own = contents.file.path.suffix if contents.container == TORCH_FILE else ".pkl"
+    own = contents.file.path.suffix if contents.container in (TORCH_FILE, TORCH_MODULE) else ".pkl"
     if path.suffix == own:
         return _save_patched(checkpoint, path, also_g)
     raise OptionError(
@@ -73,6 +73,11 @@ def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[Any, Tenso
 def _save_patched(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
     contents = checkpoint.contents
     changed = _changed(checkpoint, "G_ema")
+    behind = [_stored(record) for record, _ in changed.values()]
+    if any(record is not None and record.storage.data.file is not contents.file for record in behind):
+        raise UnsupportedCheckpointError(
+            f"not supported: {contents.file.name} keeps its numbers as texts (pickle protocol 2); write .safetensors instead"
+        )
     patches = [_patch(name, record, new, contents.file.name) for name, (record, new) in changed.items()]
     if also_g:
         if contents.network("G").config != contents.generator.config:
@@ -101,6 +106,11 @@ def _patch(name: str, record: TensorRecord | DerivedRecord, tensor: Tensor, file
     if record.source is None or record.undo is None:
         raise UnsupportedCheckpointError(f"not supported: {name} changed, and {file} keeps no such tensor; write .safetensors instead")
     return record.source, record.undo(tensor)
+
+
+def _stored(record: TensorRecord | DerivedRecord) -> Any:
+    """The record in the file behind one of ours; None where there is none."""
+    return record if isinstance(record, TensorRecord) else record.source
 
 
 def _extent(record: TensorRecord) -> tuple[int, int]:

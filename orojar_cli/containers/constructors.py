@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from orojar_cli.containers.cursor import Cursor
-from orojar_cli.containers.file import CheckpointFile, printable
+from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.records import (
     ArrayRecord,
     DtypeRecord,
     NetworkRecord,
+    Opaque,
     PersistentRecord,
+    PlainObject,
     SetRecord,
     Span,
     TensorRecord,
@@ -23,7 +27,7 @@ from orojar_cli.containers.records import (
 )
 from orojar_cli.containers.storage import read_storage
 from orojar_cli.containers.unpickler import Budget, Machine
-from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError
+from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
 _DTYPE_CODES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
 _SCALAR_FORMATS = {"f2": "<e", "f4": "<f", "f8": "<d", "b1": "<?"} | {
@@ -33,24 +37,63 @@ _SCALAR_FORMATS = {"f2": "<e", "f4": "<f", "f8": "<d", "b1": "<?"} | {
 }
 
 
-class CheckpointMachine(Machine):
-    """The outer pickle of a checkpoint (protocols 3 and 4)."""
+Constructor = Callable[["CheckpointMachine", tuple[Any, ...]], Any]
 
-    protocols: tuple[int, ...] = (3, 4)
+
+class CheckpointMachine(Machine):
+    """The outer pickle of a checkpoint (protocols 2 to 5).
+
+    Objects of classes that it does not know become inert too (`PlainObject`): a network file may keep beside its networks what only its
+    own training code can use.  Such a class may be named and may have objects filled with attributes; it is never called.
+    """
+
+    protocols: tuple[int, ...] = (2, 3, 4, 5)
     contents = "checkpoints"
 
-    def known_tokens(self) -> dict[tuple[str, str], Token]:
-        """The names this kind of file may mention."""
-        return _TOKENS
+    def __init__(self, cursor: Cursor, budget: Budget) -> None:
+        self.classes: dict[tuple[str, str], Token] = {}
+        super().__init__(cursor, budget)
+
+    def constructors(self) -> dict[tuple[str, str], Constructor]:
+        """What this kind of file may call, by name."""
+        return CALLABLE
 
     def global_token(self, module: str, name: str) -> Token:
-        token = self.known_tokens().get((module, name))
-        if token is None:
-            raise UnsafeCheckpointError(
-                f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which {self.contents} never need (byte {self.at}); "
-                "the file may be malicious, nothing was executed"
-            )
-        return token
+        """A known name, or a class of somebody's training code; names of Python itself and of the libraries are refused."""
+        known = _TOKENS.get((module, name))
+        if known is not None and (module not in _OF_PROTOCOL_2 or self.protocol == 2):
+            return known
+        path = (*module.split("."), name)
+        theirs = path[0] not in _NOT_THEIR_OWN or path[:3] in _LAYERS
+        if not theirs or not all(part.isascii() and part.isidentifier() for part in path):
+            raise self._never_needed(module, name)
+        if (module, name) not in self.classes:
+            self.classes[module, name] = Token(module, name)
+        return self.classes[module, name]
+
+    def _never_needed(self, module: str, name: str) -> UnsafeCheckpointError:
+        return UnsafeCheckpointError(
+            f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which {self.contents} never need (byte {self.at}); "
+            "the file may be malicious, nothing was executed"
+        )
+
+    def refused(self, what: str) -> UnsafeCheckpointError:
+        return UnsafeCheckpointError(f"refused: {self.file.name} {what} (byte {self.at}); nothing was executed")
+
+    def set_items(self, target: dict[str, Any], items: list[Any]) -> None:
+        """As everywhere, but optimisers number their parameters: whole numbers are keys too, kept as texts."""
+        super().set_items(target, [str(item) if index % 2 == 0 and type(item) is int else item for index, item in enumerate(items)])
+
+    def top(self, kind: type) -> Any:
+        """As everywhere; an object can be filled as a dictionary, whose items are its attributes, or as a list, which is not kept."""
+        value = self.stack[-1] if len(self.stack) > (self.marks[-1] if self.marks else 0) else None
+        if type(value) is PlainObject and kind in (dict, list):
+            return value.attributes if kind is dict else []
+        return super().top(kind)
+
+    def _text(self, length: int, limit: int | None = None) -> None:
+        # Protocol 2 stores bytes as texts.
+        super()._text(length, self.file.size if self.protocol == 2 else limit)
 
     def _stack_global(self) -> None:
         name, module = self.pop(), self.pop()
@@ -58,32 +101,31 @@ class CheckpointMachine(Machine):
             raise self.damaged("a name that is not a short text")
         self.push(self.global_token(module, name))
 
+    def is_theirs(self, token: Any) -> bool:
+        return type(token) is Token and self.classes.get((token.module, token.name)) is token
+
     def _reduce(self) -> None:
         arguments, token = self.pop(), self.pop()
-        constructor = CALLABLE.get((token.module, token.name)) if type(token) is Token else None
+        if self.is_theirs(token):
+            raise self._never_needed(token.module, token.name)
+        constructor = self.constructors().get((token.module, token.name)) if type(token) is Token else None
         if constructor is None or type(arguments) is not tuple:
-            raise UnsafeCheckpointError(
-                f"refused: {self.file.name} calls something that is not a constructor (byte {self.at}); nothing was executed"
-            )
+            raise self.refused("calls something that is not a constructor")
         self.push(constructor(self, arguments))
 
     def _newobj(self) -> None:
         arguments, token = self.pop(), self.pop()
-        constructor = NEWABLE.get((token.module, token.name)) if type(token) is Token else None
-        if constructor is None or type(arguments) is not tuple or arguments:
-            raise UnsafeCheckpointError(
-                f"refused: {self.file.name} creates an object that is not data (byte {self.at}); nothing was executed"
-            )
-        self.push(constructor(self))
+        known = NEWABLE.get((token.module, token.name)) if type(token) is Token else None
+        if type(arguments) is not tuple or arguments or not (known or self.is_theirs(token)):
+            raise self.refused("creates an object that is not data")
+        self.push(known(self) if known else PlainObject(f"{token.module}.{token.name}"))
 
     def _build(self) -> None:
         state = self.pop()
         target = self.pop()
         builder = _BUILDERS.get(type(target))
         if builder is None:
-            raise UnsafeCheckpointError(
-                f"refused: {self.file.name} changes an object that is already made (byte {self.at}); nothing was executed"
-            )
+            raise self.refused("changes an object that is already made")
         builder(self, target, state)
         self.push(target)
 
@@ -92,6 +134,20 @@ class CheckpointMachine(Machine):
         self.top(SetRecord)
         if any(type(item) is not str for item in items):
             raise self.damaged("a set of something else than texts")
+
+    def _of_protocol_5(self, opcode: bytes, instruction: Callable[[], None]) -> None:
+        if self.protocol < 5:
+            raise self.unknown(opcode)
+        instruction()
+
+    def _next_buffer(self) -> None:
+        raise UnsupportedCheckpointError(
+            f"not supported: {self.file.name} keeps its numbers in buffers outside the file; save it without them"
+        )
+
+    def _make_read_only(self) -> None:
+        if not self.stack or type(self.stack[-1]) is not Span:
+            raise self.damaged("an instruction needs bytes that are not there")
 
     def _instructions(self) -> dict[bytes, Callable[[], None]]:
         cursor, push = self.cursor, self.push
@@ -108,6 +164,9 @@ class CheckpointMachine(Machine):
             b"e": self._append_marked,
             b"\x8f": lambda: push(SetRecord()),
             b"\x90": self._add_items,
+            b"\x96": lambda: self._of_protocol_5(b"\x96", lambda: push(cursor.skip(cursor.unsigned(8)))),
+            b"\x97": lambda: self._of_protocol_5(b"\x97", self._next_buffer),
+            b"\x98": lambda: self._of_protocol_5(b"\x98", self._make_read_only),
             b"\x93": self._stack_global,
             b"\x94": lambda: self._memoize(len(self.memo)),
             b"r": lambda: self._memoize(cursor.unsigned(4)),
@@ -129,6 +188,17 @@ def _storage(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> Any:
     if len(arguments) != 1 or type(arguments[0]) is not Span:
         raise machine.damaged("a tensor without its bytes")
     return read_storage(arguments[0], machine.budget)
+
+
+def _encoded(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> Span:
+    """Bytes that protocol 2 stores as a text of as many characters."""
+    if len(arguments) != 2 or type(arguments[0]) is not str or arguments[1] != "latin1":
+        raise machine.refused("encodes a text in another way than bytes are stored")
+    try:
+        data = arguments[0].encode("latin1")
+    except UnicodeEncodeError as error:
+        raise machine.damaged("bytes stored as a text with characters that are none") from error
+    return Span(MemoryFile(machine.file, data), 0, len(data))
 
 
 def _tensor(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> TensorRecord:
@@ -222,15 +292,49 @@ def _build_network(machine: CheckpointMachine, network: NetworkRecord, state: An
     network.state = state
 
 
-_NDARRAY = ("numpy", "ndarray")
+def _build_plain(machine: CheckpointMachine, target: PlainObject, state: Any) -> None:
+    # Other states than a dictionary are what only the class itself understands.
+    if type(state) is dict:
+        target.attributes = state
 
-CALLABLE: dict[tuple[str, str], Callable[[CheckpointMachine, tuple[Any, ...]], Any]] = {
+
+def _size(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(arguments) != 1 or type(arguments[0]) not in (tuple, list) or any(type(size) is not int for size in arguments[0]):
+        raise machine.refused("makes a torch.Size of something else than numbers")
+    return tuple(arguments[0])
+
+
+def _device(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> Opaque:
+    name = arguments[0] if arguments else None
+    if len(arguments) > 2 or type(name) is not str or not _DEVICE.match(name):
+        raise machine.refused("makes a torch.device of something else than its name")
+    return Opaque("a device")
+
+
+def opaque(what: str) -> Constructor:
+    """A constructor of what is not read."""
+    record = Opaque(what)
+    return lambda machine, arguments: record
+
+
+_NDARRAY = ("numpy", "ndarray")
+_DEVICE = re.compile(r"[a-z]{2,16}(:[0-9]{1,3})?\Z")
+# What every kind of checkpoint may hold.
+ANYWHERE: dict[tuple[str, str], Constructor] = {
     ("torch_utils.persistence", "_reconstruct_persistent_obj"): _persistent,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
-    ("torch.storage", "_load_from_bytes"): _storage,
+    ("torch", "device"): _device,
+    ("torch", "Size"): _size,
     ("collections", "OrderedDict"): _ordered_dict,
     ("builtins", "set"): _set,
+    ("__builtin__", "set"): _set,
+}
+# Protocol 2 knows no bytes, and Python's modules by their old names.
+_OF_PROTOCOL_2 = {"__builtin__", "_codecs"}
+CALLABLE: dict[tuple[str, str], Constructor] = ANYWHERE | {
+    ("torch.storage", "_load_from_bytes"): _storage,
+    ("_codecs", "encode"): _encoded,
     ("numpy", "dtype"): _dtype,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
@@ -241,15 +345,23 @@ CALLABLE: dict[tuple[str, str], Callable[[CheckpointMachine, tuple[Any, ...]], A
 NEWABLE: dict[tuple[str, str], Callable[[CheckpointMachine], Any]] = {
     ("dnnlib.util", "EasyDict"): lambda machine: {},
     ("dnnlib.tflib.network", "Network"): lambda machine: NetworkRecord(machine.at),
+    # Training scripts keep their command line in the checkpoint.
+    ("argparse", "Namespace"): lambda machine: PlainObject("argparse.Namespace"),
 }
+# Numbers' types, which attributes of modules name.
+_TYPES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 
 # One token per name, however often a file mentions it.
-_TOKENS = {pair: Token(*pair) for pair in (*CALLABLE, *NEWABLE, _NDARRAY)}
+_TOKENS = {pair: Token(*pair) for pair in (*CALLABLE, *NEWABLE, _NDARRAY, *(("torch", name) for name in _TYPES))}
+# What belongs to Python or to the libraries is nobody's own class, but for the layers that networks are built of.
+_NOT_THEIR_OWN = sys.stdlib_module_names | {"__builtin__", "cPickle", "commands", "copy_reg", "numpy", "torch"}
+_LAYERS = {("torch", "nn", "modules"), ("torch", "nn", "functional")}
 
 _BUILDERS: dict[type, Callable[[CheckpointMachine, Any, Any], None]] = {
     DtypeRecord: _build_dtype,
     ArrayRecord: _build_array,
     NetworkRecord: _build_network,
+    PlainObject: _build_plain,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orojar_cli.containers.file import CheckpointFile
+from orojar_cli.containers.file import CheckpointFile, MemoryFile
 from orojar_cli.containers.records import Span
 from orojar_cli.errors import DamagedCheckpointError
 
@@ -12,7 +12,7 @@ _WINDOW = 1 << 16
 class Cursor:
     """Reads [start, stop) of a file through a small window; large byte strings are passed over, not read."""
 
-    def __init__(self, file: CheckpointFile, start: int, stop: int) -> None:
+    def __init__(self, file: CheckpointFile | MemoryFile, start: int, stop: int) -> None:
         self.file = file
         self.position = start
         self.stop = stop

@@ -112,6 +112,25 @@ class CheckpointFile:
         self.close()
 
 
+class MemoryFile:
+    """Bytes that lie in a checkpoint in another form, to be read as if they were a file of its `name` and `size`."""
+
+    def __init__(self, outer: CheckpointFile | MemoryFile, data: bytes) -> None:
+        self.name: str = outer.name
+        self.size: int = outer.size
+        self._data = data
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes at `offset`; raises DamagedCheckpointError where there are fewer."""
+        if offset + length > len(self._data):
+            raise DamagedCheckpointError(f"damaged: {self.name} ends early inside the bytes of a tensor; download it again")
+        return self._data[offset : offset + length]
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill `buffer` (bytes) from `offset` on; raises as `read` does."""
+        buffer[:] = self.read(offset, len(buffer))
+
+
 def container_of(file: CheckpointFile) -> str:
     """ "pickle", "safetensors", "torch zip" or "torch stream", by content and never by name.
 

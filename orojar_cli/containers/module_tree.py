@@ -9,7 +9,7 @@ from typing import Any
 
 from orojar_cli.containers.file import CheckpointFile, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.containers.records import PersistentRecord, TensorRecord
+from orojar_cli.containers.records import PersistentRecord, PlainObject, TensorRecord
 from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
@@ -49,7 +49,7 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
     Raises UnsupportedCheckpointError for an unknown container version, UnsafeCheckpointError for hooks and DamagedCheckpointError
     for anything malformed, cyclic or too deep.
     """
-    if type(record) is not PersistentRecord:
+    if type(record) not in (PersistentRecord, PlainObject):
         raise DamagedCheckpointError(f"damaged: {file.name}: {name} is not a network")
     tree: NetworkTree | None = None
     visited: set[int] = set()
@@ -58,6 +58,8 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
     while pending:
         path, module, depth = pending.pop()
         where = f"{file.name}: {printable(f'{name}.{path}' if path else name)}"
+        if type(module) is PlainObject:
+            raise UnsupportedCheckpointError(f"not supported: {where} is a {printable(module.name)}, which orojar does not read")
         if type(module) is not PersistentRecord:
             raise UnsupportedCheckpointError(f"not supported: {where} is not a module of this container")
         if id(module) in visited or depth > limits.module_depth:

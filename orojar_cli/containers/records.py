@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from orojar_cli.containers.file import CheckpointFile
+from orojar_cli.containers.file import CheckpointFile, MemoryFile
 from orojar_cli.errors import DamagedCheckpointError
 
 _LARGEST = 2**63 - 1
@@ -14,7 +14,7 @@ _LARGEST = 2**63 - 1
 class Span(NamedTuple):
     """Bytes that stay in the file until somebody asks for them."""
 
-    file: CheckpointFile
+    file: CheckpointFile | MemoryFile
     offset: int
     length: int
 
@@ -86,6 +86,21 @@ class TensorRecord:
         for size in self.shape:
             count *= size
         return count
+
+
+@dataclass(eq=False)
+class PlainObject:
+    """An object of a class that is never looked up: the name it is given in the file, and its attributes as plain data."""
+
+    name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """Something whose content no network needs, such as the state of a random generator: what it is, in words."""
+
+    what: str
 
 
 class SetRecord:

@@ -1,4 +1,4 @@
-"""Our own .safetensors files read as records: the header is checked here, the numbers stay in the file."""
+""".safetensors files read as records: the header is checked here, the numbers stay in the file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ from typing import Any
 
 from orojar_cli.containers.file import CheckpointFile, printable
 from orojar_cli.containers.records import Span, StorageRecord, TensorRecord
-from orojar_cli.errors import DamagedCheckpointError
+from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 
 _HEADER_LIMIT = 16 << 20
-_DTYPES = {"F16": ("float16", 2), "F32": ("float32", 4), "F64": ("float64", 8)}
+_DTYPES = {
+    "F16": ("float16", 2),
+    "BF16": ("bfloat16", 2),
+    "F32": ("float32", 4),
+    "F64": ("float64", 8),
+    "BOOL": ("bool", 1),
+    "U8": ("uint8", 1),
+    "I8": ("int8", 1),
+    "I16": ("int16", 2),
+    "I32": ("int32", 4),
+    "I64": ("int64", 8),
+}
+# Kinds of numbers that the format has and networks of this field do not.
+_OTHERS = {"U16", "U32", "U64", "F8_E4M3", "F8_E5M2", "C64"}
 
 
 def read_safetensors(file: CheckpointFile) -> tuple[dict[str, TensorRecord], dict[str, str]]:
@@ -38,6 +51,8 @@ def read_safetensors(file: CheckpointFile) -> tuple[dict[str, TensorRecord], dic
         dtype, shape, offsets = _checked_entry(entry)
         if dtype is None:
             raise damaged(f"tensor {printable(name)} is malformed")
+        if dtype in _OTHERS:
+            raise UnsupportedCheckpointError(f"not supported: {file.name} holds numbers of the kind {printable(dtype, 20)}")
         begin, end = offsets
         numel, (kind, itemsize) = math.prod(shape), _DTYPES[dtype]
         if end - begin != numel * itemsize:
@@ -67,6 +82,6 @@ def _checked_entry(entry: Any) -> tuple[Any, Any, Any]:
     if type(entry) is dict and set(entry) == {"dtype", "shape", "data_offsets"}:
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         whole = type(shape) is list and type(offsets) is list and all(type(n) is int and n >= 0 for n in (*shape, *offsets))
-        if type(dtype) is str and dtype in _DTYPES and whole and len(shape) <= 8 and len(offsets) == 2:
+        if type(dtype) is str and dtype in {*_DTYPES, *_OTHERS} and whole and len(shape) <= 8 and len(offsets) == 2:
             return dtype, shape, offsets
     return None, None, None

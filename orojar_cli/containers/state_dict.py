@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.torch_file import PlainObject
+from orojar_cli.containers.records import PlainObject, TensorRecord
 from orojar_cli.errors import DamagedCheckpointError
 
 # In the order of preference: averaged weights first.
@@ -42,6 +41,7 @@ class StateDicts:
     """
 
     def __init__(self, value: Any) -> None:
+        self.value = value
         self.top: dict[str, Any] = value if type(value) is dict else {}
         networks = self.top.get("models")
         if type(networks) is dict and not networks.keys() & self.top.keys():

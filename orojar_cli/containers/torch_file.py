@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 import struct
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.containers.constructors import CheckpointMachine
+from orojar_cli.containers.constructors import ANYWHERE, CheckpointMachine, Constructor, opaque
 from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.containers.records import Span, StorageRecord, Token
+from orojar_cli.containers.records import Opaque, Span, StorageRecord, Token
 from orojar_cli.containers.unpickler import Budget
 from orojar_cli.containers.zip_directory import read_zip_directory
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, UnsafeCheckpointError
 
 _VERSION = 1001
-_CALLS = {("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("collections", "OrderedDict")}
 _STORAGES = {
     "FloatStorage": ("float32", 4),
     "HalfStorage": ("float16", 2),
@@ -31,23 +28,23 @@ _STORAGES = {
     "ByteStorage": ("uint8", 1),
     "BoolStorage": ("bool", 1),
 }
-# Training scripts keep their command line in the checkpoint.
-_NAMESPACE = ("argparse", "Namespace")
-_TOKENS = {pair: Token(*pair) for pair in (*_CALLS, *(("torch", name) for name in _STORAGES), _NAMESPACE)}
-# They also keep objects of their own classes.  What belongs to Python or to the libraries is none of those.
-_NOT_THEIR_OWN = sys.stdlib_module_names | {"__builtin__", "cPickle", "commands", "copy_reg", "numpy", "torch", "torch_utils", "dnnlib"}
+_STORAGE_TOKENS = {("torch", name): Token("torch", name) for name in _STORAGES}
+# Arrays and random states beside the networks are not read.
+_CALLABLE: dict[tuple[str, str], Constructor] = ANYWHERE | {
+    (module, name): opaque("a numpy value")
+    for module, name in (
+        ("_codecs", "encode"),
+        ("numpy", "dtype"),
+        ("numpy.core.multiarray", "scalar"),
+        ("numpy._core.multiarray", "scalar"),
+        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy._core.multiarray", "_reconstruct"),
+    )
+}
 # What protocol 2 has; the outer pickles of network files have more.
 _OPCODES = b"(NJKMX}]suatqcGhjrRQb)e\x81\x85\x86\x87\x88\x89\x8a"
 _KEY = re.compile(r"[0-9]{1,20}\Z")
 _Locate = Callable[[str, str, int], Span]  # key, storage type, number of elements
-
-
-@dataclass(eq=False)
-class PlainObject:
-    """An object of a class that is never looked up: the name it is given in the file, and its attributes as plain data."""
-
-    name: str
-    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 class TorchMachine(CheckpointMachine):
@@ -59,61 +56,28 @@ class TorchMachine(CheckpointMachine):
     def __init__(self, cursor: Cursor, budget: Budget, locate: _Locate) -> None:
         self.locate = locate
         self.storages: dict[str, StorageRecord] = {}
-        self.classes: dict[tuple[str, str], Token] = {}
         super().__init__(cursor, budget)
 
-    def known_tokens(self) -> dict[tuple[str, str], Token]:
-        return _TOKENS
-
-    def set_items(self, target: dict[str, Any], items: list[Any]) -> None:
-        """As for networks, but optimisers number their parameters: whole numbers are keys too, kept as texts."""
-        items = [str(item) if index % 2 == 0 and type(item) is int else item for index, item in enumerate(items)]
-        super().set_items(target, items)
+    def constructors(self) -> dict[tuple[str, str], Constructor]:
+        return _CALLABLE
 
     def global_token(self, module: str, name: str) -> Token:
-        """A known name, or one of the trainer's own classes, of which there may be objects; it is never called."""
-        path = (*module.split("."), name)
-        if (module, name) in _TOKENS or path[0] in _NOT_THEIR_OWN or not all(part.isascii() and part.isidentifier() for part in path):
-            return super().global_token(module, name)
-        return self.classes.setdefault((module, name), Token(module, name))
-
-    def _is_their_own(self, token: Any) -> bool:
-        return type(token) is Token and self.classes.get((token.module, token.name)) is token
-
-    def _reduce(self) -> None:
-        token = self.stack[-2] if len(self.stack) > 1 else None
-        if token is not None and self._is_their_own(token):
-            super().global_token(token.module, token.name)
-        super()._reduce()
-
-    def _newobj(self) -> None:
-        arguments, token = self.pop(), self.pop()
-        if not (token is _TOKENS[_NAMESPACE] or self._is_their_own(token)) or type(arguments) is not tuple or arguments:
-            raise self._not_data("creates an object that is not data")
-        self.push(PlainObject(f"{token.module}.{token.name}"))
-
-    def top(self, kind: type) -> Any:
-        """As for networks; an object can be filled as a dictionary, whose items are its attributes, or as a list, which is not kept."""
-        value = self.stack[-1] if len(self.stack) > (self.marks[-1] if self.marks else 0) else None
-        if type(value) is PlainObject and kind in (dict, list):
-            return value.attributes if kind is dict else []
-        return super().top(kind)
+        return _STORAGE_TOKENS.get((module, name)) or super().global_token(module, name)
 
     def _build(self) -> None:
-        state = self.pop()
-        target = self.pop()
-        # A state dictionary carries the version numbers of its modules as an attribute.
-        if type(target) is not PlainObject and (type(target) is not dict or type(state) is not dict):
-            raise self._not_data("changes an object that is already made")
-        if type(target) is PlainObject and type(state) is dict:
-            target.attributes = state
-        self.push(target)
-
-    def _not_data(self, what: str) -> UnsafeCheckpointError:
-        return UnsafeCheckpointError(f"refused: {self.file.name} {what} (byte {self.at}); nothing was executed")
+        # A state dictionary carries the version numbers of its modules as an attribute; what is not read has a state that is not.
+        known = len(self.stack) > 1 and (type(self.stack[-2]), type(self.stack[-1]))
+        if known == (dict, dict) or (known and known[0] is Opaque):
+            self.pop()
+        else:
+            super()._build()
 
     def _persistent_id(self) -> None:
         identity = self.pop()
+        if type(identity) is tuple and len(identity) == 4 and identity[0] == "module" and self.is_theirs(identity[1]):
+            # Older files keep the source text of a module's class beside it.
+            self.push(identity[1])
+            return
         if type(identity) is not tuple or len(identity) not in (5, 6) or (len(identity) == 6 and identity[5] is not None):
             raise self.damaged("a malformed storage description")
         tag, kind, key, location, numel = identity[:5]

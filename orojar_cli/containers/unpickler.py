@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orojar_cli.containers.cursor import Cursor
-from orojar_cli.containers.file import CheckpointFile, printable
+from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
 from orojar_cli.containers.limits import Limits
 from orojar_cli.containers.records import Token
 from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
@@ -38,13 +38,14 @@ class Machine:
 
     def __init__(self, cursor: Cursor, budget: Budget) -> None:
         self.cursor = cursor
-        self.file: CheckpointFile = cursor.file
+        self.file: CheckpointFile | MemoryFile = cursor.file
         self.budget = budget
         self.limits = budget.limits
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: list[Any] = []
         self.at = cursor.position
+        self.protocol = 0
         self.instructions: dict[bytes, Callable[[], None]] = self._instructions()
 
     def run(self) -> Any:
@@ -66,7 +67,7 @@ class Machine:
                 )
             instruction = instructions.get(opcode)
             if instruction is None:
-                raise self._unknown(opcode)
+                raise self.unknown(opcode)
             instruction()
         if len(self.stack) != 1 or self.marks or self.cursor.in_frame:
             raise self.damaged("the pickle does not end with exactly one value")
@@ -76,15 +77,15 @@ class Machine:
         return DamagedCheckpointError(f"damaged: {self.file.name}: {what} (byte {self.at})")
 
     def _protocol(self) -> None:
-        protocol = self.cursor.unsigned(1)
+        protocol = self.protocol = self.cursor.unsigned(1)
         if protocol not in self.protocols:
-            accepted = " and ".join(map(str, self.protocols))
+            first, last = self.protocols[0], self.protocols[-1]
+            accepted = str(first) if first == last else f"{first} to {last}"
             raise UnsupportedCheckpointError(
-                f"not supported: {self.file.name} uses pickle protocol {protocol}; checkpoints use {accepted}; "
-                "save it again with one of them"
+                f"not supported: {self.file.name} uses pickle protocol {protocol}; checkpoints use {accepted}; save it again so"
             )
 
-    def _unknown(self, opcode: bytes) -> Exception:
+    def unknown(self, opcode: bytes) -> Exception:
         name = _OPCODE_NAMES.get(opcode)
         if name is None:
             return self.damaged(f"0x{opcode.hex()} is no pickle instruction")
@@ -144,8 +145,8 @@ class Machine:
             raise self.damaged(f"an integer of {length} bytes")
         self.push(int.from_bytes(self.cursor.take(length), "little", signed=True))
 
-    def _text(self, length: int) -> None:
-        if length > self.limits.text_bytes:
+    def _text(self, length: int, limit: int | None = None) -> None:
+        if length > (limit or self.limits.text_bytes):
             raise UnsafeCheckpointError(f"refused: {self.file.name} holds a text of {length} bytes (byte {self.at})")
         try:
             self.push(self.cursor.take(length).decode())

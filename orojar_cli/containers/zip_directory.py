@@ -38,6 +38,7 @@ def read_zip_directory(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) ->
         raise damaged("the zip directory is malformed")
     directory, at = file.read(start, size), 0
     folders: set[str] = set()
+    archived: set[str] = set()
     entries: dict[str, tuple[bytes, int, int, int, int, int]] = {}
     for _ in range(count):
         if at + ENTRY.size > size:
@@ -48,12 +49,18 @@ def read_zip_directory(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) ->
         at += ENTRY.size + sum(lengths)
         if fields[0] != b"PK\x01\x02" or at > size:
             raise damaged("the zip directory is malformed")
-        folder, _, name = raw.decode("utf-8", "replace").partition("/")
+        folder, inside, name = raw.decode("utf-8", "replace").partition("/")
+        if not inside:
+            archived.add(folder)
+            continue
         folders.add(folder)
         if name in entries:
             raise UnsafeCheckpointError(f"refused: {file.name} has two entries {printable(name)!r}")
         entries[name] = raw, method, flags, packed, unpacked, offset
-    if "data.pkl" not in entries or len(folders) != 1:
+    if archived and all(name.endswith(".npy") for name in archived):
+        what = ", ".join(printable(name.removesuffix(".npy"), 30) for name in sorted(archived)[:6])
+        raise NotACheckpointError(f"not a checkpoint: {file.name} is an .npz of arrays ({what}); pass the network that they belong to")
+    if archived or "data.pkl" not in entries or len(folders) != 1:
         raise NotACheckpointError(f"not a checkpoint: {file.name} is a zip archive without a network; unpack it first")
     if "constants.pkl" in entries or any(name.startswith("code/") for name in entries):
         raise UnsafeCheckpointError(f"refused: {file.name} is a TorchScript program; nothing was executed; pass a network's weights")

@@ -639,7 +639,7 @@ for _name, _code in {
     "nothing_at_stop": b"",
     "mark_at_stop": b"N(",
     "odd_setitems": b"}(" + text("a") + b"u",
-    "number_as_key": b"}K\x01Ns",
+    "number_as_key_twice": b"}(K\x01N" + text("1") + b"Nu",
     "none_as_key": b"}NNs",
     "tuple_as_key": b"})Ns",
     "token_as_key": b"}" + global_line("numpy", "ndarray") + b"Ns",

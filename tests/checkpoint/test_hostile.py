@@ -20,10 +20,13 @@ from orojar_cli.errors import CheckpointError, UnsafeCheckpointError
 
 
 def examine(path: Path) -> None:
-    """Everything a user can ask of a file."""
-    describe(read_contents(path))
+    """Everything a user can ask of a file, the critic by name: commands do without one that is not read."""
+    contents = read_contents(path)
+    describe(contents)
     loaded = load_checkpoint(path)
     loaded.critic  # noqa: B018
+    if contents.entries.get("D") is not None:
+        contents.network("D")
 
 
 def assert_presentable(error: Exception, named: str = "-") -> None:

@@ -1,0 +1,252 @@
+"""Any container with any content: networks are found in whatever was pickled or saved, beside anything, and nothing of it runs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import types
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from pickle_assembler import Call, Global, New, assemble
+from reader_process import run_reader
+from torch import Tensor, nn
+
+from orojar_cli import load_checkpoint
+from orojar_cli.checkpoint.contents import read_contents
+from orojar_cli.checkpoint.info import describe
+from orojar_cli.checkpoint.writer import save_checkpoint
+from orojar_cli.errors import CheckpointError, NotACheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.families import describers
+from orojar_cli.generators.stylegan2.network import StyleGAN2
+
+Files = dict[str, Any]
+
+
+class Whole:
+    """A network object of the training tools, kept as the call that would make it."""
+
+    def __init__(self, meta: dict[str, Any]) -> None:
+        self.meta = meta
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj, (self.meta,)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """A critic of somebody's own, with what such modules hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 1)
+        self.device, self.kind, self.activation = torch.device("cpu"), torch.float16, nn.functional.leaky_relu
+        self.widths, self.size = {4: 8, 8: 8}, torch.Size([3, 4])
+
+
+@pytest.fixture(autouse=True)
+def their_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules to pickle by name; what reads must not need them."""
+    persistence, discriminator = types.ModuleType("torch_utils.persistence"), types.ModuleType("pg_modules.discriminator")
+
+    def _reconstruct_persistent_obj(meta: dict[str, Any]) -> None:
+        raise AssertionError("a checkpoint was executed")
+
+    _reconstruct_persistent_obj.__module__ = "torch_utils.persistence"
+    _reconstruct_persistent_obj.__qualname__ = "_reconstruct_persistent_obj"
+    persistence._reconstruct_persistent_obj = _reconstruct_persistent_obj  # type: ignore[attr-defined]
+    monkeypatch.setattr(ProjectedDiscriminator, "__module__", "pg_modules.discriminator")
+    discriminator.ProjectedDiscriminator = ProjectedDiscriminator  # type: ignore[attr-defined]
+    for module in (types.ModuleType("torch_utils"), persistence, types.ModuleType("pg_modules"), discriminator):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+@pytest.fixture
+def generator(tiny) -> StyleGAN2:
+    return tiny.generator
+
+
+def whole(module: nn.Module, name: str = "") -> Whole:
+    described = describers()[type(module)](module, name)
+    state = {
+        "training": False,
+        "_parameters": OrderedDict((key, nn.Parameter(item.detach())) for key, item in module.named_parameters(recurse=False)),
+        "_buffers": OrderedDict(module.named_buffers(recurse=False)),
+        "_non_persistent_buffers_set": set(),
+        "_forward_hooks": OrderedDict(),
+        "_modules": OrderedDict((key, whole(child, key)) for key, child in module.named_children()),
+        **described.attributes,
+        "_init_args": described.arguments,
+        "_init_kwargs": described.options,
+    }
+    return Whole({"type": "class", "version": 6, "module_src": "exit(1)", "class_name": described.class_name, "state": state})
+
+
+def dump(value: Any, path: Path, protocol: int = 4) -> Path:
+    path.write_bytes(pickle.dumps(value, protocol))
+    return path
+
+
+def save(value: Any, path: Path, zipped: bool = True) -> Path:
+    torch.save(value, path, _use_new_zipfile_serialization=zipped)
+    return path
+
+
+def images(generator: Any) -> Tensor:
+    z = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(0))
+    return generator(z, psi=0.7)
+
+
+def made(kind: str, generator: StyleGAN2, folder: Path) -> Path:
+    network = whole(generator)
+    return {
+        "protocol 2": lambda: dump({"G_ema": network}, folder / "a.pkl", 2),
+        "protocol 3": lambda: dump({"G_ema": network}, folder / "a.pkl", 3),
+        "protocol 5": lambda: dump({"G_ema": network}, folder / "a.pkl", 5),
+        "bare": lambda: dump(network, folder / "a.pkl"),
+        "foreign critic": lambda: dump({"G": None, "D": ProjectedDiscriminator(), "G_ema": network}, folder / "a.pkl"),
+        "foreign critic behind": lambda: dump({"G_ema": network, "D": ProjectedDiscriminator()}, folder / "a.pkl"),
+        "foreign pipe": lambda: dump({"G_ema": network, "augment_pipe": ProjectedDiscriminator()}, folder / "a.pkl", 2),
+        "whole": lambda: save(network, folder / "a.pt"),
+        "whole, older": lambda: save(network, folder / "a.pt", zipped=False),
+        "whole among others": lambda: save({"G_ema": network, "step": 3, "best": np.float64(2), "rng": np.zeros(3)}, folder / "a.pt"),
+    }[kind]()
+
+
+KINDS = ("protocol 2", "protocol 3", "protocol 5", "bare", "foreign critic", "foreign critic behind", "foreign pipe")
+KINDS += ("whole", "whole, older", "whole among others")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_are_found_in_any_container_beside_anything(kind: str, generator: StyleGAN2, tmp_path: Path) -> None:
+    path = made(kind, generator, tmp_path)
+    loaded = load_checkpoint(path)
+    assert torch.equal(images(loaded.generator), images(generator)) and loaded.critic is None
+    info = loaded.info
+    if "foreign" in kind:
+        beside = info.contents["augment_pipe" if "pipe" in kind else "D"]
+        assert "pg_modules.discriminator.ProjectedDiscriminator" in beside, beside
+    save_checkpoint(loaded, tmp_path / "b.safetensors")
+    assert torch.equal(images(load_checkpoint(tmp_path / "b.safetensors").generator), images(generator))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reading_opens_one_file_and_runs_nothing(kind: str, generator: StyleGAN2, tmp_path: Path) -> None:
+    path = made(kind, generator, tmp_path)
+    (report,) = run_reader([path], "--audit")
+    assert report["error"] is None and report["events"] == [f"open {path}"] and report["heavy_modules"] == []
+
+
+@pytest.mark.parametrize("kind", ["protocol 5", "bare", "foreign critic", "whole", "whole, older"])
+def test_a_changed_network_goes_back_into_its_container(kind: str, generator: StyleGAN2, tmp_path: Path) -> None:
+    path = made(kind, generator, tmp_path)
+    loaded = load_checkpoint(path)
+    with torch.no_grad():
+        loaded.generator.mapping.fc0.weight.neg_()
+    target = tmp_path / f"b{path.suffix}"
+    assert save_checkpoint(loaded, target) == ["mapping.fc0.weight"]
+    again = load_checkpoint(target)
+    assert torch.equal(images(again.generator), images(loaded.generator))
+    assert [*again.info.contents] == [*loaded.info.contents] and again.info.container == loaded.info.container
+    assert path.stat().st_size == target.stat().st_size
+
+
+def test_numbers_stored_as_texts_are_not_changed_in_place(generator: StyleGAN2, tmp_path: Path) -> None:
+    loaded = load_checkpoint(made("protocol 2", generator, tmp_path))
+    with torch.no_grad():
+        loaded.generator.mapping.fc0.weight.neg_()
+    with pytest.raises(UnsupportedCheckpointError, match=r"as texts \(pickle protocol 2\); write \.safetensors"):
+        save_checkpoint(loaded, tmp_path / "b.pkl")
+
+
+def test_a_module_of_an_unknown_class_inside_the_generator_is_named(generator: StyleGAN2, tmp_path: Path) -> None:
+    network = whole(generator)
+    network.meta["state"]["_modules"]["mapping"].meta["state"]["_modules"]["embed"] = nn.Embedding(2, 3)
+    for path in (dump({"G_ema": network}, tmp_path / "a.pkl"), save(network, tmp_path / "a.pt")):
+        with pytest.raises(
+            UnsupportedCheckpointError, match=r"embed is a torch\.nn\.modules\.sparse\.Embedding, which orojar does not read"
+        ):
+            read_contents(path).generator  # noqa: B018
+
+
+def test_an_object_of_another_program_is_not_called_malicious(tmp_path: Path) -> None:
+    network = New(Global("dnnlib.tflib.tfutil", "Network"))
+    (tmp_path / "a.pkl").write_bytes(assemble((network, network, network)))
+    with pytest.raises(UnsupportedCheckpointError, match=r"not supported: a\.pkl is "):
+        read_contents(tmp_path / "a.pkl")
+
+
+def test_a_class_that_is_called_is_refused_in_every_container(tmp_path: Path) -> None:
+    called = Call(Global("pg_modules.discriminator", "ProjectedDiscriminator"), ("touch canary",))
+    for protocol in (3, 4, 5):
+        (tmp_path / "a.pkl").write_bytes(assemble({"D": called}, protocol))
+        with pytest.raises(UnsafeCheckpointError, match=r"uses pg_modules\.discriminator\.ProjectedDiscriminator"):
+            read_contents(tmp_path / "a.pkl")
+
+
+def test_buffers_outside_the_file_are_not_followed(generator: StyleGAN2, tmp_path: Path) -> None:
+    kept: list[pickle.PickleBuffer] = []
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": np.arange(9.0)}, 5, buffer_callback=kept.append))
+    assert kept
+    with pytest.raises(CheckpointError, match=r"buffers outside the file|_frombuffer"):
+        read_contents(tmp_path / "a.pkl")
+    (tmp_path / "b.pkl").write_bytes(b"\x80\x05\x97.")
+    with pytest.raises(UnsupportedCheckpointError, match="buffers outside the file"):
+        read_contents(tmp_path / "b.pkl")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.zeros(3, 4), r"a single array \[3, 4\], as latents and directions"),
+        ({"eigvec": torch.zeros(3, 3)}, "a set of directions and no network"),
+        ({"latents": torch.zeros(2, 3)}, "latents and no network"),
+        ({"state": {0: {"step": 1}}, "param_groups": []}, "the state of an optimiser"),
+        ({"a.lora_up.weight": torch.zeros(2)}, "a LoRA adapter"),
+        (
+            {"state_dict": {"model.diffusion_model.out.weight": torch.zeros(2)}, "pytorch-lightning_version": "2"},
+            "Lightning .* a diffusion",
+        ),
+        ({"state_dict": {"encoder.input_layer.0.weight": torch.zeros(2)}}, "an encoder of photographs"),
+        ({"backbone.synthesis.b4.const": torch.zeros(2)}, "a 3-D network such as EG3D"),
+        ({"final_linear.0.weight": torch.zeros(2)}, "a critic without its generator"),
+        ({"layer4.1.conv2.weight": torch.zeros(2)}, "a classifier"),
+        ({"epoch": 3, "loss": 0.5}, r"a table without tensors \(it has epoch, loss\)"),
+        ({"a.weight": torch.zeros(2)}, r"does not know \(1 tensors: a\.weight, \.\.\.\); where you have its code, --generator"),
+        (nn.Linear(2, 2), r"a torch\.nn\.modules\.linear\.Linear object saved whole"),
+        ([1, 2], "a list of 2 things"),
+        ({}, "no network"),
+    ],
+)
+def test_what_is_no_network_is_called_what_it_is(value: Any, words: str, tmp_path: Path) -> None:
+    for path in (save(value, tmp_path / "a.pt"), save(value, tmp_path / "b.pt", zipped=False), dump(value, tmp_path / "c.pkl")):
+        with pytest.raises(UnsupportedCheckpointError, match=words) as caught:
+            read_contents(path)
+        assert str(caught.value).isprintable() and "Error" not in str(caught.value)
+
+
+def test_arrays_of_numpy_are_called_so(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", lat_comp=np.zeros(3), lat_mean=np.zeros(3))
+    with pytest.raises(NotACheckpointError, match=r"a\.npz is an \.npz of arrays \(lat_comp, lat_mean\)"):
+        read_contents(tmp_path / "a.npz")
+
+
+def test_state_dictionaries_are_read_from_safetensors(tmp_path: Path) -> None:
+    from test_state_dict import TENSORS, layout
+
+    tensors = layout(TENSORS)
+    save(tensors, tmp_path / "a.pt")
+    tensors["num_batches_tracked"] = torch.tensor(3)
+    safetensors.torch.save_file({name: item.contiguous() for name, item in tensors.items()}, tmp_path / "b.safetensors")
+    with pytest.raises(UnsupportedCheckpointError, match="num_batches_tracked"):
+        read_contents(tmp_path / "b.safetensors").generator  # noqa: B018
+    del tensors["num_batches_tracked"]
+    safetensors.torch.save_file({name: item.contiguous() for name, item in tensors.items()}, tmp_path / "b.safetensors")
+    first, second = (load_checkpoint(tmp_path / name) for name in ("a.pt", "b.safetensors"))
+    assert torch.equal(images(first.generator), images(second.generator))
+    assert json.loads(json.dumps(describe(second.contents).to_dict()))["container"] == "state dictionary in safetensors"
