@@ -21,6 +21,7 @@ _FOLDERS = (
     "progan",
     "simplegan",
     "dcgan",
+    "biggan",
     "critic",
 )
 # Imported here and now: reading a file imports nothing.

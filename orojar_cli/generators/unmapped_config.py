@@ -50,7 +50,7 @@ class UnmappedConfig:
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> Self:
         """The inverse of dataclasses.asdict, for options that are numbers, words and lists of them; what is not said has its default."""
-        return cls(**{name: _plain(value) for name, value in options.items() if name != "family"})
+        return cls(**{name: plain_option(value) for name, value in options.items() if name != "family"})
 
     @property
     def mapping(self) -> IdentityMapping:
@@ -82,7 +82,7 @@ class UnmappedConfig:
         return [LayerInfo("first", 0, START, START * START * self.channels[0], self.channels[0])]
 
 
-def _plain(value: Any) -> Any:
+def plain_option(value: Any) -> Any:
     """An option as a configuration holds it; raises TypeError for what is no number, word or list."""
     if type(value) is list:
         return tuple(value)

@@ -2,6 +2,8 @@
 
 If z ~ N(0, I), so is Q^T z for orthogonal Q, and StyleGAN's input normalisation commutes with Q: the images' distribution does not
 change at all, only which image each z means.  The best rotation is the joint diagonaliser of the Gram matrices {M(z_n)}.
+Where weights read parts of z that do not overlap (BigGAN's chunks), only rotations inside each part can be folded into them; what
+stands between two parts of a Gram matrix keeps its norm under these, so each part has its own joint diagonaliser.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ _SAMPLE_RANGE = (32, 1024)
 
 @dataclass(frozen=True)
 class Rotation:
-    """The result: `matrix` [z_dim, z_dim], row i the old z that the new axis i means, most active first.
+    """The result: `matrix` [z_dim, z_dim], row i the old z that the new axis i means, most active first (in each part of z).
 
     `loss_before` and `loss_after` are normalised OroJaR losses (E sum_{i != j} M_ij^2 / E (tr M)^2) at `held_out` latents that took
     no part in finding or stopping the rotation; `share_*` their per-sample form E [sum_{i != j} M_ij^2 / (tr M)^2].
@@ -94,25 +96,38 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
     held_out_count = max(16, settings.samples // 5)
     fit = _tempered(grams("Gram matrices", settings.samples, _FIT_STREAM, "central"))
     stop = _tempered(grams("stopping set", max(8, settings.samples // 8), _STOP_STREAM, "central"))
-    result = joint_diagonalise(
-        fit, held_out=stop, callback=None if progress is None else lambda done, *_: progress("diagonalising", min(done, 199), 200)
-    )
+    callback = None if progress is None else lambda done, *_: progress("diagonalising", min(done, 199), 200)
+    found, iterations = torch.eye(generator.z_dim, dtype=torch.float64), 0
+    for part in map(_slice, z_parts(generator)):
+        if bool((fit[:, part, part] != 0).any()):
+            result = joint_diagonalise(fit[:, part, part], held_out=stop[:, part, part], callback=callback)
+            found[part, part] = result.rotation.to(found)
+            iterations += result.iterations
     held_out = grams("held-out loss", held_out_count, _HELD_OUT_STREAM, "exact")
-    active = axis_activeness(generator, settings, result.rotation, progress)
-    order = active.argsort(descending=True, stable=True)
+    active = axis_activeness(generator, settings, found, progress)
+    order = torch.cat([part.start + active[_slice(part)].argsort(descending=True, stable=True) for part in z_parts(generator)])
     shares = normalise_by_trace(held_out)
     return Rotation(
-        matrix=result.rotation[order].cpu(),
+        matrix=found[order],
         activeness=active[order],
         loss_before=orojar_loss(held_out),
-        loss_after=orojar_loss(held_out, result.rotation),
+        loss_after=orojar_loss(held_out, found),
         share_before=orojar_loss(shares),
-        share_after=orojar_loss(shares, result.rotation),
+        share_after=orojar_loss(shares, found),
         samples=settings.samples,
         held_out=held_out_count,
-        iterations=result.iterations,
+        iterations=iterations,
         outputs=tuple(map(str, settings.outputs)),
     )
+
+
+def z_parts(generator: Generator) -> list[range]:
+    """The coordinates of z that can be rotated among each other, in order: all of them, or those of each part that is read alone."""
+    return list(getattr(generator, "z_parts", (range(generator.z_dim),)))
+
+
+def _slice(part: range) -> slice:
+    return slice(part.start, part.stop)
 
 
 def axis_activeness(
@@ -131,14 +146,20 @@ def _tempered(grams: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fold_rotation(generator: Generator, matrix: Tensor) -> None:
-    """Make axis i of z mean row i of `matrix`: z_old = Q^T z_new, so the z columns of the first layer become W Q^T.
+    """Make axis i of z mean row i of `matrix`: z_old = Q^T z_new, so the z columns of the weights that read z become W Q^T.
 
     Changes the generator's `z_columns` in place; columns that read the label embedding stay.  The network is then no longer that of its
-    file: its `sha256` is "".
+    file: its `sha256` is "".  Raises OptionError for a matrix that mixes parts of z which different weights read.
     """
-    for columns in generator.z_columns():
-        wide = columns.double()
-        columns.copy_(wide @ matrix.to(wide).T)
+    parts = z_parts(generator)
+    if len(parts) > 1:
+        inside = torch.block_diag(*[torch.ones(len(part), len(part)) for part in parts]).to(matrix)
+        if bool((matrix * (1 - inside) != 0).any()):
+            raise OptionError(f"this rotation mixes the {len(parts)} chunks of z, which different layers read; rotate inside each")
+    for index, part in enumerate(parts):
+        for columns in generator.z_columns(index) if len(parts) > 1 else generator.z_columns():  # type: ignore[call-arg]
+            wide = columns.double()
+            columns.copy_(wide @ matrix[_slice(part), _slice(part)].to(wide).T)
     generator.identity = ""
 
 
