@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.response.outputs import Output, computed_layers
 
@@ -24,10 +25,11 @@ Result = TypeVar("Result")
 
 
 def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callable[..., Result]:
-    """`function` of tensors [N, ...] -> tensor or tuple of tensors [N, ...], the same but for its memory: `rows` rows at a time.
+    """`function` of tensors [N, ...] -> tensor or tuple or list of tensors [N, ...], the same but for its memory: `rows` rows at a time.
 
-    With None it is `function` itself.  For functions that treat every row alone.  Gradients reach its arguments and whatever parameters
-    it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn again as they were.  Derivatives may be taken inside.
+    With None it is `function` itself.  For functions that treat every row alone; raises OptionError where it returns anything else.
+    Gradients reach its arguments and whatever parameters it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn
+    again as they were.  Derivatives may be taken inside.
 
         penalty = orojar_penalty(recomputed(generator), z)
     """
@@ -38,9 +40,23 @@ def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callabl
     def in_pieces(*arguments: Tensor) -> Any:
         parts = zip(*(torch.split(argument, rows) for argument in arguments), strict=True)
         results = [checkpoint(function, *part, use_reentrant=False) for part in parts]
-        return torch.cat(results) if isinstance(results[0], Tensor) else tuple(map(torch.cat, zip(*results, strict=True)))
+        return _joined(results)
 
     return in_pieces
+
+
+def _joined(results: Sequence[Any]) -> Any:
+    """The rows of all pieces together, in the tuples or lists they came in."""
+    first = results[0]
+    if isinstance(first, (tuple, list)):
+        joined = map(_joined, zip(*results, strict=True))
+        return list(joined) if isinstance(first, list) else tuple(joined)
+    if not isinstance(first, Tensor) or first.ndim == 0:
+        raise OptionError(
+            f"a recomputed function returned {'a number' if isinstance(first, Tensor) else f'a {type(first).__name__}'}; "
+            "it must return tensors [N, ...], or a tuple or list of them"
+        )
+    return torch.cat(list(results))
 
 
 def graph_bytes(generator: Generator, outputs: Sequence[Output]) -> int:

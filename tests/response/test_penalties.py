@@ -7,6 +7,7 @@ import torch
 
 from orojar_cli.errors import OptionError
 from orojar_cli.response.penalties import hessian_penalty, orojar_penalty
+from orojar_cli.response.recomputation import recomputed
 
 MATRIX = torch.tensor([[1.0, 0.5, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 1.0], [0.3, 0.2, 0.1]], dtype=torch.float64)
 
@@ -93,3 +94,43 @@ def test_max_reduction_is_not_below_the_mean() -> None:
 def test_impossible_options_are_refused(penalty, options) -> None:
     with pytest.raises(OptionError):
         penalty(lambda z: z, torch.zeros(2, 3), **options)
+
+
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty])
+def test_outputs_may_be_lists_of_any_depth(penalty) -> None:
+    z = torch.randn(4, 3, dtype=torch.float64)
+
+    def parts(z: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (z @ MATRIX.T).square(), z.prod(1), (z @ MATRIX.T).tanh().unflatten(1, (2, 2))
+
+    def value(arrange) -> float:
+        return float(penalty(lambda z: arrange(*parts(z)), z, rng=torch.Generator().manual_seed(1)))
+
+    wanted = value(lambda a, b, c: (a, b, c))
+    assert value(lambda a, b, c: [a, b, c]) == value(lambda a, b, c: [a, (b, [c])]) == wanted > 0
+    again = penalty(recomputed(lambda z: list(parts(z))), z, rng=torch.Generator().manual_seed(1))
+    assert float(again) == pytest.approx(wanted)
+    kinds = recomputed(lambda z: [z, (z, z)])(z)
+    assert type(kinds) is list and type(kinds[1]) is tuple and torch.equal(kinds[1][0], z)
+
+
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty, lambda g, z, **rest: orojar_penalty(recomputed(g), z, **rest)])
+@pytest.mark.parametrize(
+    ("g", "options", "told"),
+    [
+        (lambda z: {"a": z}, {}, "returned? a dict"),
+        (lambda z: None, {}, "returned? a NoneType"),
+        (lambda z: [z, 3], {}, "returned? a int"),
+        (lambda z: [], {}, "no tensor"),
+        (lambda z: z.sum(), {}, "shape|a number"),
+        (lambda z: z, {"k": 2.5}, "whole number"),
+        (lambda z: z, {"k": "2"}, "whole number"),
+        (lambda z: z, {"epsilon": float("nan")}, "positive"),
+        (lambda z: z, {"epsilon": None}, "positive"),
+    ],
+)
+def test_what_is_no_function_of_z_is_refused(penalty, g, options, told) -> None:
+    with pytest.raises(OptionError, match=told.replace("returned?", "return(ed|s)")):
+        penalty(g, torch.zeros(2, 3), **options)
+    with pytest.raises(OptionError, match="z is a"):
+        orojar_penalty(lambda z: z, [[0.0, 1.0]])
