@@ -1,5 +1,19 @@
-"""python -m orojar_cli, which is what torchrun -m starts."""
+"""The program: `orojar`, `python -m orojar_cli`, and what torchrun -m starts."""
 
-from orojar_cli.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line; whoever interrupts it while it is still being imported gets no traceback either."""
+    try:
+        from orojar_cli.cli import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,19 @@
-"""Lists of whole numbers as people type them: 0-3,6."""
+"""Numbers from elsewhere: lists as people type them (0-3,6), and values with limits."""
 
 from __future__ import annotations
 
+import math
 import re
+from numbers import Integral, Real
+from typing import Any
 
 from orojar_cli.errors import OptionError
 
 _LONGEST = 100_000
+# Seeds of numpy's legacy generator, by which the StyleGAN tools number images.
+LARGEST_SEED = 2**32 - 1
+# More than anybody measures at: what is larger was mistyped, and would fail in the middle of a computation.
+MOST_SAMPLES = 10_000_000
 
 
 def number_list(text: str) -> tuple[int, ...]:
@@ -21,3 +28,20 @@ def number_list(text: str) -> tuple[int, ...]:
             raise OptionError(f"{part!r} is not a range from low to high")
         numbers.extend(range(first, last + 1))
     return tuple(dict.fromkeys(numbers))
+
+
+def check_whole(name: str, value: Any, low: int, high: int = MOST_SAMPLES) -> None:
+    """Raise OptionError unless `value`, of the option `name`, is a whole number within limits."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        raise OptionError(f"--{name} {value!r:.60} is not a whole number from {low} to {high}")
+
+
+def check_number(name: str, value: Any, low: float, high: float = math.inf) -> None:
+    """Raise OptionError unless `value`, of the option `name`, is a number within limits."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise OptionError(f"--{name} {value!r:.60} is not a number from {low:g}{f' to {high:g}' if high < math.inf else ' up'}")
+
+
+def check_seed(seed: Any) -> None:
+    """Raise OptionError for what is no seed of random numbers."""
+    check_whole("seed", seed, 0, LARGEST_SEED)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orojar_cli.errors import OutputFileError
-from orojar_cli.files import atomic_path, write_bytes, write_text
+from orojar_cli.files import atomic_path, write_bytes, write_text, written_file
 
 
 def test_the_file_appears_whole(tmp_path: Path) -> None:
@@ -81,3 +81,35 @@ def test_a_body_that_writes_nothing_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputFileError), atomic_path(tmp_path / "a.bin"):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("there.bin", "not-yet.bin"):
+        target, link = tmp_path / "elsewhere" / name, tmp_path / f"link-{name}"
+        if name == "there.bin":
+            target.write_bytes(b"old")
+        link.symlink_to(target)
+        write_bytes(link, b"new")
+        assert link.is_symlink() and target.read_bytes() == b"new" and not target.is_symlink()
+    assert sorted(os.listdir(tmp_path / "elsewhere")) == ["not-yet.bin", "there.bin"]
+    (tmp_path / "folder-link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputFileError, match="it is a folder"):
+        write_bytes(tmp_path / "folder-link", b"new")
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="this system has no devices")
+def test_a_device_is_not_replaced() -> None:
+    with pytest.raises(OutputFileError, match="cannot write /dev/null: it is no ordinary file"):
+        write_bytes("/dev/null", b"abc")
+
+
+@pytest.mark.parametrize("path", [".", "", "x" * 300, "x" * 300 + "/a", "file/a.bin", "missing/a.bin"])
+def test_what_cannot_be_written_is_known_beforehand(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputFileError, match=r"^cannot write "):
+        written_file(path)
+    with pytest.raises(OutputFileError, match=r"^cannot write "):
+        write_bytes(path, b"abc")
+    assert os.listdir(tmp_path) == ["file"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import traceback
 
@@ -17,6 +19,7 @@ from orojar_cli.cli.finetune import finetune
 from orojar_cli.cli.inspect import inspect
 from orojar_cli.cli.label import label
 from orojar_cli.cli.metrics import metrics
+from orojar_cli.cli.process import Terminated, hear_termination
 from orojar_cli.cli.project import project
 from orojar_cli.cli.sample import sample
 from orojar_cli.cli.traverse import traverse
@@ -43,12 +46,16 @@ for command in (inspect, sample, sefa, discover, finetune, traverse, explore, co
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the program and exit: 0 done, 1 failed, 2 usage, 3 refused as unsafe, 130 interrupted."""
+    """Run the program and exit: 0 done, 1 failed, 2 usage, 3 refused as unsafe, 130 interrupted, 143 asked to end."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
+        if argv is None:
+            hear_termination()
         orojar.main(arguments, prog_name="orojar", standalone_mode=False)
+        if sys.stdout is not None:  # closed by the shell
+            sys.stdout.flush()
         status = 0
     except click.exceptions.Exit as error:
         status = error.exit_code
@@ -58,10 +65,17 @@ def main(argv: list[str] | None = None) -> None:
     except OrojarError as error:
         _report(str(error), debug)
         status = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        status = 130
+    except (KeyboardInterrupt, click.Abort) as error:
+        ended = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
+        click.echo("asked to end" if ended else "interrupted", err=True)
+        status = 143 if ended else 130
     except BrokenPipeError:
+        _forget_output()
+        status = 1
+    except OSError as error:
+        # A full disk below the shell's `>`, or a file that another program took away in the middle.
+        _report(f"{error.strerror or error}: {error.filename or 'the output'}", debug)
+        _forget_output()
         status = 1
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "memory" not in str(error):
@@ -69,6 +83,12 @@ def main(argv: list[str] | None = None) -> None:
         _report("the computation does not fit in memory; use a smaller --samples, --batch or --size, or another --device", debug)
         status = 1
     sys.exit(status)
+
+
+def _forget_output() -> None:
+    """What could not be written is not tried again at the exit, where Python would complain in several lines."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(message: str, debug: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import local_file, shown_arguments
-from orojar_cli.cli.options import run_options, seeds_option, torch_device
+from orojar_cli.cli.options import run_options, seed_option, seeds_option, torch_device
 from orojar_cli.demonstration import DEMO
 
 
@@ -19,7 +19,10 @@ class NameList(click.ParamType):
     name = "names"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip())) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        names = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+        return names or self.fail(f"{value!r} names nothing; leave the option out for the default", param, ctx)
 
 
 @click.command(short_help="Tell which directions are better, on one page.")
@@ -44,7 +47,7 @@ class NameList(click.ParamType):
 @click.option("--quick", is_flag=True, help="Fewer latents and steps: a first look in about a minute, with wider intervals.")
 @click.option("--network", help="The checkpoint of direction sets that are not in a run.")
 @seeds_option("0-3")
-@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of methods and metrics.")
+@seed_option("methods and metrics")
 @run_options
 def compare(sources: tuple[str, ...], device: str, as_json: bool, **options: Any) -> None:
     """Compare direction sets: numbers with intervals and tests, grids and films, on one HTML page.

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
-from orojar_cli.cli.options import layers_option, network_argument, run_options, seeds_option, torch_device
+from orojar_cli.cli.options import layers_option, network_argument, run_options, seed_option, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
 from orojar_cli.cli.sources import load_network, traverse_line
 from orojar_cli.directions.registry import METHODS
@@ -33,7 +33,7 @@ _resume = click.option(
 @click.option("--first-layer", is_flag=True, help="Factorise the first chosen layer alone (the OroJaR authors' baseline).")
 @_resume
 @seeds_option("0-4")
-@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of measuring sigma and activeness.")
+@seed_option("measuring sigma and activeness")
 @run_options
 @click.pass_context
 def sefa(context: click.Context, normalize: bool, first_layer: bool, **options: Any) -> None:
@@ -57,7 +57,7 @@ def sefa(context: click.Context, normalize: bool, first_layer: bool, **options: 
 )
 @_resume
 @seeds_option("0-4")
-@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the method.")
+@seed_option("the method")
 @run_options
 @click.pass_context
 def discover(context: click.Context, settings: tuple[str, ...], **options: Any) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orojar_cli.cli.console import progress_bar, say
+from orojar_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from orojar_cli.fetch.address import Fetching
@@ -28,6 +30,8 @@ def fetching(sha256: str | None = None, max_gigabytes: float | None = None) -> F
 
     from orojar_cli.fetch.address import Fetching
 
+    if max_gigabytes is not None and not math.isfinite(max_gigabytes):
+        raise OptionError(f"--max-download {max_gigabytes} is not a number of gigabytes; leave it out for the most that is read")
     return Fetching(cache_folder(), getproxies(), sha256, None if max_gigabytes is None else int(max_gigabytes * 1e9))
 
 

@@ -10,7 +10,7 @@ import click
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
 from orojar_cli.cli.finetune_options import mapping_options
-from orojar_cli.cli.options import network_argument, run_options, seeds_option, torch_device
+from orojar_cli.cli.options import network_argument, run_options, seed_option, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _ROWS = 10
 @click.option("--also-g", is_flag=True, help="Change the training copy G in the file too, not only G_ema.")
 @click.option("--safetensors", is_flag=True, help="Also write the tuned network as tuned.safetensors.")
 @seeds_option("0-1")
-@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the samples.")
+@seed_option("the samples")
 @run_options
 def finetune(checkpoint: str | None, own: str | None, device: str, as_json: bool, **options: Any) -> None:
     """Make the z axes change the image orthogonally (OroJaR); write a .pkl other StyleGAN tools still open.

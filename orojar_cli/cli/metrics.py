@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
-from orojar_cli.cli.options import class_option, device_option, download_options, generator_option, json_option, outdir_option, torch_device
+from orojar_cli.cli.options import (
+    class_option,
+    device_option,
+    download_options,
+    generator_option,
+    json_option,
+    outdir_option,
+    seed_option,
+    torch_device,
+)
 from orojar_cli.operations.metric_names import NAMES
 
 if TYPE_CHECKING:
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--world", type=click.Choice(["shapes"]), help="The images are of this known world  [default: recognised for the bundled one]."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Randomness of the latents.")
+@seed_option("the latents")
 @class_option
 @click.option("--trunc", "psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
 @outdir_option

@@ -13,7 +13,7 @@ from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.own_generator import GeneratorName
 from orojar_cli.cli.process import keep_freed_memory, local_rank
 from orojar_cli.errors import OptionError
-from orojar_cli.numbers import number_list
+from orojar_cli.numbers import LARGEST_SEED, number_list
 from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 
@@ -123,6 +123,11 @@ run_options = _combined(picture_options, outdir_option, device_option, json_opti
 def seeds_option(default: str) -> Callable[..., Any]:
     """--seeds with a command's own default."""
     return click.option("--seeds", type=NumberList("seeds"), default=default, show_default=True, help="Images, e.g. 0-7,12.")
+
+
+def seed_option(of: str) -> Callable[..., Any]:
+    """--seed, the randomness `of` something."""
+    return click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True, help=f"Randomness of {of}.")
 
 
 def torch_device(name: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # Parameter numbers of glibc's mallopt.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
@@ -28,6 +29,21 @@ def keep_freed_memory() -> None:
         return
     for parameter, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26), (_M_ARENA_MAX, 1)):
         mallopt(parameter, value)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM), by `kill` or a scheduler: it ends as on Ctrl-C, with nothing half-written left."""
+
+
+def hear_termination() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, unless whoever started it has said otherwise."""
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    with suppress(ValueError):  # not in the main thread
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, end)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
-from orojar_cli.cli.options import class_option, device_option, json_option, network_argument, outdir_option, torch_device
+from orojar_cli.cli.options import class_option, device_option, json_option, network_argument, outdir_option, seed_option, torch_device
 from orojar_cli.cli.sources import load_network
 
 W, W_PLUS = "projected_w.npz", "projected_w_plus.npz"
@@ -33,7 +33,7 @@ W, W_PLUS = "projected_w.npz", "projected_w_plus.npz"
 )
 @click.option("--detector", default="pixels", show_default=True, help="What is compared beside pixels: critic, features or a file.")
 @click.option("--save-video", is_flag=True, help="Also write progress.gif, the way there.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Randomness of the search.")
+@seed_option("the search")
 @class_option
 @outdir_option
 @device_option

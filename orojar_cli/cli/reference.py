@@ -9,7 +9,7 @@ _INTRODUCTION = """# Commands
 Made by `python -m orojar_cli.cli.reference` from the program's own help; a test keeps it true.
 
 `orojar COMMAND --help` prints the same. `--debug` anywhere on the line shows the traceback of an error. Exit codes: 0 done, 1 failed,
-2 usage, 3 refused as unsafe, 130 interrupted.
+2 usage, 3 refused as unsafe, 130 interrupted, 143 asked to end.
 """
 
 

@@ -11,6 +11,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents, one_hot
 from orojar_cli.latents.spaces import all_layers
+from orojar_cli.numbers import check_number, check_seed, check_whole
 from orojar_cli.response.outputs import Output
 from orojar_cli.runs.resume import Partial
 
@@ -22,7 +23,7 @@ class Settings:
     `space` z, w, p, w+ or s; `whiten` measures all but z in units of the data's standard deviation; `layers` the entries of ws to act on
     (all by default); `num` directions to return; `samples` latents to measure at; `subspace` size of the active subspace to rotate
     inside (None: chosen by the method); `outputs` what of the response is compared; `class_index` for conditional networks;
-    `partial` keeps finished parts of long work, so that an interrupted method continues.
+    `partial` keeps finished parts of long work, so that an interrupted method continues.  Raises OptionError for numbers that cannot be.
     """
 
     space: str = "w"
@@ -38,6 +39,13 @@ class Settings:
     jacobian: str = "exact"
     options: dict[str, Any] = field(default_factory=dict)
     partial: Partial = field(default_factory=Partial, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_whole("samples", self.samples, 1)
+        check_number("trunc", self.psi, -100, 100)
+        if self.num is not None:
+            check_whole("num", self.num, 1)
 
     def layers_of(self, generator: Generator) -> tuple[int, ...]:
         """The chosen entries of ws; raises OptionError for one the network does not have."""

@@ -56,7 +56,8 @@ def _check_numbers(name: str, tensor: Tensor, device: torch.device, dtype: torch
 def truncation(
     psi: float | None, cutoff: int | None, truncation_psi: float | None = None, truncation_cutoff: int | None = None
 ) -> tuple[float, int | None]:
-    """(psi, cutoff) under either name, psi 1 where it is not given; raises OptionError where the two differ, or psi is not finite."""
+    """(psi, cutoff) under either name, psi 1 where it is not given; raises OptionError where the two differ, psi is
+    not finite or cutoff negative."""
     if psi is not None and truncation_psi is not None and psi != truncation_psi:
         raise OptionError(f"psi = {psi} and truncation_psi = {truncation_psi} are the same option: give one of them")
     if cutoff is not None and truncation_cutoff is not None and cutoff != truncation_cutoff:
@@ -65,6 +66,8 @@ def truncation(
     cutoff = truncation_cutoff if cutoff is None else cutoff
     if psi is not None and not isinstance(psi, Tensor) and not math.isfinite(psi):
         raise OptionError(f"psi = {psi}: truncation needs a finite number, 1 for none")
+    if cutoff is not None and cutoff < 0:
+        raise OptionError(f"cutoff = {cutoff}: it is how many entries of ws are truncated, from 0 up; leave it out for all")
     return 1.0 if psi is None else psi, cutoff
 
 

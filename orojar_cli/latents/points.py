@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.numbers import LARGEST_SEED, check_number
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,15 @@ def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.
 def seed_latents(
     generator: Generator, seeds: Sequence[int], class_index: int | None = None, psi: float = 1.0, cutoff: int | None = None
 ) -> Latents:
-    """The latents of numbered seeds as the StyleGAN tools draw them: numpy.random.RandomState(seed).randn(1, z_dim)."""
-    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
-        raise OptionError("seeds are whole numbers from 0 to 4294967295, at least one")
+    """The latents of numbered seeds as the StyleGAN tools draw them: numpy.random.RandomState(seed).randn(1, z_dim).
+
+    Raises OptionError for seeds, a class or a truncation that there cannot be.
+    """
+    check_number("trunc", psi, -100, 100)
+    if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, Integral) or not 0 <= cutoff <= generator.num_ws):
+        raise OptionError(f"--trunc-cutoff {cutoff!r:.60}: this network has {generator.num_ws} entries of ws, so it is from 0 to that")
+    if not seeds or not all(isinstance(seed, Integral) and 0 <= seed <= LARGEST_SEED for seed in seeds):
+        raise OptionError(f"seeds are whole numbers from 0 to {LARGEST_SEED}, at least one")
     z = np.concatenate([np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds])
     device = generator.device
     return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff, tuple(seeds))

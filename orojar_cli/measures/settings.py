@@ -12,6 +12,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import all_layers
+from orojar_cli.numbers import check_number, check_seed, check_whole
 from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.response.outputs import Output
 
@@ -45,6 +46,12 @@ class MetricSettings:
     subject: str | None = None
     other: str = "other"
     budget: int = DEFAULT_BUDGET
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_number("trunc", self.psi, -100, 100)
+        for name in ("samples", "images", "activeness_samples"):
+            check_whole(name, getattr(self, name), 1)
 
     def latents(self, generator: Generator, count: int, stream: int) -> Latents:
         """`count` latents of one stream of the seed, the same for every subject; raises OptionError for a wrong class."""

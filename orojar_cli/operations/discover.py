@@ -18,9 +18,9 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import picture_html, save_image
-from orojar_cli.operations.network import Network, check_noise, network_of, quiet
+from orojar_cli.numbers import check_seed, check_whole
+from orojar_cli.operations.network import Network, check_noise, check_noise_mode, network_of, quiet
 from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
-from orojar_cli.pictures.scene import NOISE_MODES
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.response.outputs import Output, default_output
@@ -136,7 +136,10 @@ def discover(
         raise OptionError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
     chosen = METHODS[method]
     chosen.check_options(options or {})
-    check_numbers(num, samples, noise_mode)
+    check_whole("num", num, 1)
+    check_whole("samples", samples, LEAST_SAMPLES)
+    check_seed(seed)
+    check_noise_mode(noise_mode)
     if resume is not None and is_shared():
         raise OptionError("--resume continues a command of one process")
     if resume is not None and outdir is None:
@@ -192,15 +195,6 @@ def sefa(network: Any, *, normalize: bool = True, first_layer: bool = False, **o
     `normalize` gives the weights' rows unit length first, as the authors do; `first_layer` factorises the first chosen layer alone.
     """
     return discover(network, "sefa", options={"normalize": normalize, "first_layer": first_layer}, **{"command": "sefa"} | options)
-
-
-def check_numbers(num: int, samples: int, noise_mode: str) -> None:
-    """Raise OptionError for numbers that no method can work with, before anything is loaded or measured."""
-    for name, value, least in (("num", num, 1), ("samples", samples, LEAST_SAMPLES)):
-        if type(value) is not int or value < least:
-            raise OptionError(f"--{name} {value!r:.60} is not a whole number from {least} up")
-    if noise_mode not in NOISE_MODES:
-        raise OptionError(f"unknown noise mode {noise_mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
 
 
 def as_size(subspace: int | str | None) -> int | None:

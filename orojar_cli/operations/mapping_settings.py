@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from orojar_cli.errors import OptionError
+from orojar_cli.numbers import check_number, check_whole
+
 STARTS = ("auto", "frame", "rotation", "original")
 PENALTIES = ("orojar", "hessian")
 REFINE_WITH_DATA = 300
@@ -20,7 +23,7 @@ class MappingSettings:
     generator itself, on the outputs and on the activations that the entries `layers_to_reg` of ws drive (None: none, but 300 with
     `data`, training pictures for the critic).  The `penalty` has a `weight` that warms up over `ramp` steps.  Every `watch_every` steps
     training is measured; it stops after `patience` measurements without gain (0: never).  Every `save_every` steps it is saved.
-    A network whose images moved by an energy distance above `max_shift` is refused.
+    A network whose images moved by an energy distance above `max_shift` is refused.  Raises OptionError for values that cannot be.
     """
 
     start: str = "auto"
@@ -37,6 +40,17 @@ class MappingSettings:
     save_every: int = 100
     tensorboard: bool = False
     max_shift: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, value, words in (("start", self.start, STARTS), ("penalty", self.penalty, PENALTIES)):
+            if value not in words:
+                raise OptionError(f"--{name} {value!r:.60} is none of {', '.join(words)}")
+        for name, least in (("steps", 1), ("images", 2), ("ramp", 0), ("watch_every", 1), ("patience", 0), ("save_every", 1)):
+            check_whole(name.replace("_", "-"), getattr(self, name), least)
+        if self.refine_steps is not None:
+            check_whole("refine-steps", self.refine_steps, 0)
+        check_number("weight", self.weight, 0, 1e9)
+        check_number("max-shift", self.max_shift, 0)
 
     @property
     def refinement(self) -> int:

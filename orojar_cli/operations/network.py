@@ -102,12 +102,17 @@ def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | 
     return own_network(what, device=chosen_device(device), notice=notice)
 
 
+def check_noise_mode(noise_mode: str) -> None:
+    """Raise OptionError for a noise mode that there is not."""
+    if noise_mode not in NOISE_MODES:
+        raise OptionError(f"unknown noise mode {noise_mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
+
+
 def check_noise(network: Network, noise_mode: str, notice: Notice) -> None:
     """Say where a noise mode other than the usual one was chosen and does nothing, because the network draws without noise.
 
     Raises OptionError for a mode that there is not.
     """
-    if noise_mode not in NOISE_MODES:
-        raise OptionError(f"unknown noise mode {noise_mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
+    check_noise_mode(noise_mode)
     if noise_mode != "const" and not getattr(network.generator.synthesis, "takes_noise", False):
         notice(f"{network.name} ({network.generator.config.family}) draws without noise: --noise-mode {noise_mode} does nothing")

@@ -56,7 +56,7 @@ def named_by(source: str | Path | None, outdir: str | Path = DEFAULT_OUTDIR, not
     """What a SOURCE names: a run folder, a file in one, a direction set, a checkpoint, "demo", or with None the newest run, else the
     demonstration; `notice` is told which was taken."""
     if source is None:
-        newest = latest_run(outdir)
+        newest = latest_run(outdir, notice)
         if newest is None:
             notice("no run yet: showing the bundled demonstration")
             return _demonstration()

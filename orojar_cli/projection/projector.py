@@ -13,6 +13,7 @@ from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.moments import Moments
+from orojar_cli.numbers import check_seed, check_whole
 from orojar_cli.progress import Progress, unseen
 from orojar_cli.projection.distance import PictureDistance
 from orojar_cli.projection.noise_maps import NoiseMaps
@@ -53,8 +54,11 @@ class ProjectionSettings:
     def __post_init__(self) -> None:
         if self.space not in SPACES:
             raise OptionError(f"unknown space {self.space!r}; a picture is projected into w or w+")
-        if self.steps < 1 or not 1 <= self.starts <= self.candidates <= self.samples:
-            raise OptionError("projection needs at least one step, and starts, candidates and samples in ascending number")
+        check_seed(self.seed)
+        for name in ("steps", "starts", "candidates", "samples"):
+            check_whole(name, getattr(self, name), 1)
+        if not self.starts <= self.candidates <= self.samples:
+            raise OptionError("projection needs starts, candidates and samples in ascending number")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form, for run.json."""

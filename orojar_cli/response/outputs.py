@@ -13,7 +13,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.options import LayerCost
 from orojar_cli.generators.protocol import Generator
 
-_SPEC = re.compile(r"(image|early|b)(?::?(\d+))?\Z")
+_SPEC = re.compile(r"(image|early|b)(?::?([1-9]\d{0,4}))?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)

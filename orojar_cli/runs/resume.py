@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,7 +128,7 @@ def resumable(
     `notice` is told how to continue, at the first writing and when the work is interrupted.  When the work is done the file is removed,
     unless `keep`.
     """
-    hint = f"to continue, repeat the command with --resume {folder}"
+    hint = f"to continue, repeat the command with --resume {shlex.quote(str(folder))}"
     tell: Notice = notice or (lambda line: None)
     partial = Partial(None if folder is None else folder / file, identity, began=lambda: tell(f"after an interruption {hint}"))
     try:

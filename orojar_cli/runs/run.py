@@ -17,10 +17,24 @@ from typing import Any
 
 from orojar_cli.errors import InputFileError, OutputFileError
 from orojar_cli.files import write_text
+from orojar_cli.progress import Notice
 
 FORMAT = "orojar-run-1"
 DEFAULT_OUTDIR = "orojar-runs"
 DIRECTIONS, METRICS, MANIFEST = "directions.safetensors", "metrics.jsonl", "run.json"
+_LARGEST = 1 << 24  # bytes of a manifest
+# What a manifest holds, as JSON gives it.
+_FIELDS: dict[str, type] = {
+    "command": str,
+    "argv": list,
+    "options": dict,
+    "checkpoint": dict,
+    "artefacts": dict,
+    "device": str,
+    "seconds": float,
+    "finished": str,
+    "versions": dict,
+}
 _NUMBERED = re.compile(r"(\d{5,})-")
 
 
@@ -149,14 +163,30 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest["format"] != FORMAT or not isinstance(manifest["checkpoint"]["path"], str):
-            raise KeyError("format")
+        with open(folder / MANIFEST, "rb") as file:
+            manifest = json.loads(file.read(_LARGEST))
+        _check(manifest)
     except OSError as error:
         raise InputFileError(f"{folder} is not a finished run (no readable {MANIFEST}); pass a run folder or a checkpoint") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputFileError(f"{folder / MANIFEST} is not the manifest of a run; pass another run folder") from error
     return Run(folder, manifest)
+
+
+def _check(manifest: Any) -> None:
+    """Raise KeyError, TypeError or ValueError unless a manifest is what `finish` writes: it is data that anybody may have changed."""
+    if manifest["format"] != FORMAT:
+        raise ValueError("format")
+    for name, kind in _FIELDS.items():
+        if type(manifest[name]) is not kind and not (kind is float and type(manifest[name]) is int):
+            raise TypeError(name)
+    # Of the network only what is used as a name of a file: the rest is shown where it is a text, and else passed over.
+    made_from = {name: value for name, value in manifest["checkpoint"].items() if name != "generator"} | {
+        "path": manifest["checkpoint"]["path"]
+    }
+    for values in (made_from.values(), manifest["artefacts"].values(), manifest["versions"].values(), manifest["argv"]):
+        if not all(type(value) is str and "\0" not in value for value in values):
+            raise TypeError("text")
 
 
 def is_in_run(path: str | os.PathLike[str]) -> bool:
@@ -165,9 +195,13 @@ def is_in_run(path: str | os.PathLike[str]) -> bool:
     return ((path if path.is_dir() else path.parent) / MANIFEST).is_file()
 
 
-def latest_run(outdir: str | os.PathLike[str]) -> Run | None:
-    """The finished run with the highest number that has directions, or None."""
+def latest_run(outdir: str | os.PathLike[str], notice: Notice | None = None) -> Run | None:
+    """The finished run with the highest number that has directions, or None; `notice` is told of newer ones that are damaged."""
     for _, path in reversed(_numbers(Path(outdir))):
         if (path / MANIFEST).is_file() and (path / DIRECTIONS).is_file():
-            return load_run(path)
+            try:
+                return load_run(path)
+            except InputFileError as error:
+                if notice is not None:
+                    notice(f"passed over: {error}")
     return None
