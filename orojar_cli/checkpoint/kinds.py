@@ -57,8 +57,7 @@ def _table(value: dict[str, Any]) -> str:
         return "the state of an optimiser; pass the network's file beside it"
     if _DIRECTIONS & set(value):
         return "a set of directions and no network; pass the network that they were found for"
-    tensors = {key for key, item in value.items() if type(item) in (TensorRecord, ArrayRecord)}
-    if tensors and tensors <= _LATENTS:
+    if names <= _LATENTS and any(type(item) in (TensorRecord, ArrayRecord) for key, item in value.items() if key in _LATENTS):
         return "latents and no network; pass the network that they belong to"
     lightning = "a Lightning checkpoint of " if "pytorch-lightning_version" in value else ""
     for fits, what, advice in _NAMES:

@@ -1,23 +1,18 @@
-"""Pictures given by their ws: the .npz files that projectors of photographs write."""
+"""Pictures given by their ws, in the files that projectors and encoders of photographs write."""
 
 from __future__ import annotations
 
 import io
-import lzma
-import math
 import os
-import struct
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.containers.arrays import read_arrays
+from orojar_cli.containers.file import printable
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.primitives import activation_gain, bias_act
@@ -26,25 +21,8 @@ from orojar_cli.latents.points import taken
 from orojar_cli.latents.spaces import displaced_from
 
 KEY = "w"
-# 7000 pictures of a 1024x1024 network in float32.
-_LARGEST = 256 << 20
-_LARGEST_DIRECTORY = 1 << 16
-_END, _END_64 = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL")
-# Whatever a malformed archive, a truncated stream or a hostile array header can raise.
-_DAMAGED = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    RuntimeError,
-    SyntaxError,
-    MemoryError,
-    tokenize.TokenError,
-)
+# What other tools call them, in the order of preference.
+_KEYS = (KEY, "ws", "latents", "latent", "w_plus", "projected_w")
 
 
 @dataclass(frozen=True)
@@ -98,65 +76,30 @@ def save_projected(path: str | os.PathLike[str], ws: Tensor) -> None:
 
 
 def load_projected(path: str | os.PathLike[str], generator: Generator) -> Tensor:
-    """ws [N, num_ws, w_dim] float32, on the generator's device, of an .npz with the key "w".
+    """ws [N, num_ws, w_dim] float32, on the generator's device, of a file that a projector or encoder wrote.
 
-    The array is [N, num_ws, w_dim], or one w for all entries of ws: [N, 1, w_dim] or [w_dim]; floats of 16, 32 or 64 bits.  Nothing
+    .npz and .pt hold the array under "w", "ws", "latents" or "latent"; .npy and a bare tensor are it.  Shapes are
+    [N, num_ws, w_dim], [num_ws, w_dim] of one picture, and one w for all entries of ws: [N, 1, w_dim], [N, w_dim], [w_dim].  Nothing
     is unpickled, and sizes are checked before memory is taken.
     Raises InputFileError for a file that is something else, damaged or too large, OptionError for a w of another network's shape.
     """
     name = Path(path).name
-    try:
-        with open(path, "rb") as file:
-            _check_directory(file)
-            archive = zipfile.ZipFile(file)
-            members = archive.infolist()
-            found = [member for member in members if member.filename == f"{KEY}.npy"]
-            if len(found) != 1:
-                keys = ", ".join(sorted(ascii(member.filename.removesuffix(".npy")) for member in members[:8])) or "none"
-                raise InputFileError(f"{name} has no array {KEY!r} (keys: {keys}); pass the .npz of a projector such as orojar project")
-            if found[0].file_size > _LARGEST:
-                raise InputFileError(f"{name} holds a {KEY!r} of {found[0].file_size >> 20} MiB; at most {_LARGEST >> 20} MiB are read")
-            with archive.open(found[0]) as member:
-                shape, dtype = _array_header(member)
-            _check(name, shape, dtype, found[0].file_size, generator)
-            with archive.open(found[0]) as member:
-                array = np.lib.format.read_array(member, allow_pickle=False)
-    except OSError as error:
-        raise InputFileError(f"cannot read {path}: {error.strerror or error}; check the path") from error
-    except _DAMAGED as error:
-        raise InputFileError(f"{name} is not a readable .npz ({type(error).__name__}); pass the file of a projector") from error
-    with np.errstate(over="ignore"):
-        ws = torch.from_numpy(np.ascontiguousarray(array, np.float32))
-    if not bool(torch.isfinite(ws).all()):
-        raise InputFileError(f"{name} holds numbers that are not finite; project the picture again")
-    ws = ws.reshape(1, 1, -1) if ws.ndim == 1 else ws
-    return ws.expand(-1, generator.num_ws, -1).contiguous().to(generator.device)
-
-
-def _check_directory(file: IO[bytes]) -> None:
-    """Refuse what is no zip archive as numpy writes them, and a directory of so many entries that reading it would take memory."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _END.size - _END_64.size))
-    tail = file.read().rjust(_END.size + _END_64.size, b"\0")
-    signature, *_, directory, _start, comment = _END.unpack(tail[_END_64.size :])
-    if signature != b"PK\5\6" or comment or tail.startswith(b"PK\6\7") or directory > _LARGEST_DIRECTORY:
-        raise zipfile.BadZipFile
-
-
-def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, _, dtype = readers[np.lib.format.read_magic(file)](file)
-    return shape, dtype
-
-
-def _check(name: str, shape: tuple[int, ...], dtype: np.dtype, size: int, generator: Generator) -> None:
-    if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
-        raise InputFileError(f"{name}: {KEY!r} is {dtype}; projected ws are floats of 16, 32 or 64 bits")
-    # An array larger than its file would be taken from memory before the file turns out short.
-    if math.prod(shape) * dtype.itemsize > size or any(side < 1 for side in shape):
-        raise InputFileError(f"{name} is damaged: {KEY!r} of shape {list(shape)} does not fit in its {size} bytes")
-    if shape != (generator.w_dim,) and not (len(shape) == 3 and shape[1] in (1, generator.num_ws) and shape[2] == generator.w_dim):
+    arrays = read_arrays(path, *_KEYS)
+    key = next((key for key in ("", *_KEYS) if key in arrays), None)
+    if key is None:
+        found = ", ".join(sorted(repr(printable(key, 30)) for key in arrays)[:8])
+        raise InputFileError(f"{name} has no array {KEY!r} (it has {found}); pass the file of a projector such as orojar project")
+    ws = arrays[key]
+    shape, own = tuple(ws.shape), (generator.num_ws, generator.w_dim)
+    if shape == own:
+        ws = ws.unsqueeze(0)
+    elif shape == own[1:]:
+        ws = ws.reshape(1, 1, -1)
+    elif len(shape) == 2 and shape[1] == own[1]:
+        ws = ws.unsqueeze(1)
+    elif len(shape) != 3 or shape[1] not in (1, own[0]) or shape[2] != own[1]:
         raise OptionError(
-            f"{name} holds a {KEY!r} of shape {list(shape)}; this network's are [N, {generator.num_ws}, {generator.w_dim}] or "
-            f"[N, 1, {generator.w_dim}]: pass one projected with this network"
+            f"{name} holds latents of shape {list(shape)}; this network's are [N, {own[0]}, {own[1]}], [N, {own[1]}] or {list(own)}: "
+            "pass some projected with this network"
         )
+    return ws.expand(-1, generator.num_ws, -1).contiguous().to(generator.device)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
-from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.errors import InputFileError, OptionError, UnsafeCheckpointError
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.projected import ProjectedLatents, load_projected, save_projected
 from orojar_cli.latents.spaces import all_layers, displaced_ws
@@ -48,7 +50,31 @@ def test_shapes_and_types_of_other_tools(shapes, tmp_path: Path, shape, dtype, s
     assert np.array_equal(ws.numpy(), expected)
 
 
-@pytest.mark.parametrize("shape", [(2, 7, 64), (1, 8, 63), (8, 64), (63,), (1, 1, 8, 64)])
+@pytest.mark.parametrize("shape", [(2, 8, 64), (8, 64), (3, 64), (64,)])
+@pytest.mark.parametrize("kind", [".npy", ".npz latents", ".pt", ".pt older", ".pt ws", ".pkl w", ".safetensors latent"])
+def test_latents_of_encoders(shapes, tmp_path: Path, shape: tuple[int, ...], kind: str) -> None:
+    w = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    suffix, _, key = kind.partition(" ")
+    path, tensor = tmp_path / f"a{suffix}", torch.from_numpy(w)
+    match suffix:
+        case ".npy":
+            np.save(path, w)
+        case ".npz":
+            np.savez(path, **{key: w, "other": np.zeros(3)})
+        case ".pt":
+            torch.save(
+                {key: tensor, "images": torch.zeros(2)} if key == "ws" else tensor, path, _use_new_zipfile_serialization=key != "older"
+            )
+        case ".pkl":
+            path.write_bytes(pickle.dumps({key: w, "seed": 3}, 4))
+        case ".safetensors":
+            safetensors.torch.save_file({key: tensor}, path)
+    ws = load_projected(path, shapes.generator)
+    expected = {(2, 8, 64): w, (8, 64): w[None], (3, 64): np.repeat(w[:, None], 8, 1) if w.ndim == 2 else w, (64,): np.tile(w, (1, 8, 1))}
+    assert np.array_equal(ws.numpy(), expected[shape])
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 64), (1, 8, 63), (8, 63), (63,), (1, 1, 8, 64)])
 def test_a_w_of_another_network_is_refused(shapes, tmp_path: Path, shape) -> None:
     np.savez(tmp_path / "a.npz", w=np.zeros(shape, np.float32))
     with pytest.raises(OptionError, match=r"\[N, 8, 64\]"):
@@ -128,6 +154,17 @@ def test_every_truncated_or_flipped_file_is_an_error_or_the_same(shapes, tmp_pat
             assert load_projected(path, shapes.generator).shape[1:] == (8, 64)
         except (InputFileError, OptionError) as error:
             assert "\n" not in str(error)
+
+
+def test_code_in_a_file_of_latents_is_refused_and_not_run(shapes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.pt").write_bytes(b"\x80\x02cposix\nsystem\nX\x09\0\0\0touch ran\x85R.")
+    with pytest.raises(UnsafeCheckpointError, match=r"uses posix\.system"):
+        load_projected(tmp_path / "a.pt", shapes.generator)
+    np.save(tmp_path / "b.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputFileError, match="object"):
+        load_projected(tmp_path / "b.npy", shapes.generator)
+    assert not Path("ran").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x93NUMPY", None])
