@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 from orojar_cli.errors import OptionError
+
+Classes = int | tuple[tuple[int, float], ...]
+"""One class of a conditional network, or several with their weights in a mixture."""
 
 _LONGEST = 100_000
 # Seeds of numpy's legacy generator, by which the StyleGAN tools number images.
@@ -45,3 +49,31 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> N
 def check_seed(seed: Any) -> None:
     """Raise OptionError for what is no seed of random numbers."""
     check_whole("seed", seed, 0, LARGEST_SEED)
+
+
+def as_classes(choice: Any) -> Classes | None:
+    """A class by its number, or a mixture: {1: 0.5, 2: 0.5}, pairs of class and weight, or "1:0.5,2:0.5"; None is none.
+
+    Weights are taken as they are.  Raises OptionError for anything else.
+    """
+    if choice is None or (isinstance(choice, Integral) and not isinstance(choice, bool)):
+        return None if choice is None else int(choice)
+    if isinstance(choice, str):
+        if re.fullmatch(r"\s*\d{1,7}\s*", choice):
+            return int(choice)
+        choice = [part.split(":") for part in choice.split(",")]
+    pairs = list(choice.items()) if isinstance(choice, Mapping) else choice
+    try:
+        mixture = tuple((int(index), float(weight)) for index, weight in pairs)
+        numbers = [index for index, _ in mixture]
+        usable = mixture and all(0 <= index == float(given[0]) for index, given in zip(numbers, pairs, strict=True))
+    except (TypeError, ValueError, OverflowError):
+        usable = False
+    if not usable or len(set(numbers)) < len(numbers) or not all(abs(weight) <= 100 for _, weight in mixture):
+        raise OptionError(f"--class {choice!r:.60} is neither a class nor a mixture of different ones such as 1:0.5,2:0.5")
+    return mixture
+
+
+def classes_text(choice: Classes) -> str:
+    """What `--class` takes: "3", or "1:0.5,2:0.5"."""
+    return str(choice) if isinstance(choice, int) else ",".join(f"{index}:{weight:g}" for index, weight in choice)

@@ -13,7 +13,7 @@ from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.own_generator import GeneratorName
 from orojar_cli.cli.process import keep_freed_memory, local_rank
 from orojar_cli.errors import OptionError
-from orojar_cli.numbers import LARGEST_SEED, number_list
+from orojar_cli.numbers import LARGEST_SEED, as_classes, number_list
 from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 
@@ -33,6 +33,18 @@ class NumberList(click.ParamType):
             return number_list(value)
         except OptionError as error:
             self.fail(f"{error}{' or all' if self.all_word and 'such as' in str(error) else ''}", param, ctx)
+
+
+class ClassChoice(click.ParamType):
+    """A class, or a mixture of some with their weights."""
+
+    name = "class"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return as_classes(value)
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
 
 
 def checkpoint_argument(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +115,7 @@ outdir_option = click.option(
 layers_option = click.option(
     "--layers", type=NumberList("layers", all_word=True), default="all", show_default=True, help="Entries of ws, e.g. 0-3,6."
 )
-class_option = click.option("--class", "class_index", type=int, help="Class of a conditional network.")
+class_option = click.option("--class", "class_index", type=ClassChoice(), help="Class of a conditional network, or a mixture: 1:0.5,2:0.5.")
 noise_option = click.option(
     "--noise-mode",
     type=click.Choice(["const", "none", "random"]),

@@ -11,7 +11,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents, one_hot
 from orojar_cli.latents.spaces import all_layers
-from orojar_cli.numbers import check_number, check_seed, check_whole
+from orojar_cli.numbers import Classes, as_classes, check_number, check_seed, check_whole
 from orojar_cli.response.outputs import Output
 from orojar_cli.runs.resume import Partial
 
@@ -34,7 +34,7 @@ class Settings:
     seed: int = 0
     subspace: int | None = None
     outputs: tuple[Output, ...] = (Output(),)
-    class_index: int | None = None
+    class_index: Classes | None = None
     psi: float = 1.0
     jacobian: str = "exact"
     options: dict[str, Any] = field(default_factory=dict)
@@ -42,6 +42,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        object.__setattr__(self, "class_index", as_classes(self.class_index))
         check_whole("samples", self.samples, 1)
         check_number("trunc", self.psi, -100, 100)
         if self.num is not None:

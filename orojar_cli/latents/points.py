@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.numbers import LARGEST_SEED, check_number
+from orojar_cli.numbers import LARGEST_SEED, Classes, as_classes, check_number
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,33 @@ def taken(seeds: tuple[int, ...] | None, index: slice | Tensor) -> tuple[int, ..
     return tuple(np.asarray(seeds, object)[index.cpu().numpy()])
 
 
-def one_hot(generator: Generator, class_index: int | None, count: int) -> torch.Tensor | None:
-    """Labels [count, c_dim] of one class; raises OptionError when the network needs a class or has no such class."""
+def one_hot(generator: Generator, class_index: Any, count: int) -> torch.Tensor | None:
+    """Labels [count, c_dim] of one class, or of a mixture of some as `as_classes` takes them.
+
+    Raises OptionError when the network needs a class or has no such class.
+    """
+    chosen = as_classes(class_index)
     if generator.c_dim == 0:
-        if class_index is not None:
+        if chosen is not None:
             raise OptionError("this network is not conditional: leave out --class")
         return None
-    if class_index is None or not 0 <= class_index < generator.c_dim:
+    if chosen is None:
         raise OptionError(f"this network is conditional: give a class from 0 to {generator.c_dim - 1} (--class)")
-    label = torch.zeros(count, generator.c_dim, device=generator.device)
-    label[:, class_index] = 1
+    return label_of(generator.c_dim, chosen).repeat(count, 1).to(generator.device)
+
+
+def label_of(c_dim: int, classes: Classes) -> Tensor:
+    """The label [c_dim] of a class or mixture; raises OptionError for a class that there is not."""
+    label = torch.zeros(c_dim)
+    for index, weight in ((classes, 1.0),) if isinstance(classes, int) else classes:
+        if not 0 <= index < c_dim:
+            raise OptionError(f"this network is conditional: give a class from 0 to {c_dim - 1} (--class)")
+        label[index] = weight
     return label
 
 
 def seed_latents(
-    generator: Generator, seeds: Sequence[int], class_index: int | None = None, psi: float = 1.0, cutoff: int | None = None
+    generator: Generator, seeds: Sequence[int], class_index: Any = None, psi: float = 1.0, cutoff: int | None = None
 ) -> Latents:
     """The latents of numbered seeds as the StyleGAN tools draw them: numpy.random.RandomState(seed).randn(1, z_dim).
 

@@ -12,7 +12,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import all_layers
-from orojar_cli.numbers import check_number, check_seed, check_whole
+from orojar_cli.numbers import Classes, as_classes, check_number, check_seed, check_whole
 from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.response.outputs import Output
 
@@ -37,7 +37,7 @@ class MetricSettings:
     activeness_samples: int = 300
     seed: int = 0
     num: int | None = None
-    class_index: int | None = None
+    class_index: Classes | None = None
     psi: float = 1.0
     detector: Detector = field(default_factory=lambda: load_detector("pixels"))
     output: Output = field(default_factory=Output)
@@ -49,6 +49,7 @@ class MetricSettings:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        object.__setattr__(self, "class_index", as_classes(self.class_index))
         check_number("trunc", self.psi, -100, 100)
         for name in ("samples", "images", "activeness_samples"):
             check_whole(name, getattr(self, name), 1)

@@ -118,7 +118,7 @@ def compare(
     network: str | os.PathLike[str] | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3),
     seed: int = 0,
-    class_index: int | None = None,
+    class_index: Any = None,
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",

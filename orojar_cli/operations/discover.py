@@ -108,7 +108,7 @@ def discover(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
-    class_index: int | None = None,
+    class_index: Any = None,
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",

@@ -161,7 +161,7 @@ def finetune(
     safetensors: bool = False,
     seeds: Sequence[int] = (0, 1),
     seed: int = 0,
-    class_index: int | None = None,
+    class_index: Any = None,
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",

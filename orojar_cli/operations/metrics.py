@@ -93,7 +93,7 @@ def metrics(
     protocol: str = "small",
     world: str | None = None,
     seed: int = 0,
-    class_index: int | None = None,
+    class_index: Any = None,
     psi: float = 1.0,
     device: str = "auto",
     path: Path | None = None,

@@ -108,7 +108,7 @@ def project(
     starts: int = 8,
     detector: str = "pixels",
     seed: int = 0,
-    class_index: int | None = None,
+    class_index: Any = None,
     video: bool = False,
     device: str = "auto",
     outdir: str | os.PathLike[str] | None = None,

@@ -62,7 +62,7 @@ def sample(
     network: Any,
     seeds: Iterable[int] = range(16),
     *,
-    class_index: int | None = None,
+    class_index: Any = None,
     psi: float = 1.0,
     cutoff: int | None = None,
     noise_mode: str = "const",

@@ -14,6 +14,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.numbers import Classes, as_classes, classes_text
 from orojar_cli.pictures.walk import Points
 
 NOISE_MODES = ("const", "none", "random")
@@ -52,7 +53,7 @@ class Scene:
     extent: float = 3.0
     layers: tuple[int, ...] | None = None
     seeds: tuple[int, ...] = (0, 1, 2, 3)
-    class_index: int | None = None
+    class_index: Classes | None = None
     psi: float = 1.0
     cutoff: int | None = None
     noise_mode: str = "const"
@@ -64,8 +65,10 @@ class Scene:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             optional = value is None and field.default is None
-            if field.name in _SEQUENCES and not optional:
-                kept: Any = tuple(_number(field.name, item, *_SEQUENCES[field.name], whole=True) for item in _items(field.name, value))
+            if field.name == "class_index" and not isinstance(value, (int, str)):
+                kept: Any = as_classes(value)
+            elif field.name in _SEQUENCES and not optional:
+                kept = tuple(_number(field.name, item, *_SEQUENCES[field.name], whole=True) for item in _items(field.name, value))
             elif field.name == "edits":
                 pairs = [_items("edits", pair, 2) for pair in _items("edits", value)]
                 kept = tuple((_number("edits", pair[0], 0, 1 << 20, True), _number("edits", pair[1], -1000, 1000)) for pair in pairs)
@@ -100,7 +103,14 @@ class Scene:
             if isinstance(value, bool):
                 words.append(_option(field.name).replace("--", "--" if value else "--no-"))
             else:
-                words += [_option(field.name), ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+                text = (
+                    classes_text(value)
+                    if field.name == "class_index"
+                    else ",".join(map(str, value))
+                    if isinstance(value, tuple)
+                    else str(value)
+                )
+                words += [_option(field.name), text]
         return words
 
     @classmethod

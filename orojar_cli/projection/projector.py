@@ -13,7 +13,7 @@ from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.moments import Moments
-from orojar_cli.numbers import check_seed, check_whole
+from orojar_cli.numbers import Classes, as_classes, check_seed, check_whole
 from orojar_cli.progress import Progress, unseen
 from orojar_cli.projection.distance import PictureDistance
 from orojar_cli.projection.noise_maps import NoiseMaps
@@ -42,7 +42,7 @@ class ProjectionSettings:
     space: str = "w+"
     steps: int = 400
     seed: int = 0
-    class_index: int | None = None
+    class_index: Classes | None = None
     samples: int = 10_000
     candidates: int = 1000
     starts: int = 8
@@ -55,6 +55,7 @@ class ProjectionSettings:
         if self.space not in SPACES:
             raise OptionError(f"unknown space {self.space!r}; a picture is projected into w or w+")
         check_seed(self.seed)
+        object.__setattr__(self, "class_index", as_classes(self.class_index))
         for name in ("steps", "starts", "candidates", "samples"):
             check_whole(name, getattr(self, name), 1)
         if not self.starts <= self.candidates <= self.samples:

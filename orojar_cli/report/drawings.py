@@ -13,6 +13,7 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.media import data_uri, file_uri, resize, save_animation, tile
+from orojar_cli.numbers import Classes
 from orojar_cli.pictures.walk import Renderer, strengths, there_and_back, walk
 from orojar_cli.progress import Progress
 from orojar_cli.report.calibration import Calibration
@@ -50,7 +51,7 @@ class ImageChoice:
     """Which images the page shows: seeds, and the usual options of a sample."""
 
     seeds: tuple[int, ...]
-    class_index: int | None = None
+    class_index: Classes | None = None
     psi: float = 1.0
     cutoff: int | None = None
     noise_mode: str = "const"

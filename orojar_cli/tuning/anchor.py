@@ -11,7 +11,9 @@ from torch import Tensor
 
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.tuning.classes import one_label, random_labels
+from orojar_cli.latents.points import label_of
+from orojar_cli.numbers import Classes
+from orojar_cli.tuning.classes import random_labels
 from orojar_cli.tuning.surrogate import Surrogate
 
 # Draws of w, over all classes together, that their means are taken from.
@@ -35,7 +37,7 @@ class Anchor:
     images: Tensor
     offsets: Tensor
     frozen: Any
-    class_index: int | None = None
+    class_index: Classes | None = None
 
     @classmethod
     def of_network(
@@ -68,7 +70,7 @@ class Anchor:
         """z and labels of random classes, or `focused` on the class that was chosen, if one was."""
         z = torch.randn(count, z_dim, generator=rng).to(self.mean)
         if focused and self.class_index is not None:
-            return z, one_label(len(self.offsets), self.class_index, count).to(z)
+            return z, label_of(len(self.offsets), self.class_index).expand(count, -1).to(z)
         return z, random_labels(len(self.offsets), count, rng).to(z)
 
     def sample(self, count: int, z_dim: int, surrogate: Surrogate, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -90,7 +92,7 @@ def _class_means(generator: Generator, settings: Settings) -> Tensor:
     means = []
     with torch.no_grad():
         for index in range(generator.c_dim):
-            label = one_label(generator.c_dim, index, count).to(generator.mapping.w_avg)
+            label = label_of(generator.c_dim, index).expand(count, -1).to(generator.mapping.w_avg)
             means.append(generator.mapping.w(torch.randn(count, generator.z_dim, generator=rng).to(label), label).mean(0))
     return torch.stack(means)
 

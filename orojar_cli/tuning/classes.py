@@ -17,11 +17,6 @@ def random_labels(classes: int, count: int, rng: torch.Generator) -> Tensor:
     return torch.eye(classes)[torch.randint(0, classes, (count,), generator=rng)] if classes else torch.zeros(count, 0)
 
 
-def one_label(classes: int, index: int, count: int) -> Tensor:
-    """The label of one class, `count` times."""
-    return torch.eye(classes)[index].expand(count, -1)
-
-
 @dataclass(frozen=True)
 class AllClasses(Settings):
     """Settings whose latents have random classes, where the network has classes; z are those that Settings draws."""

@@ -98,6 +98,40 @@ def test_points_of_impossible_truncations_and_seeds_are_refused(tiny) -> None:
         tiny.generator(seed_latents(tiny.generator, [0]).z, psi=0.5, cutoff=-1)
 
 
+@pytest.mark.parametrize(
+    "choice", ["", "1:", ":1", "1:0.5,1:0.5", "1:nan", "1:inf", "-1:0.5", "1.5:0.5", "1:0.5;2:0.5", [], {}, [(1,)], 1.5, True]
+)
+def test_what_is_no_mixture_of_classes_is_refused(choice, conditional) -> None:
+    with pytest.raises(OptionError, match="neither a class nor a mixture"):
+        seed_latents(conditional.generator, [0], choice)
+
+
+def test_a_mixture_of_classes_is_its_label(conditional, orojar) -> None:
+    import torch
+
+    import orojar_cli
+    from orojar_cli.media import to_uint8
+
+    generator, path = conditional.generator, REFERENCES / "sg2_cond_fp16_64.pkl"
+    at = seed_latents(generator, [3, 4], "1:0.25,0:0.75")
+    wanted = torch.zeros(2, generator.c_dim)
+    wanted[:, 0], wanted[:, 1] = 0.75, 0.25
+    assert torch.equal(at.label, wanted) and torch.equal(seed_latents(generator, [3, 4], {1: 0.25, 0: 0.75}).label, wanted)
+    with torch.no_grad():
+        pictures = to_uint8(generator(at.z, wanted))
+    assert (orojar_cli.sample(conditional, [3, 4], class_index={0: 0.75, 1: 0.25}).images == pictures).all()
+    assert orojar("sample", path, "--seeds", "3-4", "--class", "1:0.25,0:0.75", "--out", "mixed")[0] == 0
+    with Image.open("mixed/seed0004.png") as picture:
+        assert picture.tobytes() == pictures[1].tobytes()
+    assert orojar("sample", path, "--class", "1:0.5,99:0.5")[0] == 2
+    run = document(orojar("sefa", path, "--class", "1:0.5,0:0.5", "--num", 2, "--seeds", 0, "--json"))["run"]
+    words = ("traverse", run, "--class", "1:0.5,0:0.5", "--seeds", 0, "--steps", 3)
+    assert orojar(*words, "--out", "a.png")[0] == 0 and orojar(*words[:2], *words[4:], "--class", 1, "--out", "c.png")[0] == 0
+    assert orojar("traverse", "--from", "a.png", "--out", "b.png")[0] == 0
+    with Image.open("a.png") as first, Image.open("b.png") as again, Image.open("c.png") as other:
+        assert first.tobytes() == again.tobytes() != other.tobytes()
+
+
 ODD = ["-1", "0", "1", HUGE, "1e30", "nan", "inf", "-inf", "", "é☃", ".", "abc", "1:0.5,2:0.5", ",", "0-", "..", "a=b", "steps=nan"]
 ODD += ["--", "image:0", "early:0", "b0", "image:99999", "x" * 300, "0:nan", "all", "1.5", "true", "None"]
 COMMANDS = {
