@@ -113,7 +113,8 @@ class Contents:
     def stored_tensors(self) -> dict[str, TensorRecord]:
         """Every tensor the file stores, as far as it is read: those of its networks and of other state dictionaries, as stored."""
         if self.container not in STATE_DICTIONARIES:
-            return self.all_tensors()
+            behind = {key: record.source if isinstance(record, DerivedRecord) else record for key, record in self.all_tensors().items()}
+            return {key: record for key, record in behind.items() if record is not None}
         tables = {key: value.found.tensors if isinstance(value, Match) else value for key, value in self.entries.items()}
         return {
             f"{key}.{name}": record

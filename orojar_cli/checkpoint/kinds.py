@@ -34,7 +34,16 @@ _NAMES: tuple[tuple[Callable[[set[str]], bool], str, str], ...] = (
         f"orojar reads generators of images from z and a label alone; {_OWN_CODE}",
     ),
     (_some("final_linear.", "epilogue.", "fromrgb.", "decisionLayer."), "a critic without its generator", "pass the generator beside it"),
-    (_some("layer4.1.conv2", "features.28.", "fc.weight", "classifier."), "a classifier of images", "pass a GAN's generator"),
+    (
+        lambda names: _some("encoder.")(names) and not _some("decoder.")(names),
+        "an encoder without its generator",
+        "pass the generator that it was trained for",
+    ),
+    (
+        _some("layer4.1.conv2", "features.28.", "fc.weight", "classifier.", "features.0.weight"),
+        "a classifier of images",
+        "pass a GAN's generator",
+    ),
 )
 
 
@@ -45,6 +54,9 @@ def what_it_is(value: Any) -> str:
     if type(value) is PlainObject:
         return f"a {printable(value.name, 60)} object saved whole; save its state_dict() instead, or {_OWN_CODE}"
     if type(value) in (list, tuple):
+        named = next((item for item in value[:64] if type(item) is PlainObject), None)
+        if named is not None:
+            return f"a list of {printable(named.name, 60)} objects, which orojar does not know; {_OWN_CODE}"
         return f"a list of {len(value)} things, none of them a known network; pass a network's file"
     if type(value) is not dict or not value:
         return "no network; pass a network's file"
@@ -56,9 +68,9 @@ def _table(value: dict[str, Any]) -> str:
     if "param_groups" in value and "state" in value:
         return "the state of an optimiser; pass the network's file beside it"
     if _DIRECTIONS & set(value):
-        return "a set of directions and no network; pass the network that they were found for"
+        return "a set of directions and no network; pass the network that they were found for, and these as --directions"
     if names <= _LATENTS and any(type(item) in (TensorRecord, ArrayRecord) for key, item in value.items() if key in _LATENTS):
-        return "latents and no network; pass the network that they belong to"
+        return "latents and no network; pass the network that they belong to, and these as --projected-w"
     lightning = "a Lightning checkpoint of " if "pytorch-lightning_version" in value else ""
     for fits, what, advice in _NAMES:
         if fits(names):

@@ -28,8 +28,10 @@ def inspect(checkpoint: str, as_json: bool) -> None:
         lines.append(f"  assumed, the file does not say: {', '.join(info.assumptions)} (orojar convert --assume NAME=VALUE says otherwise)")
     if info.substitutes:
         lines.append(f"  the file does not hold, and orojar supplies: {', '.join(info.substitutes)}")
-    for digest, known in info.sources.items():
-        lines.append(f"  embedded source text {digest[:12]}…: " + (known or "unknown text, network loaded by its structure"))
+    lines += [f"  embedded source text: {known}" for known in sorted({known for known in info.sources.values() if known})]
+    if None in info.sources.values():
+        lines.append("  embedded source text: one that orojar does not know, and never runs; its own code draws what structure and options")
+        lines.append("    say, so a fork that changed a formula would draw other pictures")
     lines += [f"  {name}: {what}" for name, what in info.contents.items()]
     rows = [
         [layer.name, str(layer.ws), f"{layer.resolution}x{layer.resolution}", str(layer.in_channels), str(layer.out_channels)]

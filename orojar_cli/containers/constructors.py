@@ -61,7 +61,7 @@ class CheckpointMachine(Machine):
     def global_token(self, module: str, name: str) -> Token:
         """A known name, or a class of somebody's training code; names of Python itself and of the libraries are refused."""
         known = _TOKENS.get((module, name))
-        if known is not None and (module not in _OF_PROTOCOL_2 or self.protocol == 2):
+        if known is not None and self.protocol == _ONLY_IN.get((module, name) if name == _FROM_BUFFER else module, self.protocol):
             return known
         path = (*module.split("."), name)
         theirs = path[0] not in _NOT_THEIR_OWN or path[:3] in _LAYERS
@@ -194,6 +194,9 @@ def _encoded(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> Span:
     """Bytes that protocol 2 stores as a text of as many characters."""
     if len(arguments) != 2 or type(arguments[0]) is not str or arguments[1] != "latin1":
         raise machine.refused("encodes a text in another way than bytes are stored")
+    machine.budget.blob_bytes -= len(arguments[0])  # one text could be decoded again and again
+    if machine.budget.blob_bytes < 0:
+        raise UnsafeCheckpointError(f"refused: {machine.file.name} reads its tensors' bytes over and over; no checkpoint does")
     try:
         data = arguments[0].encode("latin1")
     except UnicodeEncodeError as error:
@@ -286,6 +289,16 @@ def _build_array(machine: CheckpointMachine, array: ArrayRecord, state: Any) -> 
     array.shape, array.dtype, array.fortran_order, array.data = shape, dtype, fortran_order, data
 
 
+def _from_buffer(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> ArrayRecord:
+    """An array of protocol 5: bytes, dtype, shape and order."""
+    if len(arguments) != 4 or type(arguments[3]) is not str or arguments[3] not in ("C", "F"):
+        raise machine.damaged("a numpy array with unexpected arguments")
+    data, dtype, shape, order = arguments
+    array = ArrayRecord()
+    _build_array(machine, array, (1, shape, dtype, order == "F", data))
+    return array
+
+
 def _build_network(machine: CheckpointMachine, network: NetworkRecord, state: Any) -> None:
     if network.state is not None or type(state) is not dict:
         raise machine.damaged("a network object with unexpected state")
@@ -331,7 +344,14 @@ ANYWHERE: dict[tuple[str, str], Constructor] = {
     ("__builtin__", "set"): _set,
 }
 # Protocol 2 knows no bytes, and Python's modules by their old names.
-_OF_PROTOCOL_2 = {"__builtin__", "_codecs"}
+_FROM_BUFFER = "_frombuffer"
+# What a single protocol needs, by module or by name in it.
+_ONLY_IN: dict[Any, int] = {
+    "__builtin__": 2,
+    "_codecs": 2,
+    ("numpy.core.numeric", _FROM_BUFFER): 5,
+    ("numpy._core.numeric", _FROM_BUFFER): 5,
+}
 CALLABLE: dict[tuple[str, str], Constructor] = ANYWHERE | {
     ("torch.storage", "_load_from_bytes"): _storage,
     ("_codecs", "encode"): _encoded,
@@ -340,6 +360,8 @@ CALLABLE: dict[tuple[str, str], Constructor] = ANYWHERE | {
     ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy.core.multiarray", "_reconstruct"): _array,
     ("numpy._core.multiarray", "_reconstruct"): _array,
+    ("numpy.core.numeric", _FROM_BUFFER): _from_buffer,
+    ("numpy._core.numeric", _FROM_BUFFER): _from_buffer,
 }
 
 NEWABLE: dict[tuple[str, str], Callable[[CheckpointMachine], Any]] = {

@@ -7,11 +7,13 @@ import re
 import struct
 from typing import Any
 
+from orojar_cli.containers.derived import DerivedRecord, resample_kernel
 from orojar_cli.containers.file import printable
-from orojar_cli.containers.module_tree import NetworkTree
+from orojar_cli.containers.module_tree import NetworkTree, check_tensors
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.options import Shapes
 
 _MAPPING_OPTIONS = {"num_layers", "embed_features", "layer_features", "activation", "lr_multiplier", "w_avg_beta"}
 # Speed and precision switches of the original code; they do not change what is computed in float32.
@@ -96,6 +98,27 @@ def checked_clamp(value: Any, where: str) -> float | None:
     if clamp <= 0:
         raise DamagedCheckpointError(f"damaged: {where} has conv_clamp {clamp}")
     return clamp
+
+
+def with_used_filters(
+    tensors: dict[str, TensorRecord], shapes: Shapes, used: str, taps: tuple[float, ...], where: str
+) -> dict[str, TensorRecord | DerivedRecord]:
+    """`tensors` with the network's own filter in the place of buffers that nothing reads.
+
+    What does not resample keeps the usual [1, 3, 3, 1], whatever the option says; `used` matches the names of what does.  Checks all
+    the others against `shapes`, as `check_tensors` does.
+    """
+    unused = {
+        name
+        for name, shape in shapes.items()
+        if name.endswith("resample_filter") and not re.search(used, name) and name in tensors and tensors[name].shape == (4, 4) != shape
+    }
+    check_tensors(
+        {name: record for name, record in tensors.items() if name not in unused},
+        {name: shape for name, shape in shapes.items() if name not in unused},
+        where,
+    )
+    return tensors | {name: resample_kernel(taps) for name in unused}
 
 
 def stored_taps(record: TensorRecord | None, where: str) -> tuple[float, ...]:

@@ -1463,3 +1463,62 @@ def _(canary: str) -> Any:
 @hostile("object/thousands", Unsupported)
 def _(canary: str) -> Any:
     return with_config([Build(New(Global("models", f"Config{index}")), {"index": index}) for index in range(5000)])
+
+
+# --- protocols 2 and 5 -----------------------------------------------------------------------------------------------------------------
+
+for _protocol in (2, 5):
+
+    @hostile(f"protocol/{_protocol}_payload", Unsafe)
+    def _(canary: str, protocol: int = _protocol) -> Any:
+        return assemble(pa.checkpoint(augment_pipe=gadget(canary)), protocol)
+
+    @hostile(f"protocol/{_protocol}_payload_in_foreign_state", Unsafe)
+    def _(canary: str, protocol: int = _protocol) -> Any:
+        return assemble(pa.checkpoint(D=own_object(inner=gadget(canary))), protocol)
+
+
+@hostile("protocol/5_bytes_to_decode", Unsafe)
+def _(canary: str) -> Any:
+    return assemble({"a": Call(Global("_codecs", "encode"), ("x", "latin1"))}, 5)
+
+
+@hostile("protocol/2_another_codec", Unsafe)
+def _(canary: str) -> Any:
+    return assemble({"a": Call(Global("_codecs", "encode"), ("x", "zip"))}, 2)
+
+
+@hostile("protocol/2_bytes_of_something", Unsafe)
+def _(canary: str) -> Any:
+    return assemble({"a": Call(Global("__builtin__", "bytes"), (1 << 40,))}, 2)
+
+
+@hostile("protocol/2_array_from_a_buffer", Unsafe)
+def _(canary: str) -> Any:
+    return assemble({"a": Call(Global("numpy._core.numeric", "_frombuffer"), ())}, 2)
+
+
+@hostile("protocol/2_text_of_4_GiB", Unsafe)
+def _(canary: str) -> Any:
+    return b"\x80\x02X\xff\xff\xff\xffabc."
+
+
+@hostile("protocol/5_bytes_of_an_exbibyte", Damaged)
+def _(canary: str) -> Any:
+    return b"\x80\x05\x96" + struct.pack("<Q", 1 << 60) + b"abc."
+
+
+@hostile("protocol/5_readonly_of_a_text", Damaged)
+def _(canary: str) -> Any:
+    return b"\x80\x05" + text("abc") + b"\x98."
+
+
+@hostile("protocol/5_out_of_band", Unsupported)
+def _(canary: str) -> Any:
+    return b"\x80\x05\x97."
+
+
+@hostile("protocol/2_text_decoded_over_and_over", Unsafe)
+def _(canary: str) -> Any:
+    once = text("x" * 100_000) + b"q\x00" + text("latin1") + b"q\x01" + global_line("_codecs", "encode") + b"q\x02"
+    return b"\x80\x02(" + once + b"h\x02h\x00h\x01\x86R" * 5000 + b"t."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orojar_cli.containers.module_tree import NetworkTree, check_tensors
+from orojar_cli.containers.module_tree import NetworkTree
 from orojar_cli.generators.critic.config import CriticConfig
 from orojar_cli.generators.family import Read
 from orojar_cli.generators.pickle_options import (
@@ -14,8 +14,10 @@ from orojar_cli.generators.pickle_options import (
     refuse_classes,
     refuse_unknown,
     stored_taps,
+    with_used_filters,
 )
 
+_USED_FILTERS = r"b\d+\.((conv1|skip)\.)?resample_filter\Z"
 _CLASSES = {
     "Discriminator",
     "DiscriminatorBlock",
@@ -61,5 +63,5 @@ def read(tree: NetworkTree, where: str) -> Read:
         mbstd_num_channels=nested["epilogue_kwargs"].get("mbstd_num_channels", 1),
         mapping=mapping,
     )
-    check_tensors(tree.tensors, config.shapes(), where)
-    return config, tree.tensors
+    filtered = with_used_filters(tree.tensors, config.shapes(), _USED_FILTERS, config.resample_filter, where)
+    return config, filtered

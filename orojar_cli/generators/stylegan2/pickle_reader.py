@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orojar_cli.containers.module_tree import NetworkTree, check_tensors
+from orojar_cli.containers.module_tree import NetworkTree
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.family import Read
 from orojar_cli.generators.pickle_options import (
@@ -14,6 +14,7 @@ from orojar_cli.generators.pickle_options import (
     refuse_classes,
     refuse_unknown,
     stored_taps,
+    with_used_filters,
 )
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
@@ -27,6 +28,7 @@ _SYNTHESIS_OPTIONS = SPEED_OPTIONS | {
     "use_noise",
     "kernel_size",
 }
+USED_FILTERS = r"b\d+\.((conv0|skip)\.)?resample_filter\Z"
 _CLASSES = {
     "Generator",
     "MappingNetwork",
@@ -75,5 +77,5 @@ def read(tree: NetworkTree, where: str) -> Read:
     if mapping.z_dim == 0:
         raise UnsupportedCheckpointError(f"not supported: {where} has no z")
     config = StyleGAN2Config(mapping, synthesis)
-    check_tensors(tree.tensors, config.shapes(), where)
-    return config, tree.tensors
+    filtered = with_used_filters(tree.tensors, config.shapes(), USED_FILTERS, synthesis.resample_filter, where)
+    return config, filtered
