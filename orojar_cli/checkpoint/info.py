@@ -20,7 +20,8 @@ _ENTRIES = 32
 @dataclass(frozen=True)
 class CheckpointInfo:
     """Facts of a checkpoint; `layers` are G_ema's modulated layers in order, `contents` one line per top-level entry,
-    `assumptions` a `name=value` for each option that the file does not say, `substitutes` words for numbers that are not in the file.
+    `assumptions` a `name=value` for each option that the file does not say, `substitutes` words for numbers that are not in the file,
+    `reads` what of the latent each entry of ws is read for, where that is not all of it.
     """
 
     path: str
@@ -42,6 +43,7 @@ class CheckpointInfo:
     assumptions: tuple[str, ...]
     substitutes: tuple[str, ...]
     sources: dict[str, str | None]
+    reads: tuple[str, ...] = ()
 
     @property
     def source_known(self) -> bool | None:
@@ -76,6 +78,7 @@ def describe(contents: Contents) -> CheckpointInfo:
         contents={printable(name): _entry(contents, name, value) for name, value in list(contents.entries.items())[:_ENTRIES]},
         assumptions=assumptions(config),
         substitutes=substitutes(config),
+        reads=tuple(getattr(config, "reads", ())),
         sources={digest: KNOWN_SOURCES.get(digest) for digest in sorted(stored.sources)},
     )
 

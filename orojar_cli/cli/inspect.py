@@ -37,4 +37,7 @@ def inspect(checkpoint: str, as_json: bool) -> None:
         [layer.name, str(layer.ws), f"{layer.resolution}x{layer.resolution}", str(layer.in_channels), str(layer.out_channels)]
         for layer in info.layers
     ]
-    result(as_json, info.to_dict(), [*lines, "", *table(["layer", "ws", "resolution", "in", "out"], rows)])
+    columns = ["layer", "ws", "resolution", "in", "out"]
+    if info.reads:
+        columns, rows = [*columns, "reads"], [[*row, info.reads[layer.ws]] for row, layer in zip(rows, info.layers, strict=True)]
+    result(as_json, info.to_dict(), [*lines, "", *table(columns, rows)])

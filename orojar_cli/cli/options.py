@@ -18,15 +18,16 @@ from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 
 class NumberList(click.ParamType):
-    """Whole numbers as `0-3,6`; with `all_word` also the word "all" (None)."""
+    """Whole numbers as `0-3,6`; with `all_word` also the word "all" (None), and any of `words` as it is."""
 
-    def __init__(self, name: str, all_word: bool = False) -> None:
+    def __init__(self, name: str, all_word: bool = False, words: tuple[str, ...] = ()) -> None:
         self.name = name
         self.all_word = all_word
+        self.words = words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
+        if not isinstance(value, str) or value.strip() in self.words:
+            return value.strip() if isinstance(value, str) else value
         if self.all_word and value.strip() == "all":
             return None
         try:
@@ -112,8 +113,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print exactl
 outdir_option = click.option(
     "--outdir", type=click.Path(path_type=Path), default=DEFAULT_OUTDIR, show_default=True, help="Folder for the numbered run directory."
 )
+LAYER_WORDS = ("coarse", "mid", "fine")
 layers_option = click.option(
-    "--layers", type=NumberList("layers", all_word=True), default="all", show_default=True, help="Entries of ws, e.g. 0-3,6."
+    "--layers",
+    type=NumberList("layers", all_word=True, words=LAYER_WORDS),
+    default="all",
+    show_default=True,
+    help="Entries of ws, e.g. 0-3,6, or coarse (up to 8 pixels), mid (16-32), fine (64 and more).",
 )
 class_option = click.option("--class", "class_index", type=ClassChoice(), help="Class of a conditional network, or a mixture: 1:0.5,2:0.5.")
 noise_option = click.option(
@@ -124,7 +130,14 @@ noise_option = click.option(
     help="Noise inputs of the synthesis.",
 )
 truncation_options = _combined(
-    click.option("--trunc", "psi", type=float, default=1.0, show_default=True, help="Truncation psi."),
+    click.option(
+        "--trunc",
+        "psi",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="Truncation psi. BigGAN: z is drawn again beyond it (1: none); with statistics for each truncation also scaled by it.",
+    ),
     click.option("--trunc-cutoff", "cutoff", type=int, help="Truncate only the first N entries of ws."),
 )
 

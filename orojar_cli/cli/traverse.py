@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from orojar_cli.cli.console import progress_bar, result, say
 from orojar_cli.cli.options import (
+    LAYER_WORDS,
     NumberList,
     device_option,
     download_options,
@@ -59,8 +60,8 @@ if TYPE_CHECKING:
 @seeds_option("0-3")
 @click.option(
     "--layers",
-    type=NumberList("layers"),
-    help="Move only these entries of ws, e.g. 0-3 for coarse and 8-17 for fine features, and mix with the rest as they are "
+    type=NumberList("layers", words=LAYER_WORDS),
+    help="Move only these entries of ws, e.g. 0-3, or coarse, mid or fine, and mix with the rest as they are "
     "[default: the direction set's own].",
 )
 @picture_options

@@ -12,7 +12,7 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
-from orojar_cli.latents.spaces import space_dim, style_affine
+from orojar_cli.latents.spaces import free_coordinates, space_dim, style_affine
 from orojar_cli.progress import Progress
 from orojar_cli.response.activeness import activeness, affordable_samples
 from orojar_cli.response.jacobian import Response
@@ -45,8 +45,9 @@ class Frame:
         space, layers = settings.space, settings.layers_of(generator)
         dim = space_dim(generator, space, layers)
         device = generator.device
+        free = free_coordinates(generator, space, layers)
         if space == "z":
-            return cls(torch.eye(dim, device=device), None, False)
+            return cls(torch.eye(dim, device=device) if free is None else torch.eye(dim, device=device)[free.to(device)], None, False)
         source = "p" if space == "p" else "w"
         moments = Moments.of(latent_samples(generator, settings.latents(generator, _MOMENT_SAMPLES, _MOMENT_STREAM), source))
         if space == "s":
@@ -54,6 +55,10 @@ class Frame:
             deviations = moments.sigma(affine)
             steps = torch.diag(deviations)[deviations > 1e-4 * deviations.max()] if settings.whiten else torch.eye(dim) * deviations.mean()
             return cls(steps.to(device, torch.float32), moments, settings.whiten, affine)
+        if free is not None:
+            parts = [free_coordinates(generator, "w", [layer]) for layer in layers] if space == "w+" else [free]
+            blocks = [cls._inside(moments, part, settings.whiten) for part in parts if part is not None]
+            return cls(torch.block_diag(*blocks).to(device, torch.float32), moments, settings.whiten)
         if settings.whiten:
             scales, variances = moments.whitening()
             # Axes along which the latents do not vary are no directions at all.
@@ -63,6 +68,16 @@ class Frame:
         if space == "w+":
             steps = torch.block_diag(*[steps] * len(layers))
         return cls(steps.to(device, torch.float32), moments, settings.whiten)
+
+    @staticmethod
+    def _inside(moments: Moments, free: Tensor, whiten: bool) -> Tensor:
+        """Steps [d, w_dim] of the coordinates `free` alone: one standard deviation along each principal axis of these, or of each."""
+        own = Moments(moments.mean[free], moments.covariance[free][:, free])
+        scales, variances = own.whitening()
+        steps = scales.T[variances > 1e-8 * variances[0]] if whiten else torch.eye(len(free)).double() * variances.mean().sqrt()
+        wide = torch.zeros(len(steps), len(moments.mean), dtype=steps.dtype)
+        wide[:, free] = steps
+        return wide
 
     def sigma(self, vectors: Tensor, space: str) -> Tensor:
         """[K] length of one strength unit along displacement vectors [K, D] made of orthonormal coordinates."""

@@ -10,6 +10,7 @@ from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
+from orojar_cli.latents.spaces import free_coordinates
 from orojar_cli.progress import Progress
 from orojar_cli.response.outputs import Output
 
@@ -34,12 +35,17 @@ def ganspace(generator: Generator, settings: Settings, progress: Progress | None
         if progress is not None:
             progress("sampling", min(start + _CHUNK, count), count)
     latents = torch.cat(samples)
+    free = free_coordinates(generator, settings.space, settings.layers_of(generator))
+    if free is not None:
+        latents = torch.zeros_like(latents).index_copy_(1, free, latents[:, free])
     moments = Moments.of(latents)
     if activation:
         coordinates, values = _by_activation(generator, settings, latents, activation, progress)
     else:
         scales, values = moments.whitening()
         coordinates = (scales / scales.norm(dim=0).clamp_min(1e-30)).T
+        if free is not None:  # the rest do not vary, so they are no directions
+            coordinates, values = coordinates[: len(free)], values[: len(free)]
     frame = Frame(torch.eye(len(coordinates[0])), moments, False)
     return finished(
         generator, settings, frame, coordinates, "ganspace", by_activeness=False, scores={"variance": values}, progress=progress

@@ -14,6 +14,7 @@ from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.spaces import free_coordinates
 from orojar_cli.progress import Progress
 
 _OPTIONS = {"normalize": Option(True), "first_layer": Option(False), "activeness": Option(True)}
@@ -22,8 +23,12 @@ _OPTIONS = {"normalize": Option(True), "first_layer": Option(False), "activeness
 def style_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
     """The affine weights [in, w_dim] of the chosen entries of ws: each entry's convolution, and ToRGB only for the last entry.
 
-    That is the authors' choice: the other ToRGB layers share their entry with the next convolution.
+    That is the authors' choice: the other ToRGB layers share their entry with the next convolution.  Networks without such weights
+    may say `style_weights` of their own.
     """
+    if hasattr(generator, "style_weights"):
+        own: list[Tensor] = generator.style_weights(layers)
+        return own
     by_entry: dict[int, str] = {}
     for layer in generator.config.layers():
         if layer.ws not in by_entry or "torgb" not in layer.name:
@@ -60,6 +65,9 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     layers = settings.layers_of(generator)
     weights = style_weights(generator, layers[:1] if options["first_layer"] else layers)
     vectors, values = style_factors(weights, normalise=options["normalize"])
+    free = free_coordinates(generator, "w", layers)
+    if free is not None:  # the rest are vectors that no weight reads
+        vectors, values = vectors[: len(free)], values[: len(free)]
     frame = Frame.of(generator, settings)
     plain = Frame(torch.eye(generator.w_dim).to(frame.steps), frame.moments, False)
     scores = {"singular_value": values, DEGENERATE: degenerate_values(values)}

@@ -9,7 +9,7 @@ import torch
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import Latents, one_hot
+from orojar_cli.latents.points import Latents, normal_latents, one_hot
 from orojar_cli.latents.spaces import all_layers
 from orojar_cli.numbers import Classes, as_classes, check_number, check_seed, check_whole
 from orojar_cli.response.outputs import Output
@@ -58,7 +58,7 @@ class Settings:
     def latents(self, generator: Generator, count: int, stream: int = 0) -> Latents:
         """`count` latents drawn from the seed; `stream` separates independent draws (fitting, held-out, activeness)."""
         rng = torch.Generator().manual_seed(self.seed * 1000 + stream)
-        z = torch.randn(count, generator.z_dim, generator=rng).to(generator.device)
+        z = normal_latents(generator, count, rng, self.psi)
         return Latents(z, one_hot(generator, self.class_index, count), self.psi)
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -14,6 +14,9 @@ from torch import Tensor
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.numbers import LARGEST_SEED, Classes, as_classes, check_number
+
+# Of truncation thresholds: one number in 125 lies below.
+_LOWEST_LIMIT = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,37 @@ def label_of(c_dim: int, classes: Classes) -> Tensor:
     return label
 
 
+def within(generator: Generator, psi: float, z: Tensor, draw: Callable[[int], Tensor]) -> Tensor:
+    """z [N, z_dim] of normal numbers with those drawn again, by `draw`, that lie beyond what the network is to be given.
+
+    That is so for networks which say a `z_limit`: BigGAN's truncation cuts the distribution of z.  Others get z as it is.
+    Raises OptionError for a threshold so low that numbers below it are hardly ever drawn.
+    """
+    limit = generator.z_limit(psi) if hasattr(generator, "z_limit") else None
+    if limit is None:
+        return z
+    if not limit >= _LOWEST_LIMIT:
+        raise OptionError(
+            f"truncation {psi:g}: this network's z is drawn again beyond that threshold, which must be {_LOWEST_LIMIT} or more"
+        )
+    z = z.clone()
+    while bool((outside := z.abs() > limit).any()):
+        z[outside] = draw(int(outside.sum())).to(z)
+    return z
+
+
+def normal_latents(generator: Generator, count: int, rng: torch.Generator, psi: float = 1.0) -> Tensor:
+    """z [count, z_dim] from `rng`, which is on the CPU, on the generator's device."""
+    z = torch.randn(count, generator.z_dim, generator=rng)
+    return within(generator, psi, z, lambda number: torch.randn(number, generator=rng)).to(generator.device)
+
+
 def seed_latents(
     generator: Generator, seeds: Sequence[int], class_index: Any = None, psi: float = 1.0, cutoff: int | None = None
 ) -> Latents:
     """The latents of numbered seeds as the StyleGAN tools draw them: numpy.random.RandomState(seed).randn(1, z_dim).
 
+    What the network does not take of these (`within`) the same RandomState draws again.
     Raises OptionError for seeds, a class or a truncation that there cannot be.
     """
     check_number("trunc", psi, -100, 100)
@@ -94,6 +123,12 @@ def seed_latents(
         raise OptionError(f"--trunc-cutoff {cutoff!r:.60}: this network has {generator.num_ws} entries of ws, so it is from 0 to that")
     if not seeds or not all(isinstance(seed, Integral) and 0 <= seed <= LARGEST_SEED for seed in seeds):
         raise OptionError(f"seeds are whole numbers from 0 to {LARGEST_SEED}, at least one")
-    z = np.concatenate([np.random.RandomState(seed).randn(1, generator.z_dim) for seed in seeds])
     device = generator.device
-    return Latents(torch.from_numpy(z).to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff, tuple(seeds))
+    z = torch.cat([_of_seed(generator, seed, psi) for seed in seeds])
+    return Latents(z.to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff, tuple(seeds))
+
+
+def _of_seed(generator: Generator, seed: int, psi: float) -> Tensor:
+    """z [1, z_dim], float64."""
+    state = np.random.RandomState(seed)
+    return within(generator, psi, torch.from_numpy(state.randn(1, generator.z_dim)), lambda count: torch.from_numpy(state.randn(count)))

@@ -21,6 +21,8 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 
 SPACES = ("z", "w", "p", "w+", "s")
+# Resolutions from and below.
+NAMED_LAYERS = {"coarse": (0, 16), "mid": (16, 64), "fine": (64, 1 << 30)}
 # Spaces whose coordinates belong to layers: their directions have no meaning at others.
 LAYERED = ("w+", "s")
 
@@ -37,6 +39,47 @@ def space_dim(generator: Generator, space: str, layers: Sequence[int]) -> int:
     if space == "s":
         return sum(layer.in_channels for layer in styled_layers(generator, layers))
     return {"z": generator.z_dim, "w": generator.w_dim, "p": generator.w_dim, "w+": generator.w_dim * len(layers)}[space]
+
+
+def free_coordinates(generator: Generator, space: str, layers: Sequence[int]) -> Tensor | None:
+    """The coordinates of z, w or w+ through which the entries `layers` of ws can be moved, ascending; None for all of them.
+
+    Networks that read parts of w (BigGAN: chunks of z, and a class vector, which directions leave as it is) say `free_coordinates`.
+    Raises OptionError where these entries read nothing that could be moved.
+    """
+    if space not in ("z", "w", "w+") or not hasattr(generator, "free_coordinates"):
+        return None
+    parts = [list(generator.free_coordinates(entry)) for entry in layers]
+    if space == "w+":
+        found = [index * generator.w_dim + coordinate for index, part in enumerate(parts) for coordinate in part]
+    else:
+        found = sorted({coordinate for part in parts for coordinate in part})
+    if not found:
+        raise OptionError(f"layers {', '.join(map(str, layers))} read nothing of z; choose others")
+    return torch.tensor(found)
+
+
+def named_layers(generator: Generator, layers: Sequence[int] | str | None) -> tuple[int, ...] | None:
+    """The entries of ws that "coarse", "mid" or "fine" mean: those of up to 8, of 16 to 32, and of 64 and more pixels, as StyleGAN's
+    authors divide them (Karras et al. 2019, section 3.1); numbers and None as they are.
+
+    Raises OptionError for another word, and where the network has no such layers.
+    """
+    if not isinstance(layers, str):
+        return None if layers is None else tuple(layers)
+    if layers not in NAMED_LAYERS:
+        raise OptionError(f"--layers {layers!r:.60} is none of {', '.join(NAMED_LAYERS)}")
+    resolutions: dict[int, int] = {}
+    for layer in generator.config.layers():
+        if layer.ws not in resolutions or "torgb" not in layer.name:
+            resolutions[layer.ws] = layer.resolution
+    low, high = NAMED_LAYERS[layers]
+    found = tuple(entry for entry, resolution in sorted(resolutions.items()) if low <= resolution < high)
+    if not found:
+        raise OptionError(
+            f"--layers {layers}: this network has no layers of {low} pixels and more" + (f", below {high}" if high < 1 << 30 else "")
+        )
+    return found
 
 
 def all_layers(generator: Generator) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from orojar_cli.directions.direction_set import DirectionSet
-from orojar_cli.latents.spaces import Latents
+from orojar_cli.latents.points import Latents, normal_latents
 from orojar_cli.media import labelled_grid
 from orojar_cli.pictures.axes import drawn_rows
 from orojar_cli.pictures.scene import strength_text
@@ -55,7 +55,7 @@ def original_axes(before: Renderer, at: Latents, axes: DirectionSet) -> Directio
     """The untuned network's z axes, most active first."""
     response = Response(before.generator, "z", outputs=default_outputs(before.generator))
     count = affordable_samples(response, len(axes), 16)
-    points = torch.randn(count, before.generator.z_dim, generator=torch.Generator().manual_seed(0)).to(at.z)
+    points = normal_latents(before.generator, count, torch.Generator().manual_seed(0)).to(at.z)
     label = None if at.label is None else at.label[:1].expand(count, -1)
     active = activeness(response, Latents(points, label), torch.eye(len(axes)).to(at.z))
     order = active.argsort(descending=True, stable=True)

@@ -17,6 +17,7 @@ from orojar_cli.distributed import is_first, is_shared
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import picture_html, save_image
 from orojar_cli.numbers import check_seed, check_whole
 from orojar_cli.operations.network import Network, check_noise, check_noise_mode, network_of, quiet
@@ -100,7 +101,7 @@ def discover(
     *,
     space: str = "w",
     whiten: bool | None = None,
-    layers: Sequence[int] | None = None,
+    layers: Sequence[int] | str | None = None,
     num: int = 16,
     samples: int = 128,
     subspace: int | str | None = SUBSPACE,
@@ -123,9 +124,9 @@ def discover(
     """Find `num` directions of `network` (a loaded checkpoint, the name of one, or an object of your own) in a latent space.
 
     `method` is one of `orojar_cli.directions.METHODS`, `options` are its own; `whiten` measures the latents in standard deviations (None:
-    as the method usually does); `layers` are entries of ws (None: all); `samples` latents to measure at, at least 8; `subspace` the size
-    of the active subspace that OroJaR rotates inside ("auto" or None: the method chooses); `outputs` what of the response is compared,
-    such as "image:8" (none: `default_output`); `seed` the method's randomness.
+    as the method usually does); `layers` are entries of ws, or "coarse", "mid" or "fine" (None: all); `samples` latents to measure at,
+    at least 8; `subspace` the size of the active subspace that OroJaR rotates inside ("auto" or None: the method chooses); `outputs`
+    what of the response is compared, such as "image:8" (none: `default_output`); `seed` the method's randomness.
     `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer where a processor
     would draw for minutes.
     With `outdir` a numbered run is written, and `resume` goes on in the folder of an interrupted one.  In a group of processes they share
@@ -150,7 +151,7 @@ def discover(
     settings = Settings(
         space=space,
         whiten=chosen.whiten if whiten is None else whiten,
-        layers=None if layers is None else tuple(layers),
+        layers=named_layers(generator, layers),
         num=num,
         samples=samples,
         seed=seed,

@@ -226,7 +226,7 @@ def finetune(
     # The other processes of a group have nothing to do with what is written.
     with run, alone():
         written = _written(run, tuning, made.axes, options, also_g, safetensors)
-    changed = f" (changed: {', '.join(written.changed)})" if written.changed else ""
+    changed = f" (changed: {_some(written.changed)})" if written.changed else ""
     assert written.run is not None
     files = (DIRECTIONS, "grid.png") if own else tuple(written.run.manifest["artefacts"].values())
     tell(f"wrote {run.path}: {', '.join(files)}{changed}")
@@ -296,3 +296,8 @@ def _written(
     if SUMMARY in artefacts.values():
         write_run_summary(finished, tuning.directions, tuning.numbers, tuning.history)
     return dataclasses.replace(tuning, run=finished)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

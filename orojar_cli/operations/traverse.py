@@ -16,6 +16,7 @@ from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet, load_directions
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.latents.projected import load_projected
+from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import picture_html
 from orojar_cli.operations.network import check_noise, network_of, quiet
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
@@ -147,6 +148,8 @@ def traverse(
     ws: Tensor | None = None if projected is None else load_projected(projected, generator)
     subject = Subject(generator, found, source.checkpoint.name, ws)
     values = {name: tuple(value) if isinstance(value, range) else value for name, value in values.items()}
+    if isinstance(values.get("layers"), str):
+        values["layers"] = named_layers(generator, values["layers"])
     if recipe is not None:
         recipe.check(subject, images=same_images)
         values = recipe.scene.to_dict() | values

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import Latents
+from orojar_cli.latents.points import Latents, normal_latents
 
 
 def random_labels(classes: int, count: int, rng: torch.Generator) -> Tensor:
@@ -28,5 +28,5 @@ class AllClasses(Settings):
 
     def latents(self, generator: Generator, count: int, stream: int = 0) -> Latents:
         rng = torch.Generator().manual_seed(self.seed * 1000 + stream)
-        z = torch.randn(count, generator.z_dim, generator=rng).to(generator.device)
+        z = normal_latents(generator, count, rng, self.psi)
         return Latents(z, random_labels(generator.c_dim, count, rng).to(z) if generator.c_dim else None, self.psi)

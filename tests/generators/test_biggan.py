@@ -11,12 +11,18 @@ import numpy as np
 import pytest
 import torch
 from paths import REFERENCES
+from torch.func import jvp, vmap
 
 from orojar_cli import load_checkpoint, save_checkpoint
-from orojar_cli.directions import Settings
+from orojar_cli.directions import METHODS, Settings
+from orojar_cli.directions.optimised import gram_schmidt
+from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import DamagedCheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.biggan.config import BigGANConfig
 from orojar_cli.generators.biggan.network import BigGAN, statistics_position
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.spaces import named_layers
+from orojar_cli.response import penalties
 from orojar_cli.response.outputs import Output
 from orojar_cli.tuning.rotation import find_rotation, fold_rotation, z_parts
 
@@ -317,3 +323,167 @@ def test_the_rotation_found_is_that_of_each_chunk() -> None:
     assert rotation.loss_after < rotation.loss_before
     active = rotation.activeness.reshape(4, 3)
     assert bool((active.diff(dim=1) <= 0).all())
+
+
+def test_the_papers_protocol_gives_the_papers_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four steps of OroJaR's search in a third of z, and the Hessian Penalty, with the signs and latents that the original code drew."""
+    generator = generator_of(SHARED)
+    with np.load(REFERENCES / "biggan_pt_128_discovery.npz") as arrays:
+        wanted = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    signs, label, epsilon = wanted["signs"], wanted["y"], float(wanted["eps"])
+    start, end = wanted["segment"].tolist()
+
+    def penalised(penalty: Any, matrix: torch.Tensor, step: int, at: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
+        drawn = iter(signs[step])
+        monkeypatch.setattr(penalties, "rademacher", lambda shape, like, rng=None: next(drawn).to(like))
+        directions = torch.nn.functional.pad(gram_schmidt(matrix), (start, generator.z_dim - end))
+        origin = torch.zeros(signs.shape[2:]) if at is None else at
+        return penalty(lambda c: generator(wanted["z"][step] + c @ directions, label), origin, 2, epsilon, **options)
+
+    assert worst(torch.nn.functional.pad(gram_schmidt(wanted["A0"]), (start, generator.z_dim - end)), wanted["Q0"]) < 1e-5
+    matrix = wanted["A0"].clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([matrix], lr=float(wanted["lr"]))
+    for step in range(4):
+        loss = penalised(penalties.orojar_penalty, matrix, step)
+        optimiser.zero_grad()
+        loss.backward()
+        assert float(loss.detach()) == pytest.approx(float(wanted["orojar_penalty"][step]), rel=1e-3)
+        assert worst(matrix.grad, wanted["orojar_grad_A"][step]) < 1e-3  # type: ignore[arg-type]
+        optimiser.step()
+    assert worst(matrix.detach(), wanted["A_after_4_adam_steps"]) < 1e-3
+    matrix = wanted["A0"].clone().requires_grad_(True)
+    loss = penalised(penalties.hessian_penalty, matrix, 0, wanted["hp_w"], reduction="mean")
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(float(wanted["hp_penalty"]), rel=1e-3)
+    assert worst(matrix.grad, wanted["hp_grad_A"]) < 1e-3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("space", "layers"), [("z", (1,)), ("w", (1, 2)), ("w+", (0, 3))])
+def test_directions_of_layers_are_in_the_chunks_that_these_read(space: str, layers: tuple[int, ...]) -> None:
+    """And nowhere in the class vector."""
+    generator = small()
+    settings = Settings(space=space, layers=layers, num=16, samples=8, class_index=2, outputs=(Output("image", 8),))
+    chunks = [slice(3 * entry, 3 * entry + 3) for entry in layers]
+    for method in ("orojar", "random", "ganspace" if space == "w" else "jacobian-pca"):
+        found = METHODS[method](generator, settings).directions
+        free = torch.zeros(found.shape[1], dtype=torch.bool)
+        for index, chunk in enumerate(chunks):
+            free[chunk if space != "w+" else slice(index * generator.w_dim + chunk.start, index * generator.w_dim + chunk.stop)] = True
+        assert len(found) == 3 * len(layers) and bool((found[:, ~free] == 0).all()), method
+        assert torch.linalg.matrix_rank(found) == len(found), method
+
+
+def test_sefa_factorises_the_weights_that_each_chunk_meets() -> None:
+    generator = small()
+    found = sefa(generator, Settings(space="w", whiten=False, layers=(2,), class_index=0))
+    block = generator.synthesis.get_submodule("block1")
+    rows = torch.cat([(layer.weight / layer.sigma())[:, :3] for norm in (block.norm0, block.norm1) for layer in (norm.gain, norm.offset)])
+    rows = rows.double() / rows.double().norm(dim=1, keepdim=True)
+    vectors = torch.linalg.svd(rows).Vh
+    assert found.directions.shape == (3, generator.w_dim) and bool((found.directions[:, :6] == 0).all())
+    assert torch.allclose((found.directions[:, 6:9].double() @ vectors.T).abs(), torch.eye(3, dtype=torch.float64), atol=1e-4)
+    for name in (UNSHARED, DEEP, FOLDER):
+        several = sefa(generator_of(name), Settings(space="w", whiten=False, class_index=0, num=4, options={"activeness": False}))
+        assert bool((several.directions[:, generator_of(name).z_dim :] == 0).all())
+    with pytest.raises(OptionError, match="read nothing of z"):
+        sefa(generator_of(UNSHARED), Settings(space="w", layers=(1,), class_index=0))
+
+
+def test_layers_have_the_papers_names() -> None:
+    """Thirds of the components of z, at 128 pixels and in chunks."""
+    generator = generator_of(SHARED)
+    assert [named_layers(generator, name) for name in ("coarse", "mid", "fine")] == [(0, 1), (2, 3), (4, 5)]
+    assert named_layers(generator, None) is None and named_layers(generator, [3]) == (3,)
+    assert named_layers(generator_of(FOLDER), "coarse") == (0, 1, 2, 3)
+    with pytest.raises(OptionError, match="no layers of 64 pixels and more"):
+        named_layers(small(), "fine")
+    with pytest.raises(OptionError, match="none of coarse, mid, fine"):
+        named_layers(small(), "rough")
+
+
+def test_inspect_tells_the_chunks() -> None:
+    info = load_checkpoint(REFERENCES / FILES[SHARED]).info
+    assert info.reads == ("z 0-3", "z 4-7, class", "z 8-11, class", "z 12-15, class", "z 16-19, class", "z 20-23, class")
+    assert load_checkpoint(REFERENCES / FILES[UNSHARED]).info.reads == ("z 0-11", "class", "class", "class")
+    assert [layer.resolution for layer in info.layers] == [4, 8, 16, 32, 64, 128]
+
+
+def test_z_is_drawn_again_beyond_the_truncation() -> None:
+    plain, folder = generator_of(DEEP), generator_of(FOLDER)
+    seeds = range(40)
+
+    def randn(size: int) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate([np.random.RandomState(seed).randn(1, size) for seed in seeds])).float()
+
+    assert torch.equal(seed_latents(plain, seeds, 0).z, randn(9))
+    cut = seed_latents(plain, seeds, 0, psi=0.5).z
+    inside = randn(9).abs() <= 0.5
+    assert float(cut.abs().max()) <= 0.5 and torch.equal(cut[inside], randn(9)[inside]) and bool((~inside).any())
+    # The other layout scales z itself, by the truncation that chooses its statistics.
+    for psi in (1.0, 0.4):
+        z = seed_latents(folder, seeds, 0, psi=psi).z
+        assert 1.5 < float(z.abs().max()) <= 2 and torch.equal(z[randn(8).abs() <= 2], randn(8)[randn(8).abs() <= 2])
+        assert float(Settings(class_index=0, psi=psi).latents(folder, 500).z.abs().max()) <= 2
+    assert float(Settings(class_index=0, psi=0.3).latents(plain, 500).z.abs().max()) <= 0.3
+    for psi in (0.0, -1.0, 1e-9):
+        with pytest.raises(OptionError, match="must be"):
+            seed_latents(plain, [0], 0, psi=psi)
+
+
+@each_file
+def test_it_has_derivatives(name: str) -> None:
+    generator = generator_of(name).double()
+    z, label = torch.randn(1, generator.z_dim, dtype=torch.float64), torch.tensor([1])
+    ws = generator.mapping(z, label)
+    axes = torch.eye(generator.z_dim, generator.w_dim, dtype=torch.float64)[:3, None]
+    columns = vmap(lambda tangent: jvp(generator.synthesis, (ws,), (tangent.expand_as(ws),))[1])(axes)
+    for axis, column in zip(axes, columns, strict=True):
+        difference = (generator.synthesis(ws + 1e-6 * axis) - generator.synthesis(ws - 1e-6 * axis)) / 2e-6
+        assert float((column - difference).abs().max()) < 1e-4 * max(1, float(column.abs().max()))
+    for resolution in generator.config.resolutions:
+        features, image = generator.synthesis.run(ws, until=resolution)
+        assert features.shape[2:] == (resolution, resolution) and (image is None) == (resolution < generator.img_resolution)
+
+
+@each_file
+def test_it_goes_back_into_its_own_file(name: str, tmp_path: Path) -> None:
+    """With all else as it was, and the numbers that the tool which wrote it would read."""
+    first = load_checkpoint(REFERENCES / FILES[name])
+    fold_rotation(first.generator, chunkwise_rotation(first.generator))
+    suffix = Path(first.path).suffix
+    written = save_checkpoint(first, tmp_path / f"tuned{suffix}")
+    assert "synthesis.first.weight" in written
+    if name == FOLDER:
+        (tmp_path / "pytorch_model.bin").write_bytes((tmp_path / "tuned.bin").read_bytes())
+        shutil.copy(REFERENCES / "biggan_hf_32/config.json", tmp_path)
+    again = load_checkpoint(tmp_path / ("pytorch_model.bin" if name == FOLDER else f"tuned{suffix}"))
+    z, label = torch.randn(2, first.generator.z_dim), torch.tensor([0, 1])
+    assert torch.equal(again.generator(z, label), first.generator(z, label))
+    before, after = (torch.load(path, weights_only=True) for path in (first.path, again.path))
+    assert before.keys() == after.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [DEEP, UNSHARED, FOLDER])
+def test_every_command_works_on_it(name: str, orojar: Any) -> None:
+    path = REFERENCES / FILES[name]
+
+    def run(*arguments: object) -> dict[str, Any]:
+        code, out, err = orojar(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    told = run("inspect", path)
+    assert told["family"] == "BigGAN" and len(told["reads"]) == told["num_ws"]
+    assert run("sample", path, "--seeds", "0-3", "--class", 1, "--trunc", 0.5, "--out", "grid.png") and Path("grid.png").exists()
+    layers = "0" if name == UNSHARED else "coarse"
+    assert len(run("sefa", path, "--class", 1, "--num", 3, "--layers", layers, "--seeds", "0-1")["dimensions"]) == 3
+    found = run("discover", path, "--class", 1, "--space", "z", "--layers", layers, "--num", 3, "--samples", 8, "--seeds", "0-1")
+    assert len(found["dimensions"]) == 3
+    tuned = run("finetune", path, "--class", 1, "--samples", 8, "--seeds", "0-1")
+    assert "synthesis.first.weight" in tuned["changed_tensors"]
+    assert run("traverse", tuned["run"], "--dim", 1, "--class", 1, "--out", "walk.png", "--seeds", "0-1") and Path("walk.png").exists()
+    assert run("traverse", found["run"], "--dim", 1, "--layers", layers, "--class", 1, "--out", "walk.gif", "--frames", 3, "--seeds", 0)
+    assert run("convert", path, "new.safetensors") and run("inspect", "new.safetensors")["layers"] == told["layers"]
+    words = ("--class", 1, "--methods", "sefa,random", "--metrics", "orthogonality", "--samples", 8, "--num", 3)
+    assert run("compare", path, *words, "--out", "page.html") and Path("page.html").exists()

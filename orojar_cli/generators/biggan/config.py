@@ -142,6 +142,12 @@ class BigGANConfig:
         """`z_range` of every entry."""
         return [self.z_range(entry) for entry in range(self.num_ws)]
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What every entry's layers read, in words: "z 4-7, class"."""
+        parts = [f"z {part.start}-{part.stop - 1}" if part else "" for part in self.z_ranges]
+        return tuple(", ".join(filter(None, (part, "class" if self.reads_class(entry) else ""))) for entry, part in enumerate(parts))
+
     def inputs(self, entry: int) -> int:
         """How many numbers the linear layers of an entry read: its part of z, and the class vector where they have it."""
         return len(self.z_range(entry)) + (self.y_dim if self.reads_class(entry) else 0)

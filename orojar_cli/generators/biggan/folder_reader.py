@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive, unsqueezed
-from orojar_cli.containers.file import printable
+from orojar_cli.containers.file import CheckpointFile, printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.state_dict import StateDict, StateDicts
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
@@ -148,15 +147,16 @@ def _beside(record: TensorRecord) -> dict[str, Any] | None:
 
     None where there is none, and for a config.json of something else.  Raises DamagedCheckpointError for one that cannot be read.
     """
-    path = Path(record.storage.data.file.path)
-    if not path.name.endswith(_MODEL):
+    file = record.storage.data.file
+    if not isinstance(file, CheckpointFile) or not file.path.name.endswith(_MODEL):
         return None
+    path = file.path
     path = path.with_name(path.name.removesuffix(_MODEL) + _CONFIG)
     try:
         if not path.is_file():
             return None
-        with open(path, "rb") as file:
-            text = file.read(_LARGEST + 1)
+        with open(path, "rb") as opened:
+            text = opened.read(_LARGEST + 1)
         found = json.loads(text) if len(text) <= _LARGEST else None
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedCheckpointError(f"damaged: {printable(path.name)} cannot be read ({type(error).__name__})") from error
