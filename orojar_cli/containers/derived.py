@@ -39,8 +39,19 @@ class Form(NamedTuple):
     make: Callable[[Any], Any]
     undo: Callable[[Any], Any] | None = None
 
+    def then(self, other: Form) -> Form:
+        """What this form makes of the stored tensor, made into ours by `other`."""
+        first, second = self.undo, other.undo
+        undo = None if first is None or second is None else lambda tensor: first(second(tensor))
+        return Form(lambda shape: self.stored_shape(other.stored_shape(shape)), lambda tensor: other.make(self.make(tensor)), undo)
+
 
 PLAIN = Form(lambda shape: shape, lambda tensor: tensor, lambda tensor: tensor)
+
+
+def scaled(factor: float) -> Form:
+    """Ours is `factor` times the stored one."""
+    return Form(lambda shape: shape, lambda tensor: tensor * factor, lambda tensor: tensor / factor)
 
 
 def unsqueezed(axes: int) -> Form:

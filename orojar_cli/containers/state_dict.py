@@ -78,10 +78,10 @@ def _tensors(value: Any) -> dict[str, TensorRecord] | None:
     return {key.removeprefix("module.") if parallel else key: item for key, item in value.items()}
 
 
-def small_values(record: TensorRecord) -> tuple[float, ...] | None:
-    """The numbers of a small tensor of floating-point numbers in the order they are stored, or None where it is another kind."""
+def small_values(record: TensorRecord, most: int = 1024) -> tuple[float, ...] | None:
+    """The numbers of a tensor of at most `most` floating-point numbers in the order they are stored, or None where it is another kind."""
     code = _CODES.get(record.dtype)
-    if code is None or record.numel > 1024:
+    if code is None or record.numel > most:
         return None
     data, size = record.storage.data, record.storage.itemsize
     return struct.unpack(f"<{record.numel}{code}", data.file.read(data.offset + size * record.offset, size * record.numel))

@@ -50,8 +50,12 @@ def chosen(config: Any, choices: Mapping[str, str]) -> Any:
         values[name] = _parsed(name, text, type(getattr(config, name)))
     if not values:
         return config
+    assumed = tuple(name for name in config.assumed if name not in values)
     try:
-        result = dataclasses.replace(config, **values, assumed=tuple(name for name in config.assumed if name not in values))
+        if hasattr(config, "with_options"):
+            result = config.with_options(values, assumed)
+        else:
+            result = dataclasses.replace(config, **values, assumed=assumed)
     except UnsupportedCheckpointError as error:
         raise OptionError(str(error).removeprefix("not supported: ")) from None
     if result.shapes() != config.shapes():

@@ -22,6 +22,7 @@ _FOLDERS = (
     "simplegan",
     "dcgan",
     "biggan",
+    "stylegan1",
     "critic",
 )
 # Imported here and now: reading a file imports nothing.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, derive, resample_kernel, unsqueezed
 from orojar_cli.containers.file import printable
@@ -16,12 +15,12 @@ from orojar_cli.containers.state_dict import StateDict, StateDicts, count, small
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.family import Read
 from orojar_cli.generators.mapping_config import MappingConfig
+from orojar_cli.generators.substitutes import LATENTS, drawn_noise, estimated_mean
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
 TAPS = (0.125, 0.375, 0.375, 0.125)
 _RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1), lambda tensor: tensor.reshape(1, -1, 1, 1))
 _KERNEL = re.compile(r"(convs\.\d+\.conv\.blur|to_rgbs\.\d+\.upsample)\.kernel\Z")
-_LATENTS = 4096
 
 
 def recognise(file: StateDicts) -> StateDict | None:
@@ -59,7 +58,7 @@ def read(stored: StateDict, where: str) -> Read:
             if noise in tensors:
                 rules[f"synthesis.{layer.name}.noise_const"] = noise, unsqueezed(2)
             else:
-                made[f"synthesis.{layer.name}.noise_const"] = _noise(layer.resolution, layer.ws)
+                made[f"synthesis.{layer.name}.noise_const"] = drawn_noise(layer.resolution, layer.ws)
         rules |= {
             f"synthesis.{layer.name}.weight": (f"{theirs}.conv.weight", unsqueezed(1)),
             f"synthesis.{layer.name}.affine.weight": (f"{theirs}.conv.modulation.weight", PLAIN),
@@ -70,8 +69,8 @@ def read(stored: StateDict, where: str) -> Read:
     result = dict(derive(dict(tensors), config.shapes(), rules, where)) | made
     supplied = [f"the noise maps of {len(made)} layers (drawn from a fixed seed)"] if made else []
     if "mapping.w_avg" not in result:
-        supplied.append(f"the mean w (estimated from {_LATENTS:,} latents)")
-        result["mapping.w_avg"] = _mean_latent(mapping, {name: result[name] for name in mapping.shapes() if name in result})
+        supplied.append(f"the mean w (estimated from {LATENTS:,} latents)")
+        result["mapping.w_avg"] = estimated_mean(mapping, {name: result[name] for name in mapping.shapes() if name in result})
     kernel = resample_kernel(synthesis.resample_filter)
     kernels = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
     return replace(config, substitutes=tuple(supplied)), result | kernels
@@ -121,33 +120,3 @@ def without_kernels(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], 
             if values is None or any(not abs(value - wanted) < 1e-5 for value, wanted in zip(values, expected, strict=True)):
                 raise UnsupportedCheckpointError(f"not supported: {where}.{printable(name)} is not the usual resample filter 1 3 3 1")
     return {name: record for name, record in tensors.items() if not pattern.match(name)}
-
-
-def _noise(resolution: int, seed: int) -> DerivedRecord:
-    """Fixed noise for files that keep none: those networks draw it anew for every image."""
-
-    def make(_: Any) -> Any:
-        import torch
-
-        return torch.randn(resolution, resolution, generator=torch.Generator().manual_seed(seed))
-
-    return DerivedRecord((resolution, resolution), None, make)
-
-
-def _mean_latent(config: MappingConfig, tensors: dict[str, TensorRecord | DerivedRecord]) -> DerivedRecord:
-    """The mean w of a few thousand z, for files that keep none."""
-
-    def make(_: Any) -> Any:
-        import dataclasses
-
-        import torch
-
-        from orojar_cli.containers.tensors import stored_tensor
-        from orojar_cli.generators.mapping import Mapping as MappingNetwork
-
-        network = MappingNetwork(dataclasses.replace(config, w_avg_beta=None))
-        network.load_state_dict({name.partition(".")[2]: stored_tensor(record).float() for name, record in tensors.items()})
-        with torch.no_grad():
-            return network.w(torch.randn(_LATENTS, config.z_dim, generator=torch.Generator().manual_seed(0))).mean(0)
-
-    return DerivedRecord((config.w_dim,), None, make)
