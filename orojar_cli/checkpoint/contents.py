@@ -201,7 +201,7 @@ def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
         value = {"D" if value.meta.get("class_name") == "Discriminator" else "G_ema": value}
     if type(value) is dict and any(type(entry) is PersistentRecord for entry in value.values()):
         return Contents(file, PYTORCH_PICKLE if container == "pickle" else TORCH_MODULE, value, limits)
-    return Contents(file, TORCH_FILE, _state_dict_entries(StateDicts(value), file.name), limits)
+    return Contents(file, TORCH_FILE, _state_dict_entries(StateDicts(value, file.name), file.name), limits)
 
 
 def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
 def _safetensors_contents(file: CheckpointFile, limits: Limits) -> Contents:
     tensors, metadata = read_safetensors(file)
     if metadata.get("format") != SAFETENSORS_FORMAT:
-        return Contents(file, SAFETENSORS_STATE, _state_dict_entries(StateDicts(tensors), file.name), limits)
+        return Contents(file, SAFETENSORS_STATE, _state_dict_entries(StateDicts(tensors, file.name), file.name), limits)
     entries: dict[str, Any] = {}
     for name, role in (("G_ema", GENERATOR), ("D", CRITIC)):
         if name in metadata:

@@ -13,6 +13,7 @@ from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.records import (
+    OLDEST_NETWORKS,
     ArrayRecord,
     DtypeRecord,
     NetworkRecord,
@@ -366,7 +367,8 @@ CALLABLE: dict[tuple[str, str], Constructor] = ANYWHERE | {
 
 NEWABLE: dict[tuple[str, str], Callable[[CheckpointMachine], Any]] = {
     ("dnnlib.util", "EasyDict"): lambda machine: {},
-    ("dnnlib.tflib.network", "Network"): lambda machine: NetworkRecord(machine.at),
+    ("dnnlib.tflib.network", "Network"): lambda machine: NetworkRecord(machine.at, "dnnlib.tflib.network"),
+    ("tfutil", "Network"): lambda machine: NetworkRecord(machine.at, OLDEST_NETWORKS),
     # Training scripts keep their command line in the checkpoint.
     ("argparse", "Namespace"): lambda machine: PlainObject("argparse.Namespace"),
 }

@@ -115,11 +115,18 @@ class PersistentRecord:
     position: int
 
 
+OLDEST_NETWORKS = "tfutil"
+
+
 @dataclass(eq=False)
 class NetworkRecord:
-    """A network object of the TensorFlow-era container; `state` is None until BUILD has set it."""
+    """A network object of the TensorFlow-era container; `state` is None until BUILD has set it.
+
+    `module` is where its class lived: "dnnlib.tflib.network", and in the files of 2018 "tfutil".
+    """
 
     position: int
+    module: str
     state: dict[str, Any] | None = field(default=None)
 
 

@@ -26,11 +26,12 @@ Names = Callable[[dict[str, TensorRecord]], bool]
 class StateDict:
     """The tensors of one network by name, without the prefix that data-parallel training adds; `keys` are the entries of the file's top
     level that it is made of, none where it is the whole file; `settings` the attributes of the configuration object that some training
-    scripts keep beside their networks: plain data of any kind."""
+    scripts keep beside their networks: plain data of any kind; `file` is the name of the file, which some scripts let say something."""
 
     tensors: dict[str, TensorRecord]
     keys: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
 
 
 class StateDicts:
@@ -40,7 +41,7 @@ class StateDicts:
     them as if they lay at the top.
     """
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, file: str = "") -> None:
         self.value = value
         self.top: dict[str, Any] = value if type(value) is dict else {}
         networks = self.top.get("models")
@@ -51,7 +52,7 @@ class StateDicts:
         beside = self.top.get("config")
         settings = beside.attributes if type(beside) is PlainObject else {}
         keyed = whole is None
-        self.known = {key: StateDict(found, (key,) if keyed else (), settings) for key, found in tables.items() if found is not None}
+        self.known = {key: StateDict(found, (key,) if keyed else (), settings, file) for key, found in tables.items() if found is not None}
 
     def generator(self, fits: Names) -> StateDict | None:
         """The first state dictionary that fits, averaged weights first; None where there is none."""

@@ -8,20 +8,24 @@ from typing import Any
 
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.containers.records import ArrayRecord, NetworkRecord, StorageRecord, TensorRecord, checked_tensor
+from orojar_cli.containers.records import OLDEST_NETWORKS, ArrayRecord, NetworkRecord, StorageRecord, TensorRecord, checked_tensor
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 
 _DTYPES = {"f2": "float16", "f4": "float32", "f8": "float64"}
-_OLDEST_VERSION = 3
+_OLDEST_VERSION = 2
 
 
 class TensorFlowNetwork:
-    """One network with everything its components hold: version, options, variables by path, build functions and source hashes."""
+    """One network with everything its components hold: version, options, variables by path, build functions and source hashes.
+
+    `module` is where the class of its objects lived (`NetworkRecord`).
+    """
 
     def __init__(self, record: Any, where: str, limits: Limits = DEFAULT_LIMITS) -> None:
         """Raises DamagedCheckpointError for records that are malformed, cyclic or too deep, UnsupportedCheckpointError for old ones."""
         self.where = where
         self.version = 0
+        self.module = ""
         self.options: dict[str, Any] = {}
         self.variables: dict[str, TensorRecord | float] = {}
         self.functions: dict[str, str] = {}
@@ -36,6 +40,7 @@ class TensorFlowNetwork:
             if visited & {id(network), id(network.state)} or path.count("/") > limits.module_depth:
                 raise DamagedCheckpointError(f"damaged: {here} contains itself or is nested too deeply")
             visited |= {id(network), id(network.state)}
+            self.module = self.module or network.module
             components = self._read(network.state, path, here, limits)
             for name, component in components.items():
                 if not name.isidentifier() or len(name) > 64:
@@ -45,7 +50,8 @@ class TensorFlowNetwork:
     def _read(self, state: dict[str, Any], path: str, here: str, limits: Limits) -> dict[str, Any]:
         """Take in one record's state and return its components."""
         version, function, source = (state.get(key) for key in ("version", "build_func_name", "build_module_src"))
-        options, variables, components = (state.get(key) for key in ("static_kwargs", "variables", "components"))
+        options, variables = state.get("static_kwargs"), state.get("variables")
+        components = state.get("components", {} if self.module == OLDEST_NETWORKS else None)  # 2018 had none
         if type(version) is not int or version < _OLDEST_VERSION:
             raise UnsupportedCheckpointError(
                 f"not supported: {here} uses an old version of the container ({_OLDEST_VERSION} and later are read)"

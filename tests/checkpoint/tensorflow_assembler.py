@@ -15,7 +15,9 @@ def array(values: Any) -> Build:
     return Build(empty, (1, values.shape, dtype, False, values.tobytes()))
 
 
-def network(function: str, options: dict[str, Any], variables: dict[str, Any], **components: Any) -> Build:
+def network(
+    function: str, options: dict[str, Any], variables: dict[str, Any], *, module: str = "dnnlib.tflib.network", **components: Any
+) -> Build:
     state = {"version": 4, "name": function, "static_kwargs": options, "components": components, "build_module_src": SOURCE}
     pairs = [(name, value if isinstance(value, (Build, float, str)) else array(value)) for name, value in variables.items()]
-    return Build(New(Global("dnnlib.tflib.network", "Network")), state | {"build_func_name": function, "variables": pairs})
+    return Build(New(Global(module, "Network")), state | {"build_func_name": function, "variables": pairs})

@@ -33,11 +33,15 @@ def variables(fused: bool = True, labels: int = 0) -> dict[str, np.ndarray]:
     return {name: values.astype(np.float32) for name, values in result.items()}
 
 
-def progan_pickle(path: Path, tensors: dict[str, Any], lod: Any = 0.0, version: int = 3, **options: Any) -> Path:
-    generators = [network("G_paper", options, {"lod": lod} | tensors) for _ in range(2)]
-    networks = [generators[0], network("D_paper", {}, {}), generators[1]]
+def progan_pickle(
+    path: Path, tensors: dict[str, Any], lod: Any = 0.0, version: int = 3, module: str = "dnnlib.tflib.network", **options: Any
+) -> Path:
+    generators = [network("G_paper", options, {"lod": lod} | tensors, module=module) for _ in range(2)]
+    networks = [generators[0], network("D_paper", {}, {}, module=module), generators[1]]
     for each in networks:
         each.state["version"] = version
+        if module == "tfutil":
+            del each.state["components"]
     path.write_bytes(assemble(tuple(networks)))
     return path
 
@@ -46,7 +50,7 @@ def worst(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found - wanted).abs().max() / wanted.abs().max())
 
 
-def by_hand(tensors: dict[str, np.ndarray], z: torch.Tensor, lod: float = 0.0) -> torch.Tensor:
+def by_hand(tensors: dict[str, np.ndarray], z: torch.Tensor, lod: float = 0.0, original: bool = False) -> torch.Tensor:
     """The pictures of z [N, TF_Z], as the layout's description computes them: fused layers by the sum of four shifted kernels."""
     numbers = {name: torch.from_numpy(values).double() for name, values in tensors.items()}
     root2 = 2**0.5
@@ -70,8 +74,10 @@ def by_hand(tensors: dict[str, np.ndarray], z: torch.Tensor, lod: float = 0.0) -
         weight = numbers[f"ToRGB_lod{level}/weight"] / x.shape[1] ** 0.5
         return F.conv2d(x, weight.permute(3, 2, 0, 1)) + numbers[f"ToRGB_lod{level}/bias"][:, None, None]
 
-    x = (z.double() @ numbers["4x4/Dense/weight"]) * root2 / 4 / z.shape[1] ** 0.5
-    x = convolve(x.reshape(len(z), -1, 4, 4) + numbers["4x4/Dense/bias"][:, None, None], "4x4/Conv")
+    x = z.double() / (z.double().square().mean(1, keepdim=True) + 1e-8).sqrt() if original else z.double()
+    x = ((x @ numbers["4x4/Dense/weight"]) * root2 / 4 / z.shape[1] ** 0.5).reshape(len(z), -1, 4, 4)
+    x = finish(x, "4x4/Dense") if original else x + numbers["4x4/Dense/bias"][:, None, None]
+    x = convolve(x, "4x4/Conv")
     last = len(TF_WIDTHS) - 1 - int(lod)
     for level in range(1, last + 1):
         size = 4 << level
@@ -103,9 +109,22 @@ def test_progan_pickles_append_labels_to_z(tmp_path: Path) -> None:
     assert worst(generator(z, label), by_hand(tensors, torch.cat((z, label), 1))) < 1e-5
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@torch.no_grad()
+def test_the_original_progan_is_told_by_its_library_and_normalises_z_and_the_first_layer(fused: bool, tmp_path: Path) -> None:
+    tensors, options = variables(fused, labels=2), {"label_size": 2, "latent_size": None, "normalize_latents": True}
+    checkpoint = load_checkpoint(progan_pickle(tmp_path / "network.pkl", tensors, 0.25, version=2, module="tfutil", **options))
+    z, label = torch.randn(3, TF_Z), torch.rand(3, 2)
+    wanted = by_hand(tensors, torch.cat((z, label), 1), 0.25, original=True)
+    assert worst(checkpoint.generator(z, label), wanted) < 1e-5
+
+
 @pytest.mark.parametrize(
     ("change", "arguments", "error", "words"),
     [
+        ({}, {"version": 2, "module": "tfutil", "normalize_latents": False}, UnsupportedCheckpointError, "normalize_latents = False"),
+        ({}, {"version": 1, "module": "tfutil"}, UnsupportedCheckpointError, "old version of the container"),
+        ({}, {"version": 1}, UnsupportedCheckpointError, "old version of the container"),
         ({}, {"version": 2}, UnsupportedCheckpointError, "old version of the container"),
         ({}, {"attention": True}, UnsupportedCheckpointError, "option attention"),
         ({}, {"normalize_latents": True}, UnsupportedCheckpointError, "normalize_latents = True"),

@@ -22,8 +22,8 @@ from orojar_cli.latents.points import Latents
 from orojar_cli.response.jacobian import Response, jacobian_columns
 from orojar_cli.response.outputs import default_output
 
-PGGAN, STYLEGAN2 = "genforce_pggan_32", "genforce_stylegan2_32"
-STYLED = (STYLEGAN2,)
+PGGAN, STYLEGAN, STYLEGAN2 = "genforce_pggan_32", "genforce_stylegan_128", "genforce_stylegan2_32"
+STYLED = (STYLEGAN, STYLEGAN2)
 each_file = pytest.mark.parametrize("name", (PGGAN, *STYLED))
 each_styled = pytest.mark.parametrize("name", STYLED)
 
@@ -204,6 +204,44 @@ def test_a_pggan_that_stopped_while_growing_is_read_as_far_as_it_had_grown(lod: 
     assert worst(load_checkpoint(saved(tmp_path / "growing.pth", tensors)).generator(z), wanted) < 1e-5
 
 
+def stylegan_by_hand(tensors: dict[str, Tensor], ws: Tensor) -> list[Tensor]:
+    """The images of every resolution, computed as GenForce has it: enlarged and convolved in one step from 128 pixels up."""
+    x, images = tensors["synthesis.layer0.const"].expand(len(ws), -1, -1, -1), []
+    for index in range(ws.shape[1]):
+        name, size = f"synthesis.layer{index}", 4 << index // 2
+        if index:
+            weight = tensors[f"{name}.weight"] * (2 / tensors[f"{name}.weight"][0].numel()) ** 0.5
+            if index > 1 and index % 2 == 0 and size >= 128:
+                x = F.conv_transpose2d(x, four_shifts(weight.transpose(0, 1)), stride=2, padding=1)
+            else:
+                x = F.conv2d(F.interpolate(x, size=(size, size)), weight, padding=1)
+            if index % 2 == 0:
+                x = F.conv2d(x, tensors[f"{name}.blur.kernel"], padding=1, groups=x.shape[1])
+        x = x + tensors[f"{name}.apply_noise.noise"] * tensors[f"{name}.apply_noise.weight"][:, None, None]
+        x = F.leaky_relu(x + tensors[f"{name}.bias"][:, None, None], 0.2)
+        x = F.instance_norm(x, eps=1e-8)
+        style = F.linear(ws[:, index], tensors[f"{name}.style.weight"] / ws.shape[2] ** 0.5, tensors[f"{name}.style.bias"])
+        scale, shift = style[:, :, None, None].chunk(2, 1)
+        x = x * (1 + scale) + shift
+        if index % 2:
+            head = tensors[f"synthesis.output{index // 2}.weight"]
+            images.append(F.conv2d(x, head / head.shape[1] ** 0.5, tensors[f"synthesis.output{index // 2}.bias"]))
+    return images
+
+
+@pytest.mark.parametrize("lod", [0.0, 0.25, 1.0, 2.75])
+@torch.no_grad()
+def test_a_stylegan_that_stopped_while_growing_is_read_as_far_as_it_had_grown(lod: float, tmp_path: Path) -> None:
+    tensors = stored(STYLEGAN)["generator_smooth"] | {"synthesis.lod": torch.tensor(lod)}
+    generator = load_checkpoint(saved(tmp_path / "growing.pth", tensors)).generator
+    last, share = 5 - int(lod), lod % 1
+    ws = torch.randn(2, 12, 14)
+    images = stylegan_by_hand(tensors, ws)
+    wanted = (1 - share) * images[last] + share * F.interpolate(images[last - 1], scale_factor=2.0)
+    assert generator.num_ws == 2 * last + 2
+    assert worst(generator.synthesis(ws[:, : generator.num_ws]), wanted) < 1e-5
+
+
 @torch.no_grad()
 def test_stylegan2_without_skips_has_one_output(tmp_path: Path) -> None:
     tensors = {key: tensor for key, tensor in stored(STYLEGAN2)["generator_smooth"].items() if not key.startswith("synthesis.upsample")}
@@ -250,6 +288,20 @@ def test_labels_stand_behind_z_before_both_are_normalised(tmp_path: Path) -> Non
         (PGGAN, {"layer8.weight": torch.zeros(8, 8, 3, 3)}, UnsupportedCheckpointError, "a tensor layer8.weight"),
         (PGGAN, {"layer7.bias": torch.zeros(8, dtype=torch.int32)}, DamagedCheckpointError, "int32"),
         (PGGAN, {"layer1.bias": torch.full((24,), torch.inf)}, DamagedCheckpointError, "not finite"),
+        (STYLEGAN, {"synthesis.lod": torch.zeros(2)}, DamagedCheckpointError, "lod is not a number"),
+        (STYLEGAN, {"synthesis.lod": torch.tensor(5.0)}, UnsupportedCheckpointError, "step = 0"),
+        (STYLEGAN, {"synthesis.lod": torch.tensor(15.5)}, UnsupportedCheckpointError, "step = -10"),
+        (STYLEGAN, {"synthesis.layer2.blur.kernel": torch.ones(16, 1, 3, 3)}, UnsupportedCheckpointError, "not the usual blur"),
+        (STYLEGAN, {"synthesis.layer2.blur.kernel": torch.ones(1, 2, 3, 3)}, UnsupportedCheckpointError, "not the usual blur"),
+        (STYLEGAN, {"synthesis.layer0.weight": torch.zeros(16, 14, 4, 4)}, UnsupportedCheckpointError, "reads w, not with a constant"),
+        (STYLEGAN, {"synthesis.layer0.const": None}, DamagedCheckpointError, "layer0.const is missing"),
+        (STYLEGAN, {"synthesis.layer7.apply_noise.noise": None}, DamagedCheckpointError, "noise is missing"),
+        (STYLEGAN, {"synthesis.layer3.style.weight": torch.zeros(16, 14)}, DamagedCheckpointError, "style.weight has shape"),
+        (STYLEGAN, {"synthesis.layer0.style.weight": torch.zeros(14)}, DamagedCheckpointError, "style.weight is missing or has another"),
+        (STYLEGAN, {"synthesis.output3.weight": torch.zeros(3, 16)}, DamagedCheckpointError, "output3.weight is missing or has another"),
+        (STYLEGAN, {"synthesis.layer11.bias": torch.full((4,), torch.nan)}, DamagedCheckpointError, "not finite"),
+        (STYLEGAN, {"mapping.dense3.bias": torch.zeros(14, dtype=torch.int32)}, DamagedCheckpointError, "int32"),
+        (STYLEGAN, {"synthesis.layer12.bias": torch.zeros(4)}, UnsupportedCheckpointError, "a tensor synthesis.layer12.bias"),
         (STYLEGAN2, {"synthesis.layer6.weight": None}, UnsupportedCheckpointError, "6 convolutions"),
         (STYLEGAN2, {"synthesis.layer3.noise": torch.zeros(16, 16)}, DamagedCheckpointError, "layer3.noise has shape"),
         (STYLEGAN2, {"synthesis.layer3.noise": None}, DamagedCheckpointError, "layer3.noise is missing"),

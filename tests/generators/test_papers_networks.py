@@ -28,6 +28,7 @@ CONFIGS = {
     "fb_pgan_32.pt": ProGANConfig(24, (16, 16, 8, 8), 3),
     "fb_dcgan_64.pt": DCGANConfig(24, (64, 32, 16, 8, 3), (True,) * 4 + (False,), (False,) * 5),
     "tf_orojar_progan_32.pkl": ProGANConfig(12, (16, 16, 16, 8), 3, normalised_latent=False, bare_start=True, scaled_bias=False),
+    "tf_pggan_32.pkl": ProGANConfig(16, (20, 20, 16, 8), 3, scaled_bias=False),
     "orojar_simplegan_64.pth": SimpleGANConfig(6, (32, 16, 8, 8, 8), 1),
 }
 each_file = pytest.mark.parametrize("name", CONFIGS)

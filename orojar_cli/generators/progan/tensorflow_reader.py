@@ -1,6 +1,7 @@
-"""The ProGAN pickles of the OroJaR and Hessian Penalty experiments (`4x4/Dense`, `8x8/Conv0_up`…) -> our configuration and tensors.
+"""ProGAN pickles (`4x4/Dense`, `8x8/Conv0_up`…), the original ones and those of the OroJaR and Hessian Penalty experiments -> ours.
 
-Their network is not the one of the paper: z is not normalised, and behind the first layer come a bias a channel and nothing else.
+The experiments' network is not the one of the paper: z is not normalised, and behind the first layer come a bias a channel and nothing
+else.  Their options and variables are alike; what tells them apart is the library that their objects belong to.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, Form, constant, derive
 from orojar_cli.containers.file import printable
-from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.records import OLDEST_NETWORKS, TensorRecord
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.family import Read
@@ -25,7 +26,7 @@ _FUNCTION = "G_paper"
 _KNOWN = {"num_channels", "resolution", "label_size", "latent_size", "fmap_base", "fmap_decay", "fmap_max"}
 _KNOWN |= {"fused_scale", "dtype", "structure", "is_template_graph"}
 # Options with the one value that our network has.
-_FIXED = {"use_wscale": True, "use_pixelnorm": True, "pixelnorm_epsilon": 1e-8, "use_leakyrelu": True, "normalize_latents": False}
+_FIXED = {"use_wscale": True, "use_pixelnorm": True, "pixelnorm_epsilon": 1e-8, "use_leakyrelu": True}
 
 _AREA = START * START
 _CONVOLUTION = Form(
@@ -55,7 +56,7 @@ CHANNEL_BIAS = Form(
 
 
 def recognise(network: TensorFlowNetwork) -> TensorFlowNetwork | None:
-    """A generator that those experiments' function built."""
+    """A generator that the paper's or those experiments' function built: both have the same name."""
     return network if network.functions.get("") == _FUNCTION else None
 
 
@@ -65,7 +66,9 @@ def read(network: TensorFlowNetwork, where: str) -> Read:
     A network that stopped while growing is read as far as it had grown, with the share of the image that the resolution before it
     still has; the rest of its variables are left out.
     """
-    variables = network.variables
+    variables, original = network.variables, network.module == OLDEST_NETWORKS
+    if network.version < 3 and not original:
+        raise UnsupportedCheckpointError(f"not supported: {where} uses an old version of the container for the experiments' networks")
     c_dim = _checked_options(network).get("label_size", 0)
     checked("label_size", c_dim, 0, 8192)
     doublings = next(index for index in itertools.count() if f"ToRGB_lod{index}/weight" not in variables) - 1
@@ -82,8 +85,8 @@ def read(network: TensorFlowNetwork, where: str) -> Read:
         tuple(_size(network, f"{path}/weight", 4, 3) for path in last),
         _size(network, f"ToRGB_lod{int(lod)}/weight", 4, 3),
         c_dim=c_dim,
-        normalised_latent=False,
-        bare_start=True,
+        normalised_latent=original,
+        bare_start=not original,
         scaled_bias=False,
         fade=fade,
     )
@@ -109,10 +112,11 @@ def read(network: TensorFlowNetwork, where: str) -> Read:
 def _checked_options(network: TensorFlowNetwork) -> dict[str, Any]:
     """The network's options; raises UnsupportedCheckpointError for those that would change what is computed."""
     where, given = network.where, network.options
-    unknown = sorted(set(given) - _KNOWN - set(_FIXED))
+    fixed = _FIXED | {"normalize_latents": network.module == OLDEST_NETWORKS}
+    unknown = sorted(set(given) - _KNOWN - set(fixed))
     if unknown:
         raise UnsupportedCheckpointError(f"not supported: {where} has the option {printable(unknown[0])}, which orojar does not know")
-    for name, value in _FIXED.items():
+    for name, value in fixed.items():
         if name in given and (type(given[name]) is not type(value) or given[name] != value):
             raise UnsupportedCheckpointError(f"not supported: {where} has {name} = {printable(given[name])} (only {value} is)")
     return given

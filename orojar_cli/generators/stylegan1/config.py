@@ -143,7 +143,9 @@ class StyleGAN1Config(StyleConfig):
             multiplications = (layer.in_channels * KERNEL**2 if layer.ws else 0) + image
             costs.append(
                 LayerCost(
-                    layer.resolution, (layer.in_channels + layer.out_channels + image) * pixels, layer.out_channels * multiplications * pixels
+                    layer.resolution,
+                    (layer.in_channels + layer.out_channels + image) * pixels,
+                    layer.out_channels * multiplications * pixels,
                 )
             )
         return costs

@@ -1,4 +1,4 @@
-"""GenForce's StyleGAN state dictionaries (`synthesis.layer0.const`, `synthesis.layer1.apply_noise.weight`...; SeFa, InterFaceGAN, HiGAN)."""
+"""GenForce's StyleGAN state dictionaries (`synthesis.layer0.const`, `synthesis.layer1.apply_noise.weight`...; SeFa, HiGAN)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def instance_norm(x: Tensor, epsilon: float) -> Tensor:
 
 
 class SynthesisLayer(nn.Module):
-    """3x3 convolution (of the enlarged picture in the first layer of a resolution, none at the very start), noise, bias, leaky ReLU, AdaIN."""
+    """3x3 convolution (enlarging in the first layer of a resolution, none at the very start), noise, bias, leaky ReLU, AdaIN."""
 
     noise_const: Tensor
 

@@ -15,8 +15,8 @@ from orojar_cli.containers.state_dict import StateDict, StateDicts, count, small
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.family import Read
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.substitutes import LATENTS, drawn_noise, estimated_mean
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
+from orojar_cli.generators.substitutes import LATENTS, drawn_noise, estimated_mean
 
 TAPS = (0.125, 0.375, 0.375, 0.125)
 _RGB_BIAS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor.reshape(-1), lambda tensor: tensor.reshape(1, -1, 1, 1))
