@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load": "operations.network",
     "sample": "operations.sample",
+    "save_samples": "operations.sample",
     "discover": "operations.discover",
     "sefa": "operations.discover",
     "traverse": "operations.traverse",

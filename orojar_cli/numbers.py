@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -49,6 +49,12 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> N
 def check_seed(seed: Any) -> None:
     """Raise OptionError for what is no seed of random numbers."""
     check_whole("seed", seed, 0, LARGEST_SEED)
+
+
+def check_seeds(seeds: Sequence[Any]) -> None:
+    """Raise OptionError for what are no seeds of images."""
+    if not seeds or not all(isinstance(seed, Integral) and 0 <= int(seed) <= LARGEST_SEED for seed in seeds):
+        raise OptionError(f"seeds are whole numbers from 0 to {LARGEST_SEED}, at least one")
 
 
 def as_classes(choice: Any) -> Classes | None:

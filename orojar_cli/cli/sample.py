@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from orojar_cli.cli.console import result, say
+from orojar_cli.cli.console import progress_bar, result, say
 from orojar_cli.cli.options import device_option, json_option, network_argument, picture_options, seeds_option, torch_device
 from orojar_cli.cli.sources import load_network
+
+_SILENT = 64  # so few are drawn without a bar
 
 
 @click.command(short_help="Draw the images of numbered seeds.")
@@ -16,10 +18,10 @@ from orojar_cli.cli.sources import load_network
 @seeds_option("0-15")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     default="samples.png",
     show_default=True,
-    help="Picture of all samples, or a folder/ for one each.",
+    help="Picture of all samples; a folder/ or a name such as s_%04d.png for one each.",
 )
 @click.option("--columns", type=click.IntRange(1), help="Pictures per row.")
 @click.option("--size", type=click.IntRange(4, 4096), help="Size of one picture in pixels.")
@@ -30,10 +32,10 @@ def sample(
     checkpoint: str | None,
     own: str | None,
     seeds: tuple[int, ...],
-    out: Path,
+    out: str,
     columns: int | None,
     size: int | None,
-    class_index: int | None,
+    class_index: Any,
     psi: float,
     cutoff: int | None,
     noise_mode: str,
@@ -41,10 +43,23 @@ def sample(
     as_json: bool,
 ) -> None:
     """Draw the images of numbered seeds of a CHECKPOINT."""
-    from orojar_cli.operations.sample import sample as draw
+    from orojar_cli.operations.sample import save_samples
 
     loaded = load_network(checkpoint, own, torch_device(device))
-    drawn = draw(loaded, seeds, class_index=class_index, psi=psi, cutoff=cutoff, noise_mode=noise_mode, notice=say)
-    written = [str(path) for path in drawn.save(out, columns, size)]
-    more = f" and {len(written) - 1} more" if len(written) > 1 else ""
-    result(as_json, {"out": written} | drawn.to_dict(), [f"wrote {written[0]}{more}"])
+    with progress_bar() as progress:
+        written = save_samples(
+            loaded,
+            seeds,
+            out,
+            columns=columns,
+            size=size,
+            class_index=class_index,
+            psi=psi,
+            cutoff=cutoff,
+            noise_mode=noise_mode,
+            progress=progress if len(seeds) > _SILENT else None,
+            notice=say,
+        )
+    names = [str(path) for path in written]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    result(as_json, {"out": names, "seeds": list(seeds)}, [f"wrote {names[0]}{more}"])

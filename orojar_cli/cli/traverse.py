@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 @click.option("--by", help="A second dimension: a grid with --dim to the right and this one upwards.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    help=".gif .webp .apng .mp4 film, .png .jpg grid.  [default: walk.gif; grid.png with --by, edit.png with edits alone]",
+    type=click.Path(),
+    help=".gif .webp .apng .mp4 film, .png .jpg grid; folder/ or f_%04d.png: a film's frames.  "
+    "[default: walk.gif; grid.png with --by, edit.png with edits alone]",
 )
 @click.option("--from", "picture", type=click.Path(path_type=Path), help="Make a PNG, APNG or GIF of this command again.")
 @click.option("--directions", help="A direction set to use instead of the SOURCE's.")
@@ -73,7 +74,7 @@ def traverse(
     source: str | None,
     dims: tuple[str, ...],
     by: str | None,
-    out: Path | None,
+    out: str | None,
     picture: Path | None,
     directions: str | None,
     network: str | None,
@@ -103,7 +104,7 @@ def traverse(
     from orojar_cli.pictures.recipe import read_recipe
 
     if out is not None:
-        operation.check_suffix(out)
+        operation.check_out(out)
     recipe = None if picture is None else read_recipe(picture)
     given = {name for name in look if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     words: dict[str, Any] = {"source": source, "directions": directions, "network": network}
@@ -118,8 +119,8 @@ def traverse(
     shown = operation.traverse(
         found, dims=chosen, by=by, projected=projected, rows=rows, recipe=recipe, picture=picture, notice=say, **look
     )
-    out = out or operation.default_out(shown, None if recipe is None else recipe.scene)
-    check_out(out, picture, shown.projected)
+    out = out or str(operation.default_out(shown, None if recipe is None else recipe.scene))
+    check_out(Path(out), picture, shown.projected)
     number = shown.pages(out)
     if number > 1:
         say(f"{len(shown.values['dimensions'])} dimensions on {number} pages; choose how many go on each with --rows")

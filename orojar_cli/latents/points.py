@@ -13,7 +13,7 @@ from torch import Tensor
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.numbers import LARGEST_SEED, Classes, as_classes, check_number
+from orojar_cli.numbers import Classes, as_classes, check_number, check_seeds
 
 # Of truncation thresholds: one number in 125 lies below.
 _LOWEST_LIMIT = 0.01
@@ -121,8 +121,7 @@ def seed_latents(
     check_number("trunc", psi, -100, 100)
     if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, Integral) or not 0 <= cutoff <= generator.num_ws):
         raise OptionError(f"--trunc-cutoff {cutoff!r:.60}: this network has {generator.num_ws} entries of ws, so it is from 0 to that")
-    if not seeds or not all(isinstance(seed, Integral) and 0 <= seed <= LARGEST_SEED for seed in seeds):
-        raise OptionError(f"seeds are whole numbers from 0 to {LARGEST_SEED}, at least one")
+    check_seeds(seeds)
     device = generator.device
     z = torch.cat([_of_seed(generator, seed, psi) for seed in seeds])
     return Latents(z.to(device, torch.float32), one_hot(generator, class_index, len(seeds)), psi, cutoff, tuple(seeds))

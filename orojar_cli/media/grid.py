@@ -25,14 +25,16 @@ _TITLE_WIDTH = 520
 def tile(frames: np.ndarray, columns: int, padding: int = 0, background: tuple[int, int, int] = BACKGROUND) -> np.ndarray:
     """[N, H, W, 3] -> one picture [H', W', 3] uint8, row by row with `columns` to a row; missing cells are background.
 
+    Of [N, H, W, 4] the picture has an alpha channel, too, and what is missing is transparent.
+
     Raises OptionError without pictures or columns.
     """
     if columns < 1 or len(frames) == 0:
         raise OptionError(f"{len(frames)} pictures in {columns} columns cannot be laid out; at least one of each is needed")
-    count, height, width, _ = frames.shape
+    count, height, width, channels = frames.shape
     rows = -(-count // columns)
-    canvas = np.empty((rows * (height + padding) - padding, columns * (width + padding) - padding, 3), np.uint8)
-    canvas[:] = background
+    canvas = np.empty((rows * (height + padding) - padding, columns * (width + padding) - padding, channels), np.uint8)
+    canvas[:] = background if channels == 3 else (0, 0, 0, 0)
     for index, frame in enumerate(frames):
         top, left = index // columns * (height + padding), index % columns * (width + padding)
         canvas[top : top + height, left : left + width] = frame

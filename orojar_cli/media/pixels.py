@@ -14,12 +14,12 @@ from orojar_cli.errors import NumericalError, OptionError
 _PIXEL_ART = 64
 
 
-def to_uint8(images: Any) -> np.ndarray:
-    """Float images [N, C, H, W] in about [-1, 1] -> [N, H, W, 3] uint8.
+def to_uint8(images: Any, alpha: bool = False) -> np.ndarray:
+    """Float images [N, C, H, W] in about [-1, 1] -> [N, H, W, 3] uint8; with `alpha` [N, H, W, 4] where there is an alpha channel.
 
     Each number becomes trunc(clamp(x * 127.5 + 128, 0, 255)), computed in float32, as in the StyleGAN tools; `from_uint8` is its
-    inverse.  One channel is grey, two grey with alpha, three RGB, four RGB with alpha; alpha is composited on white.  A numpy array,
-    or a torch tensor on any device.
+    inverse.  One channel is grey, two grey with alpha, three RGB, four RGB with alpha; alpha that is not kept is
+    composited on white.  A numpy array, or a torch tensor on any device.
     Raises NumericalError for numbers that are not finite and OptionError for another shape.
     """
     if hasattr(images, "detach"):
@@ -33,9 +33,17 @@ def to_uint8(images: Any) -> np.ndarray:
     pixels = (images.clip(-2, 2) * np.float32(127.5) + 128).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     colour = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, -1)
     if pixels.shape[-1] in (2, 4):
-        alpha = pixels[..., -1:].astype(np.uint32)
-        colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        colour = np.concatenate([colour, pixels[..., -1:]], -1)
+        colour = colour if alpha else flattened(colour)
     return np.ascontiguousarray(colour)
+
+
+def flattened(pixels: np.ndarray) -> np.ndarray:
+    """Pixels [..., 4] laid on white: [..., 3]; others as they are."""
+    if pixels.shape[-1] != 4:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.uint32)
+    return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def from_uint8(pixels: np.ndarray) -> Tensor:
@@ -44,7 +52,7 @@ def from_uint8(pixels: np.ndarray) -> Tensor:
 
 
 def resize(frames: np.ndarray, size: int) -> np.ndarray:
-    """[N, H, W, 3] uint8 with the longer side brought to `size` pixels, in the same proportions.
+    """[N, H, W, 3 or 4] uint8 with the longer side brought to `size` pixels, in the same proportions.
 
     Pictures of up to 64 pixels are enlarged by the nearest whole factor (the longer side may then miss `size`), so that every pixel
     stays a crisp square; all others are resampled by Lanczos.  Raises OptionError for a size below 1.

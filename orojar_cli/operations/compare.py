@@ -30,7 +30,7 @@ from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
 from orojar_cli.response.outputs import default_output
-from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, versions, written_at
+from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, check_outdir, versions, written_at
 
 REPORT, TWIN = "report.html", "report.json"
 # The latents measured at, the images of distances between networks, and the optimisation's steps.
@@ -144,6 +144,8 @@ def compare(
     check_methods(methods)
     if out is not None:
         check_out(Path(out))
+    if outdir is not None:
+        check_outdir(outdir)
     watch = Stopwatch()
     given = _given(sources or (None,), network, device, notice)
     first = given[0].checkpoint

@@ -36,7 +36,7 @@ from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
 from orojar_cli.response.outputs import Output
-from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, written_at
+from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, check_outdir, written_at
 from orojar_cli.tuning.rotation import (
     Rotation,
     axes_as_directions,
@@ -189,6 +189,8 @@ def finetune(
     check_noise(checkpoint, noise_mode, tell)
     own = not isinstance(checkpoint, Checkpoint)
     _check(mode, own, resume is not None, also_g or safetensors)
+    if outdir is not None:
+        check_outdir(outdir)
     progress = progress if is_first() else None
     generator = checkpoint.generator
     parsed = tuple(map(as_output, [outputs] if isinstance(outputs, str) else outputs))

@@ -15,13 +15,14 @@ from torch import Tensor
 from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet, load_directions
 from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.files import written_file
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
-from orojar_cli.media import picture_html
+from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
 from orojar_cli.operations.network import check_noise, network_of, quiet
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.dimensions import chosen_dimensions
-from orojar_cli.pictures.film import save_film
+from orojar_cli.pictures.film import save_film, save_frames
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
 from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
 from orojar_cli.pictures.still import draw_still, pages, save_stills
@@ -51,10 +52,10 @@ class Traversal:
     def scene(self, path: str | os.PathLike[str]) -> Scene:
         """The film or still that the name of `path` asks for; values the kind does not have are left out."""
         check_suffix(path)
-        kind = Walk if Path(path).suffix.lower() in FILMS else Still
+        kind = Walk if frames_of(path) is not None or Path(path).suffix.lower() in FILMS else Still
         by = self.values.get("by")
         if kind is Walk and by is not None:
-            raise OptionError(f"two dimensions against each other make a grid: end --out in one of {', '.join(STILLS)}")
+            raise OptionError(f"two dimensions against each other make a grid, not a film: end --out in one of {', '.join(STILLS)}")
         if by is not None and len(self.values["dimensions"]) != 1:
             raise OptionError("--by needs exactly one --dim to walk along")
         names = [entry.name for entry in dataclasses.fields(kind) if entry.name in self.values]
@@ -66,14 +67,20 @@ class Traversal:
         return len(pages(self.subject, scene, self.rows)) if isinstance(scene, Still) else 1
 
     def save(self, path: str | os.PathLike[str], progress: Progress | None = None) -> list[Path]:
-        """Write a film (.gif, .webp, .apng, .mp4) or a grid (.png, .jpg), over several pages where one is not enough; the paths written.
+        """Write a film (.gif, .webp, .apng, .mp4), its frames one by one (a folder/, or a name such as frame_%04d.png), or a grid (.png,
+        .jpg) over several pages where one is not enough; the paths written.
 
         PNG, APNG and GIF keep what it takes to make them again.  Every file is written whole or not at all.
-        Raises OptionError for another suffix, and for what there is not in the direction set or the network.
+        Raises OptionError for another suffix, and for what there is not in the direction set or the network; OutputFileError, before
+        anything is drawn, where it could not be written.
         """
         scene = self.scene(path)
+        frames = frames_of(path)
         if isinstance(scene, Walk):
-            save_film(self.subject, scene, path, metadata=self.recipe(scene).to_dict(), progress=progress)
+            metadata = self.recipe(scene).to_dict()
+            if frames is not None:
+                return save_frames(self.subject, scene, frames, metadata=metadata, progress=progress)
+            save_film(self.subject, scene, path, metadata=metadata, progress=progress)
             return [Path(path)]
         assert isinstance(scene, Still)
         return save_stills(self.subject, scene, path, rows=self.rows, metadata=lambda page: self.recipe(page).to_dict(), progress=progress)
@@ -161,6 +168,8 @@ def traverse(
         values["class_index"] = 0
         notice("conditional network: showing class 0; choose another with --class")
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
+    if generator.img_channels in (2, 4):
+        notice(f"{source.checkpoint.name} draws with an alpha channel: grids and films lay its images on white; sample keeps it")
     known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")
@@ -214,10 +223,26 @@ def _words(dims: Any) -> list[int | str]:
     return words
 
 
+def frames_of(path: str | os.PathLike[str]) -> Numbered | None:
+    """Where the frames of a film go one by one, if `path` is a folder/ or a name such as frame_%04d.png."""
+    return numbered(path, "frame")
+
+
 def check_suffix(path: str | os.PathLike[str]) -> None:
-    """Raise OptionError for a name that is neither a film's nor a picture's."""
-    if Path(path).suffix.lower() not in FILMS + STILLS:
-        raise OptionError(f"cannot write {Path(path).name}: its name must end in one of {', '.join(FILMS + STILLS)}")
+    """Raise OptionError for a name that is neither a film's nor a picture's, nor one of numbered frames."""
+    frames = frames_of(path)
+    if frames is not None and frames.suffix.lower() not in PICTURES:
+        raise OptionError(f"cannot write {path}: frames one by one are pictures, whose names end in {', '.join(PICTURES)}")
+    if frames is None and Path(path).suffix.lower() not in FILMS + STILLS:
+        told = f"its name must end in one of {', '.join(FILMS + STILLS)}, or in a slash for a folder of frames"
+        raise OptionError(f"cannot write {path}: {told}")
+
+
+def check_out(path: str | os.PathLike[str]) -> None:
+    """Raise, before anything is loaded, what `save` would: OptionError for a name, OutputFileError for a place that cannot be."""
+    check_suffix(path)
+    if frames_of(path) is None:
+        written_file(path)
 
 
 def default_out(traversal: Traversal, remade: Scene | None = None) -> Path:

@@ -6,12 +6,13 @@ import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from orojar_cli.errors import OptionError
-from orojar_cli.media import FrameComposer, display_size, resize, save_animation
+from orojar_cli.media import FrameComposer, Numbered, display_size, resize, save_animation, save_image
 from orojar_cli.pictures.scene import Subject, Walk, strength_text
 from orojar_cli.pictures.walk import Renderer, along, pictures_at, there_and_back
 from orojar_cli.progress import Progress
@@ -87,3 +88,18 @@ def save_film(
 ) -> None:
     """Write a film as .gif, .webp, .apng or .mp4, whole or not at all; GIF and APNG keep `metadata` (see recipes.py)."""
     save_animation(film_frames(subject, walk, progress), path, fps=walk.fps, metadata=metadata)
+
+
+def save_frames(
+    subject: Subject, walk: Walk, names: Numbered, *, metadata: dict[str, Any] | None = None, progress: Progress | None = None
+) -> list[Path]:
+    """Write the frames of a film one by one, from number 0 on, each whole or not at all; PNGs keep `metadata`, that of the film.
+
+    The folder is made first, so that one that cannot be is noticed before anything is drawn.
+    """
+    names.make_folder()
+    written = []
+    for number, frame in enumerate(film_frames(subject, walk, progress)):
+        save_image(frame, names(number), metadata)
+        written.append(names(number))
+    return written

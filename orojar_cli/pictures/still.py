@@ -15,6 +15,7 @@ from PIL import Image
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
+from orojar_cli.files import written_file
 from orojar_cli.media import display_size, labelled_grid, resize, save_image, stacked
 from orojar_cli.pictures.scene import Still, Subject, strength_text
 from orojar_cli.pictures.walk import Renderer, along, pictures_at, strengths, walk
@@ -211,14 +212,16 @@ def save_stills(
     Returns the paths; every page is written whole or not at all.
     """
     first, scenes, written = Path(path), pages(subject, still, rows), []
+    outs = [first if number == 1 else first.with_stem(f"{first.stem}-{number}") for number in range(1, len(scenes) + 1)]
+    for out in outs:
+        written_file(out)  # before anything is drawn
     total, before = image_count(subject, still), 0
 
     def counted(stage: str, done: int, of: int) -> None:
         if progress is not None:
             progress(stage, before + done, total)
 
-    for number, page in enumerate(scenes, 1):
-        out = first if number == 1 else first.with_stem(f"{first.stem}-{number}")
+    for out, page in zip(outs, scenes, strict=True):
         save_image(draw_still(subject, page, counted), out, metadata(page) if metadata else None)
         before += image_count(subject, page)
         written.append(out)

@@ -58,10 +58,13 @@ class Renderer:
         self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
 
     @torch.no_grad()
-    def images(self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None, seeds: Sequence[int] | None = None) -> np.ndarray:
+    def images(
+        self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None, seeds: Sequence[int] | None = None, alpha: bool = False
+    ) -> np.ndarray:
         """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim], with `style_offsets` [N, in_channels] added to the styles of the layers named.
 
         Noise of mode "random" is that of `seeds`, one for each image (by default of one seed for all): films do not flicker.
+        With `alpha` an alpha channel is kept: [N, H, W, 4].
         """
         parts = []
         for start in range(0, len(ws), self.batch):
@@ -69,7 +72,7 @@ class Renderer:
             rng = None if self.noise_mode != "random" else [0] * len(ws[part]) if seeds is None else list(seeds[part])
             styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
             images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles)
-            parts.append(to_uint8(images.float().cpu().numpy()))
+            parts.append(to_uint8(images.float().cpu().numpy(), alpha))
         return np.concatenate(parts)
 
 

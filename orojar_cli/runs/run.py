@@ -158,6 +158,17 @@ def _next_folder(outdir: Path, name: str) -> Path:
         raise OutputFileError(f"cannot make a run folder in {outdir}: {error.strerror or error}; choose another --outdir") from error
 
 
+def check_outdir(outdir: str | os.PathLike[str]) -> None:
+    """Raise OutputFileError where no run folder could be made: to be asked before long work."""
+    for folder in (path := Path(outdir).absolute(), *path.parents):
+        if folder.exists() or folder.is_symlink():
+            if not folder.is_dir():
+                raise OutputFileError(f"cannot make a run folder in {outdir}: {folder} is not a folder; choose another --outdir")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise OutputFileError(f"cannot make a run folder in {outdir}: {folder} may not be written; choose another --outdir")
+            return
+
+
 def load_run(path: str | os.PathLike[str]) -> Run:
     """The run in a folder, or around a file in it; raises InputFileError where there is none."""
     path = Path(path)
