@@ -26,6 +26,8 @@ _PUBLIC = {
     "DirectionSet": "directions",
     "orojar_penalty": "response.penalties",
     "hessian_penalty": "response.penalties",
+    "import_directions": "operations.importing",
+    "read_directions": "directions.imported",
     "compare": "operations.compare",
     "project": "operations.project",
     "finetune": "operations.finetune",

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +22,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(path for path in 
 SMALL = {
     "discover": ("--samples", "8", "--seeds", "0"),
     "sefa": ("--seeds", "0"),
+    "import": ("--seeds", "0"),
     "finetune": ("--samples", "8", "--seeds", "0", "--steps", "6", "--images", "2000", "--max-shift", "100"),
     "compare": ("--quick", "--samples", "8", "--num", "2", "--steps", "2", "--seeds", "0"),
     "metrics": ("--samples", "8", "--images", "64"),
@@ -59,6 +61,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     normalisation = {f"main.1.{part}": torch.ones(6) for part in ("weight", "bias", "running_mean", "running_var")}
     convolutions = {"main.0.weight": torch.ones(4, 6, 4, 4), **normalisation, "main.3.weight": torch.ones(6, 3, 4, 4)}
     torch.save(convolutions, tmp_path / "dcgan.pth")
+    np.save(tmp_path / "smile.npy", np.eye(1, 64))
     Image.radial_gradient("L").convert("RGB").resize((60, 40)).save(tmp_path / "photo.png")
     return tmp_path
 

@@ -104,13 +104,14 @@ def finished(
     *,
     by_activeness: bool,
     measured: bool = True,
+    keep_signs: bool = False,
     scores: dict[str, Tensor] | None = None,
     progress: Progress | None = None,
 ) -> DirectionSet:
     """A direction set of coordinates [K, d] in `frame`, most active first or in the order given, cut to `settings.num`.
 
     Not `measured`, the activeness of all is 0: measuring it draws hundreds of pictures for every direction.
-    Signs are fixed so that the largest entry of every direction is positive: two runs agree, also across machines.
+    Signs are fixed so that the largest entry of every direction is positive (two runs agree, also across machines), or kept.
     """
     coordinates = coordinates.to(frame.steps)
     if settings.num is not None and settings.num < 1:
@@ -121,7 +122,8 @@ def finished(
     sigma = frame.sigma(vectors, settings.space)
     units = vectors / vectors.norm(dim=1, keepdim=True)
     largest = units.gather(1, units.abs().argmax(1, keepdim=True))
-    units = units * torch.where(largest < 0, -1.0, 1.0)
+    if not keep_signs:
+        units = units * torch.where(largest < 0, -1.0, 1.0)
     response = Response(generator, settings.space, settings.layers_of(generator))
     at = settings.latents(generator, affordable_samples(response, len(units), _ACTIVENESS_SAMPLES), _ACTIVENESS_STREAM)
     callback = None if progress is None else lambda done: progress("activeness", done, len(units))

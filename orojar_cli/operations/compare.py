@@ -20,7 +20,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet
-from orojar_cli.operations.resolve import named_by, resolve
+from orojar_cli.operations.resolve import is_direction_set, named_by, resolve
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
 from orojar_cli.report.collect import compare as collected
@@ -136,7 +136,7 @@ def compare(
     else the demonstration.
     `metrics` are names of what to measure (None: all; `quick` leaves out the slow ones and measures less); `num` directions of each set,
     the first or most active; `space`, `whiten`, `steps` (of methods that optimise), `samples` and `seed` are those of the methods, and
-    `samples` and `seed` of the metrics; `network` the checkpoint of direction sets that are in no run.
+    `samples` and `seed` of the metrics; `network` the checkpoint of direction sets that are in no run, also of other tools (`read_directions`).
     With `outdir` a numbered run is written, the page in it or at `out`.
     Raises OptionError for a method, metric or space there is not, and for fewer than two sets.
     """
@@ -207,6 +207,8 @@ def _given(sources: Sequence[Any], network: Any, device: str, notice: Notice) ->
 
 
 def _one(source: Any, network: Any, device: str, notice: Notice) -> Given:
+    if network is not None and isinstance(source, (str, Path)) and not is_direction_set(Path(source)):
+        source = resolve(directions=source, network=network, device=device, notice=notice)
     if source is None or isinstance(source, (str, Path)):
         named = named_by(source, DEFAULT_OUTDIR, notice)
         # The demonstration as a word is a network, for whose directions the methods are run.

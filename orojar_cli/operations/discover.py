@@ -173,10 +173,10 @@ def discover(
     if run is None:
         return result
     recorded = settings.to_dict() | {"method": method, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
-    return dataclasses.replace(result, run=_written(run, result, recorded, progress))
+    return dataclasses.replace(result, run=write_discovery(run, result, recorded, progress))
 
 
-def _written(run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None) -> Run:
+def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None) -> Run:
     """The run of a discovery: the directions first, so that nothing found is lost, then the numbers and the grid."""
     save_directions(result.directions, run.path / DIRECTIONS)
     for record in result.records():

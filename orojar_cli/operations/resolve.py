@@ -11,6 +11,7 @@ from typing import Any
 
 from orojar_cli.demonstration import DEMO, demonstration, is_demonstration
 from orojar_cli.directions.direction_set import DirectionSet, load_directions
+from orojar_cli.directions.imported import SUFFIXES, read_directions
 from orojar_cli.directions.sefa import sefa_at_once
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 from orojar_cli.fetch.address import Fetching, is_address
@@ -79,7 +80,11 @@ def _demonstration() -> Named:
 
 
 def is_direction_set(path: Path) -> bool:
-    """Whether the file is a direction set."""
+    """Whether the file is a direction set of our own, or is not of a kind that other tools' directions come in."""
+    if path.suffix not in SUFFIXES:
+        return True
+    if path.suffix != ".safetensors":
+        return False
     try:
         load_directions(path)
     except DirectionSetError:
@@ -129,6 +134,9 @@ def resolve(
     if named.path is None or made_anew:
         notice("using SeFa's directions, from the weights")
         return Source(loaded, sefa_at_once(loaded.generator), None)
+    if given is not None and not is_direction_set(named.path):
+        # Those of another tool belong to the network that is named beside them; there is no run to keep names in.
+        return Source(loaded, read_directions(named.path, loaded.generator, measured=False, progress=progress), None)
     kept = named.directions
     kept.check_fits(loaded.generator, loaded.sha256)
     return Source(loaded, kept, named.path, _tuned_from(named, loaded))
