@@ -27,6 +27,7 @@ _PUBLIC = {
     "orojar_penalty": "response.penalties",
     "hessian_penalty": "response.penalties",
     "import_directions": "operations.importing",
+    "export_directions": "operations.exporting",
     "read_directions": "directions.imported",
     "compare": "operations.compare",
     "project": "operations.project",

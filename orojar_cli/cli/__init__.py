@@ -15,6 +15,7 @@ from orojar_cli.cli.compare import compare
 from orojar_cli.cli.convert import convert
 from orojar_cli.cli.discover import discover, sefa
 from orojar_cli.cli.explore import explore
+from orojar_cli.cli.export_directions import export
 from orojar_cli.cli.finetune import finetune
 from orojar_cli.cli.import_directions import import_
 from orojar_cli.cli.inspect import inspect
@@ -42,7 +43,7 @@ def orojar(debug: bool) -> None:
     """
 
 
-for command in (inspect, sample, sefa, discover, finetune, traverse, explore, compare, metrics, project, import_, label, convert, bench):
+for command in (inspect, sample, sefa, discover, finetune, traverse, explore, compare, metrics, project, import_, export, label, convert, bench):
     orojar.add_command(command)
 
 
