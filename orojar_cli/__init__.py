@@ -28,7 +28,7 @@ _PUBLIC = {
     "hessian_penalty": "response.penalties",
     "import_directions": "operations.importing",
     "export_directions": "operations.exporting",
-    "read_directions": "directions.imported",
+    "read_directions": "directions",
     "compare": "operations.compare",
     "project": "operations.project",
     "finetune": "operations.finetune",

@@ -43,7 +43,23 @@ def orojar(debug: bool) -> None:
     """
 
 
-for command in (inspect, sample, sefa, discover, finetune, traverse, explore, compare, metrics, project, import_, export, label, convert, bench):
+for command in (
+    inspect,
+    sample,
+    sefa,
+    discover,
+    finetune,
+    traverse,
+    explore,
+    compare,
+    metrics,
+    project,
+    import_,
+    export,
+    label,
+    convert,
+    bench,
+):
     orojar.add_command(command)
 
 

@@ -12,11 +12,12 @@ from orojar_cli import lazily
 
 if TYPE_CHECKING:
     from orojar_cli.directions.direction_set import DirectionSet, load_directions, save_directions
+    from orojar_cli.directions.imported import read_directions
     from orojar_cli.directions.method import Method, Option
     from orojar_cli.directions.registry import METHOD_OPTIONS, METHODS
     from orojar_cli.directions.settings import Settings
 
-__all__ = ["METHODS", "METHOD_OPTIONS", "DirectionSet", "Method", "Option", "Settings", "load_directions", "save_directions"]
+__all__ = ["METHODS", "METHOD_OPTIONS", "DirectionSet", "Method", "Option", "Settings", "load_directions", "read_directions", "save_directions"]
 
 _HOMES = {
     "METHODS": "registry",
@@ -26,6 +27,7 @@ _HOMES = {
     "Option": "method",
     "Settings": "settings",
     "load_directions": "direction_set",
+    "read_directions": "imported",
     "save_directions": "direction_set",
 }
 

@@ -21,7 +21,7 @@ from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import DirectionSetError, OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.spaces import free_coordinates, space_dim
+from orojar_cli.latents.spaces import free_coordinates, named_layers, space_dim
 from orojar_cli.progress import Progress
 
 SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".safetensors")
@@ -77,8 +77,7 @@ def read_directions(
     words = _THIRD.search(Path(path).stem)
     if layers is None and words is not None and free_coordinates(generator, "z", [0]) is not None:
         layers = words[1]
-    settings = Settings(space="w", whiten=False, layers=layers, num=None, seed=seed, class_index=class_index)  # type: ignore[arg-type]
-    entries = settings.layers_of(generator)
+    entries = Settings(layers=named_layers(generator, layers)).layers_of(generator)
     found = _understood(array, generator, entries, space, name)
     settings = Settings(found.space, False, layers=entries, num=num, seed=seed, class_index=class_index)
     rows, free = found.rows, free_coordinates(generator, found.space, entries)
@@ -93,7 +92,9 @@ def read_directions(
     frame = Frame.of(generator, settings)
     # An unwhitened frame has orthogonal steps of one length, so dividing by it gives unit vectors their coordinates.
     coordinates = (rows / lengths).float() / frame.steps.norm(dim=1).cpu()
-    result = finished(generator, settings, frame, coordinates, "imported", by_activeness=False, measured=measured, keep_signs=True, progress=progress)
+    result = finished(
+        generator, settings, frame, coordinates, "imported", by_activeness=False, measured=measured, keep_signs=True, progress=progress
+    )
     return result.labelled(0, label) if label and len(result) == 1 else result
 
 
@@ -106,16 +107,20 @@ def _understood(array: Tensor, generator: Generator, layers: tuple[int, ...], sp
         if space in (None, candidate)
         for reading in _readings(array, candidate, generator, layers)
     ]
-    # Where z is w, it is called z.
-    if space is None and {reading.space for reading in readings} == {"z", "w"} and not hasattr(generator.mapping, "layers"):
+    # Where w is z, it is called z.
+    if space is None and any(reading.space == "z" for reading in readings) and not hasattr(generator.mapping, "layers"):
         readings = [reading for reading in readings if reading.space == "z"]
     spaces = sorted({reading.space for reading in readings})
     if len(spaces) > 1:
-        raise DirectionSetError(f"{name}: an array of shape {list(shape)} can be directions in {' or '.join(spaces)}; say which with --space")
+        raise DirectionSetError(
+            f"{name}: an array of shape {list(shape)} can be directions in {' or '.join(spaces)}; say which with --space"
+        )
     if not readings:
         fits = f"z [K, {generator.z_dim}], w [K, {generator.w_dim}], w+ [K, {generator.num_ws}, {generator.w_dim}]"
         where = f" in {space}" if space else ""
-        raise DirectionSetError(f"{name}: an array of shape {list(shape)} does not fit this network{where} ({fits}); was it made for another?")
+        raise DirectionSetError(
+            f"{name}: an array of shape {list(shape)} does not fit this network{where} ({fits}); was it made for another?"
+        )
     return readings[0]
 
 
@@ -131,6 +136,8 @@ def _readings(array: Tensor, space: str, generator: Generator, layers: tuple[int
         per_layer = (len(layers), generator.w_dim)
         if array.ndim == 3 and tuple(array.shape[1:]) == per_layer:
             return [_Reading(space, array.flatten(1))]
+        if len(layers) == 1:
+            return []  # that is w
         if tuple(array.shape) == per_layer:
             return [_Reading(space, array.flatten().unsqueeze(0))]
     if array.ndim == 1:

@@ -136,7 +136,7 @@ def compare(
     else the demonstration.
     `metrics` are names of what to measure (None: all; `quick` leaves out the slow ones and measures less); `num` directions of each set,
     the first or most active; `space`, `whiten`, `steps` (of methods that optimise), `samples` and `seed` are those of the methods, and
-    `samples` and `seed` of the metrics; `network` the checkpoint of direction sets that are in no run, also of other tools (`read_directions`).
+    `samples` and `seed` of the metrics; `network` the checkpoint of direction sets that are in no run, also those of other tools.
     With `outdir` a numbered run is written, the page in it or at `out`.
     Raises OptionError for a method, metric or space there is not, and for fewer than two sets.
     """

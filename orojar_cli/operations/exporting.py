@@ -42,7 +42,7 @@ def export_directions(
     found = source if isinstance(source, DirectionSet) else _named(source, outdir, notice)
     rows = found.directions
     if found.space == "w+":
-        rows = rows.unflatten(1, (len(found.layers), -1))
+        rows = rows.reshape(len(rows), len(found.layers), -1)
     buffer = io.BytesIO()
     if path.suffix == ".npy":
         np.save(buffer, rows.numpy())

@@ -20,7 +20,7 @@ CASES = [(suffix, layout) for suffix, layouts in LAYOUTS.items() for layout in l
 @pytest.mark.parametrize(("suffix", "layout"), CASES)
 @pytest.mark.parametrize("space", ["w", "w+"])
 def test_what_is_written_is_opened_elsewhere_and_read_again(tiny, suffix: str, layout: str, space: str, tmp_path: Path) -> None:
-    found = orojar_cli.discover(tiny, "random", space=space, num=3, seeds=(0,), layers=(1, 2)).directions
+    found = orojar_cli.discover(tiny, "random", space=space, whiten=False, num=3, seeds=(0,), layers=(1, 2)).directions
     path = tmp_path / f"a{suffix}"
     if layout == "ganspace" and space == "w+":
         with pytest.raises(OptionError, match="hold directions in w"):
@@ -48,7 +48,11 @@ def test_what_is_written_is_opened_elsewhere_and_read_again(tiny, suffix: str, l
 
 def test_other_suffixes_and_layouts_are_refused_before_anything_is_written(tiny, tmp_path: Path) -> None:
     found = orojar_cli.sefa(tiny, num=2, seeds=(0,)).directions
-    for name, layout, words in (("a.txt", None, r"exported as \.npy"), ("a.npy", "ganspace", "has no layout"), ("a.pt", "arrays", "has no layout")):
+    for name, layout, words in (
+        ("a.txt", None, r"exported as \.npy"),
+        ("a.npy", "ganspace", "has no layout"),
+        ("a.pt", "arrays", "has no layout"),
+    ):
         with pytest.raises(OptionError, match=words):
             export_directions(found, tmp_path / name, layout)
     assert not list(tmp_path.iterdir())
@@ -64,4 +68,4 @@ def test_the_command_writes_those_of_a_run(orojar, references: Path) -> None:
     kept = orojar_cli.load_directions(told["directions"])
     assert torch.equal(torch.load("a.pt", weights_only=True)["eigvec"].T, kept.directions)
     code, _, err = orojar("export", references / "sg2_from_sg3_repo_16.pkl", "b.npy")
-    assert code == 1 and "no directions to export" in err and not Path("b.npy").exists()
+    assert code == 2 and "no directions to export" in err and not Path("b.npy").exists()
