@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from orojar_cli.directions.registry import METHOD_OPTIONS, METHODS
     from orojar_cli.directions.settings import Settings
 
-__all__ = ["METHODS", "METHOD_OPTIONS", "DirectionSet", "Method", "Option", "Settings", "load_directions", "read_directions", "save_directions"]
+__all__ = [
+    "METHODS",
+    "METHOD_OPTIONS",
+    "DirectionSet",
+    "Method",
+    "Option",
+    "Settings",
+    "load_directions",
+    "read_directions",
+    "save_directions",
+]
 
 _HOMES = {
     "METHODS": "registry",
