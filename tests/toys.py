@@ -21,6 +21,7 @@ class ToyGenerator(nn.Module):
         self.function, self.anchor = function, nn.Parameter(torch.zeros(()))
         self.z_dim = self.w_dim = dim
         self.c_dim, self.num_ws, self.img_resolution, self.img_channels = 0, 1, side, 1
+        self.image_shape = 1, side, side
         self.config = SimpleNamespace(
             layers=lambda: [LayerInfo("b4.conv1", 0, side, 1, 1)],
             costs=lambda: [LayerCost(side, 2 * side * side, dim * side * side)],

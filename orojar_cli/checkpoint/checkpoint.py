@@ -71,7 +71,8 @@ class Checkpoint:
     def __repr__(self) -> str:
         config = self.generator.config
         classes = f", {config.c_dim} classes" if config.c_dim else ""
-        sizes = f"{config.img_resolution}x{config.img_resolution}, z {config.z_dim}, w {config.w_dim}{classes}"
+        _, height, width = config.image_shape
+        sizes = f"{width}x{height}, z {config.z_dim}, w {config.w_dim}{classes}"
         return f"<{config.family} ({config.architecture}), {sizes}, {self.name} {self.sha256[:12]}…>"
 
     def _repr_html_(self) -> str:

@@ -70,7 +70,7 @@ class Contents:
             return None
         try:
             return self.network("D")
-        except UnsupportedCheckpointError:
+        except (UnsupportedCheckpointError, DamagedCheckpointError):
             return None
 
     def network(self, name: str) -> StoredNetwork:

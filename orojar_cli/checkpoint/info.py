@@ -9,7 +9,7 @@ from orojar_cli.checkpoint.contents import Contents
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.module_tree import KNOWN_SOURCES
 from orojar_cli.containers.records import PersistentRecord, PlainObject, TensorRecord
-from orojar_cli.errors import UnsupportedCheckpointError
+from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.assumptions import assumptions, substitutes
 from orojar_cli.generators.options import LayerInfo
 
@@ -30,6 +30,7 @@ class CheckpointInfo:
     container: str
     family: str
     architecture: str
+    image_shape: tuple[int, int, int]
     img_resolution: int
     img_channels: int
     z_dim: int
@@ -66,6 +67,7 @@ def describe(contents: Contents) -> CheckpointInfo:
         container=contents.container,
         family=config.family,
         architecture=config.architecture,
+        image_shape=config.image_shape,
         img_resolution=config.img_resolution,
         img_channels=config.img_channels,
         z_dim=config.z_dim,
@@ -84,13 +86,13 @@ def describe(contents: Contents) -> CheckpointInfo:
 
 
 def _entry(contents: Contents, name: str, value: Any) -> str:
-    """One line about a top-level entry; a network that is not supported says so without stopping the rest."""
+    """One line about a top-level entry; a network that cannot be read says so without stopping the rest."""
     if value is None:
         return "empty"
     if name in ("G", "D", "G_ema"):
         try:
             stored = contents.network(name)
-        except UnsupportedCheckpointError as error:
+        except (UnsupportedCheckpointError, DamagedCheckpointError) as error:
             return str(error)
         kind = "critic" if name == "D" else "generator"
         return f"{kind}, {len(stored.tensors)} tensors, {sum(record.numel for record in stored.tensors.values()):,} numbers"

@@ -123,7 +123,7 @@ def _stored_bytes(record: TensorRecord, tensor: Tensor) -> bytes:
     """The tensor's numbers in the order its stored strides give them."""
     flat = torch.empty(record.numel, dtype=getattr(torch, record.dtype))
     flat.as_strided(record.shape, record.stride).copy_(tensor)
-    return flat.numpy().tobytes()
+    return flat.view(torch.uint8).numpy().tobytes()
 
 
 def _refuse_shared(tensors: dict[str, TensorRecord], patched: list[TensorRecord], name: str) -> None:

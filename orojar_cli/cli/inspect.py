@@ -17,10 +17,12 @@ def inspect(checkpoint: str, as_json: bool) -> None:
     from orojar_cli.checkpoint.info import describe
 
     info = describe(read_contents(checkpoint))
+    _, height, width = info.image_shape
+    size = f"{width}x{height}" if width == height else f"{width}x{height} (width x height)"
     labels = f", {info.c_dim} classes" if info.c_dim else ""
     lines = [
         f"{info.path}",
-        f"  {info.family} ({info.architecture}), {info.img_resolution}x{info.img_resolution}, {info.img_channels} channels{labels}",
+        f"  {info.family} ({info.architecture}), {size}, {info.img_channels} channels{labels}",
         f"  z {info.z_dim}, w {info.w_dim}, {info.num_ws} entries of ws, {info.mapping_layers} mapping layers, {info.parameters:,} numbers",
         f"  {info.container}, {info.bytes:,} bytes, SHA-256 {info.sha256}",
     ]
@@ -34,7 +36,7 @@ def inspect(checkpoint: str, as_json: bool) -> None:
         lines.append("    say, so a fork that changed a formula would draw other pictures")
     lines += [f"  {name}: {what}" for name, what in info.contents.items()]
     rows = [
-        [layer.name, str(layer.ws), f"{layer.resolution}x{layer.resolution}", str(layer.in_channels), str(layer.out_channels)]
+        [layer.name, str(layer.ws), f"{layer.resolution * width // height}x{layer.resolution}", *map(str, layer[3:])]
         for layer in info.layers
     ]
     columns = ["layer", "ws", "resolution", "in", "out"]

@@ -134,7 +134,7 @@ def check_tensors(tensors: dict[str, TensorRecord], shapes: dict[str, tuple[int,
             raise DamagedCheckpointError(f"damaged: {here} is missing")
         if record.shape != shape:
             raise DamagedCheckpointError(f"damaged: {here} has shape {printable(str(record.shape))}, its options need {shape}")
-        if not record.dtype.startswith("float"):
+        if "float" not in record.dtype:
             raise DamagedCheckpointError(f"damaged: {here} holds {record.dtype}, not floating-point numbers")
         stored += record.numel * record.storage.itemsize
         if stored > record.storage.data.file.size:

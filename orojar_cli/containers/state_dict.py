@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,12 @@ from orojar_cli.errors import DamagedCheckpointError
 # In the order of preference: averaged weights first.
 _AVERAGED = ("g_ema", "G_ema", "generator_ema", "params_ema", "avgG", "generator_smooth", "g_running")
 _TRAINED = ("netG_state_dict", "netG", "g", "G", "generator", "state_dict", "model")
-_CODES = {"float16": "e", "float32": "f", "float64": "d"}  # the struct module's
+_CODES = {"float16": "e", "bfloat16": "f", "float32": "f", "float64": "d"}  # the struct module's
 _CRITICS = ("d", "D", "discriminator")
+# What wrappers of modules put before every name.
+_WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.")
+# Networks inside one another: how deep they are looked for, and among how many names.
+_DEPTH, _PARTS = 3, 64
 
 
 Names = Callable[[dict[str, TensorRecord]], bool]
@@ -24,21 +28,24 @@ Names = Callable[[dict[str, TensorRecord]], bool]
 
 @dataclass(frozen=True, eq=False)
 class StateDict:
-    """The tensors of one network by name, without the prefix that data-parallel training adds; `keys` are the entries of the file's top
-    level that it is made of, none where it is the whole file; `settings` the attributes of the configuration object that some training
-    scripts keep beside their networks: plain data of any kind; `file` is the name of the file, which some scripts let say something."""
+    """The tensors of one network by name, without prefixes that all of them share; `keys` are the entries of the file's top level that
+    it is made of, none where it is the whole file; `settings` the attributes of the configuration object that some training scripts keep
+    beside their networks: plain data of any kind; `file` is the name of the file, which some scripts let say something; `name` where it
+    lies, as in `StateDicts.known`."""
 
     tensors: dict[str, TensorRecord]
     keys: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     file: str = ""
+    name: str = ""
 
 
 class StateDicts:
     """What a torch.save file holds: `top` is its top level as stored, `known` the state dictionaries there by name, in file order.
 
-    A file that is one state dictionary has it under the name "".  Training scripts that keep their networks together under "models" have
-    them as if they lay at the top.
+    A file that is one state dictionary has it under the name "".  What stands below a common first name in a state dictionary, such as
+    "decoder" in that of an encoder, is one too: "state_dict.decoder".  Training scripts that keep their networks together under "models"
+    have them as if they lay at the top.
     """
 
     def __init__(self, value: Any, file: str = "") -> None:
@@ -52,31 +59,59 @@ class StateDicts:
         beside = self.top.get("config")
         settings = beside.attributes if type(beside) is PlainObject else {}
         keyed = whole is None
-        self.known = {key: StateDict(found, (key,) if keyed else (), settings, file) for key, found in tables.items() if found is not None}
+        self.known: dict[str, StateDict] = {}
+        for key, table in tables.items():
+            for name, found in _parts(key, table or {}):
+                self.known[name] = StateDict(found, (key,) if keyed else (), settings, file, name)
 
     def generator(self, fits: Names) -> StateDict | None:
         """The first state dictionary that fits, averaged weights first; None where there is none."""
-        return self._first((*_AVERAGED, *_TRAINED, *self.known), fits)
+        return next((self.known[name] for name in sorted(self.known, key=_preference) if fits(self.known[name].tensors)), None)
 
     def critic(self, fits: Names) -> StateDict | None:
         """The first state dictionary under a discriminator's usual names that fits; None where there is none."""
-        return self._first(_CRITICS, fits)
+        names = (name for usual in _CRITICS for name in self.known if name.rpartition(".")[2] == usual)
+        return next((self.known[name] for name in names if fits(self.known[name].tensors)), None)
 
-    def rank(self, stored: StateDict) -> int:
-        """Place of a generator in the order of preference, 0 for the first."""
-        key = stored.keys[0] if stored.keys else ""
-        return next((place for place, name in enumerate((*_AVERAGED, *_TRAINED, *self.known)) if name == key), len(self.top))
+    def rank(self, stored: StateDict) -> tuple[int, int]:
+        """Place of a generator in the order of preference, the least for the first."""
+        return _preference(stored.name)
 
-    def _first(self, names: Iterable[str], fits: Names) -> StateDict | None:
-        return next((self.known[name] for name in names if name in self.known and fits(self.known[name].tensors)), None)
+
+def _preference(name: str) -> tuple[int, int]:
+    """Where a state dictionary's name stands in the order of preference: what the name says, then how deep it lies."""
+    usual = (*_AVERAGED, *_TRAINED)
+    last = name.rpartition(".")[2]
+    return usual.index(last) if last in usual else len(usual), name.count(".")
+
+
+def _parts(name: str, tensors: dict[str, TensorRecord], depth: int = 0) -> Iterator[tuple[str, dict[str, TensorRecord]]]:
+    """The table itself and those below a common first name in it, by name."""
+    if tensors:
+        yield name, tensors
+    below: dict[str, dict[str, TensorRecord]] = {}
+    for key, record in tensors.items() if depth < _DEPTH else ():
+        first, dot, rest = key.partition(".")
+        if dot and not first.isdecimal():
+            below.setdefault(first, {})[rest] = record
+    if len(below) <= _PARTS:
+        for first, part in below.items():
+            yield from _parts(f"{name}.{first}" if name else first, _unwrapped(part), depth + 1)
 
 
 def _tensors(value: Any) -> dict[str, TensorRecord] | None:
     """`value` as a table of tensors, or None where it is something else."""
     if type(value) is not dict or not value or any(type(item) is not TensorRecord for item in value.values()):
         return None
-    parallel = all(key.startswith("module.") for key in value)
-    return {key.removeprefix("module.") if parallel else key: item for key, item in value.items()}
+    return _unwrapped(value)
+
+
+def _unwrapped(tensors: dict[str, TensorRecord]) -> dict[str, TensorRecord]:
+    """The tensors without the prefixes that wrappers of modules give to all names."""
+    for prefix in _WRAPPERS * 2:
+        if all(key.startswith(prefix) for key in tensors):
+            tensors = {key.removeprefix(prefix): record for key, record in tensors.items()}
+    return tensors
 
 
 def small_values(record: TensorRecord, most: int = 1024) -> tuple[float, ...] | None:
@@ -85,7 +120,10 @@ def small_values(record: TensorRecord, most: int = 1024) -> tuple[float, ...] | 
     if code is None or record.numel > most:
         return None
     data, size = record.storage.data, record.storage.itemsize
-    return struct.unpack(f"<{record.numel}{code}", data.file.read(data.offset + size * record.offset, size * record.numel))
+    stored = data.file.read(data.offset + size * record.offset, size * record.numel)
+    if record.dtype == "bfloat16":  # the upper half of a float32
+        stored = b"".join(b"\0\0" + stored[at : at + 2] for at in range(0, len(stored), 2))
+    return struct.unpack(f"<{record.numel}{code}", stored)
 
 
 def count(tensors: dict[str, TensorRecord], pattern: str, first: int = 0) -> int:

@@ -21,6 +21,7 @@ _VERSION = 1001
 _DTYPES = {
     "FloatStorage": ("float32", 4),
     "HalfStorage": ("float16", 2),
+    "BFloat16Storage": ("bfloat16", 2),
     "DoubleStorage": ("float64", 8),
     "LongStorage": ("int64", 8),
     "IntStorage": ("int32", 4),

@@ -24,7 +24,8 @@ def stored_tensor(record: TensorRecord | DerivedRecord) -> Tensor:
     flat = torch.empty(numel, dtype=getattr(torch, record.dtype))
     span = record.storage.data
     if numel:
-        raw: Any = flat.numpy()  # numpy's stubs do not say that arrays are buffers
+        # As bytes, because numpy has no bfloat16; its stubs do not say that arrays are buffers.
+        raw: Any = flat.view(torch.uint8).numpy()
         span.file.read_into(memoryview(raw).cast("B"), span.offset + record.offset * itemsize)
     # A checked record is dense: it covers one stretch of its storage, in some order of its axes.
     return flat.as_strided(record.shape, record.stride).contiguous()

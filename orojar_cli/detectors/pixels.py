@@ -12,7 +12,7 @@ _LARGEST, _SMALLEST = 32, 4
 
 
 class Pixels(Detector):
-    """Images averaged down to 32, 16, 8 and 4 pixels a side (those they reach), each divided by the root of its count.
+    """Images averaged down to 32, 16, 8 and 4 pixels along the shorter side (those they reach), each divided by the root of its count.
 
     The squared distance of two images is the sum over resolutions of their mean squared error.
     """
@@ -20,11 +20,12 @@ class Pixels(Detector):
     name = "pixels"
 
     def __call__(self, images: Tensor) -> Tensor:
-        side = _LARGEST
+        side, (height, width) = _LARGEST, images.shape[2:]
+        shorter = min(height, width)
         parts = []
         while side >= _SMALLEST:
-            if side <= images.shape[-1]:
-                averaged = F.adaptive_avg_pool2d(images, side).flatten(1)
+            if side <= shorter:
+                averaged = F.adaptive_avg_pool2d(images, (height * side // shorter, width * side // shorter)).flatten(1)
                 parts.append(averaged / averaged.shape[1] ** 0.5)
             side //= 2
         if not parts:

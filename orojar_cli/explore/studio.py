@@ -72,7 +72,8 @@ class Studio:
         network = {
             "name": self.name,
             "family": generator.config.family,
-            "resolution": generator.img_resolution,
+            "height": generator.image_shape[1],
+            "width": generator.image_shape[2],
             "layers": generator.num_ws,
             "classes": generator.c_dim,
             "noise": self.noise_mode,
@@ -159,7 +160,7 @@ class Studio:
             view,
             dimensions=(0,),
             steps=1,
-            size=self.generator.img_resolution,
+            size=max(self.generator.image_shape[1:]),
             columns=columns_for(len(view.seeds)) if len(view.seeds) > 1 else None,
             caption=False,
         )

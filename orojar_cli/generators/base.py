@@ -71,7 +71,8 @@ class BaseGenerator(nn.Module):
         super().__init__()
         self.config = config
         self.z_dim, self.c_dim, self.w_dim, self.num_ws = config.z_dim, config.c_dim, config.w_dim, config.num_ws
-        self.img_resolution, self.img_channels = config.img_resolution, config.img_channels
+        self.image_shape: tuple[int, int, int] = config.image_shape
+        self.img_channels, self.img_resolution, _ = self.image_shape
         self.mapping, self.synthesis = mapping, synthesis
 
     @property
@@ -100,7 +101,7 @@ class BaseGenerator(nn.Module):
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
     ) -> Tensor:
-        """Images [N, C, R, R] in about [-1, 1] of z [N, z_dim] (and label [N, c_dim]); truncation as in `BaseMapping.broadcast`.
+        """Images [N, C, H, W] in about [-1, 1] of z [N, z_dim] (and label [N, c_dim]); truncation as in `BaseMapping.broadcast`.
 
         `rng` gives the noise of mode "random": a seed for each image, or what they are drawn from.
         """

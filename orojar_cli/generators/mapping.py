@@ -44,13 +44,13 @@ class Mapping(BaseMapping):
         parts = []
         if self.config.z_dim:
             assert z is not None
-            parts.append(z if joint else normalise_second_moment(z))
+            parts.append(z if joint or not config.normalize_z else normalise_second_moment(z))
         if self.config.c_dim:
             assert label is not None
             embedded = self.embed(label.to(weight.dtype))
             parts.append(embedded if joint else normalise_second_moment(embedded))
         x = torch.cat(parts, 1)
-        return normalise_second_moment(x) if joint else x
+        return normalise_second_moment(x) if joint and config.normalize_z else x
 
     def w(self, z: Tensor | None, label: Tensor | None = None) -> Tensor:
         """The w [N, w_dim] before it is repeated per layer and truncated."""

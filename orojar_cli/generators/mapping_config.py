@@ -13,7 +13,7 @@ class MappingConfig:
     """The mapping network z (and label) -> w; without `num_ws` and `w_avg_beta` it is the critic's label mapping.
 
     The label's embedding is normalised like z, each for itself; with `joint_label` it is a matrix without a bias, and what is normalised
-    is z with the embedding behind it.
+    is z with the embedding behind it.  Without `normalize_z`, z is left as it is, and with `joint_label` all of it.
     """
 
     z_dim: int
@@ -27,6 +27,7 @@ class MappingConfig:
     lr_multiplier: float = 0.01
     w_avg_beta: float | None = 0.995
     joint_label: bool = False
+    normalize_z: bool = True
 
     def __post_init__(self) -> None:
         checked("z_dim", self.z_dim, 0, 8192)
@@ -38,6 +39,8 @@ class MappingConfig:
                 checked(f"mapping {name}", getattr(self, name), 1, 8192)
         checked_choice("mapping activation", self.activation, ACTIVATIONS)
         checked_number("mapping lr_multiplier", self.lr_multiplier)
+        if type(self.normalize_z) is not bool:
+            raise UnsupportedCheckpointError("not supported: normalize_z is neither true nor false")
         if type(self.joint_label) is not bool:
             raise UnsupportedCheckpointError("not supported: joint_label is neither true nor false")
         if self.num_ws is not None:

@@ -10,10 +10,12 @@ from orojar_cli.errors import UnsupportedCheckpointError
 ARCHITECTURES = ("skip", "resnet", "orig")
 ACTIVATIONS = ("linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish")
 Shapes = dict[str, tuple[int, ...]]
+_PIXELS = 1 << 24
 
 
 class LayerCost(NamedTuple):
-    """What one layer costs per image: its resolution, the numbers it reads and writes, and its multiplications."""
+    """What one layer costs per image: its resolution (the height of what it makes), the numbers it reads and writes, and its
+    multiplications."""
 
     resolution: int
     numbers: int
@@ -21,7 +23,7 @@ class LayerCost(NamedTuple):
 
 
 class LayerInfo(NamedTuple):
-    """One modulated layer: its name, the entry of `ws` that drives it, its resolution and channels."""
+    """One modulated layer: its name, the entry of `ws` that drives it, its resolution (the height of what it makes) and channels."""
 
     name: str
     ws: int
@@ -59,6 +61,16 @@ def checked_pixels(name: str, taps: Any, clamp: Any) -> None:
         raise UnsupportedCheckpointError(f"not supported: {name} resample_filter = {ascii(taps)[:60]}")
     if clamp is not None:
         checked_number(f"{name} conv_clamp", clamp, math.inf)
+
+
+def checked_start(start: Any, resolution: int) -> None:
+    """Refuse rows and columns that the first of a network's features cannot have: the image has resolution / 4 times as many."""
+    if type(start) is not tuple or len(start) != 2 or any(type(side) is not int or not 1 <= side <= 64 for side in start):
+        raise UnsupportedCheckpointError(
+            f"not supported: features that begin with {ascii(start)[:60]} pixels (two numbers from 1 to 64 are)"
+        )
+    if start[0] * start[1] * (resolution // 4) ** 2 > _PIXELS:
+        raise UnsupportedCheckpointError(f"not supported: images of more than {_PIXELS} pixels")
 
 
 def checked_resolution(resolution: Any) -> None:

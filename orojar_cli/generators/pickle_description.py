@@ -36,6 +36,13 @@ def departures(config: Any, **defaults: Any) -> dict[str, Any]:
     return {name: getattr(config, name) for name, default in defaults.items() if getattr(config, name) != default}
 
 
+def beginning(config: Any) -> dict[str, Any]:
+    """What the modules of networks that do not begin with 4 x 4 pixels are told of it, as the two forks that have them say it."""
+    if config.start == (4, 4):
+        return {}
+    return {"square": False} if config.start == (4, 2) else {"init_res": list(config.start)}
+
+
 def generator_sizes(config: Any) -> dict[str, Any]:
     """The sizes a generator is constructed with."""
     return {name: getattr(config, name) for name in ("z_dim", "c_dim", "w_dim", "img_resolution", "img_channels")}

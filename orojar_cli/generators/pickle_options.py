@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from typing import Any
 
 from orojar_cli.containers.derived import DerivedRecord, resample_kernel
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.module_tree import NetworkTree, check_tensors
 from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.state_dict import small_values
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.options import Shapes
@@ -18,6 +18,7 @@ from orojar_cli.generators.options import Shapes
 _MAPPING_OPTIONS = {"num_layers", "embed_features", "layer_features", "activation", "lr_multiplier", "w_avg_beta"}
 # Speed and precision switches of the original code; they do not change what is computed in float32.
 SPEED_OPTIONS = {"num_fp16_res", "fp16_channels_last", "channels_last", "use_fp16", "fused_modconv_default"}
+_ROUNDING = {"float16": 1e-3, "bfloat16": 1e-2}
 SIZES = ("c_dim", "img_resolution", "img_channels")
 
 
@@ -85,6 +86,17 @@ def mapping_config(
     )
 
 
+def said_start(given: dict[str, Any], where: str) -> tuple[int, int]:
+    """Rows and columns that the options of a network say it begins with: 4 x 4 unless they name others.
+
+    StyleGAN-Human's networks are half as wide as high (square=False); others name the size (init_res).
+    """
+    square, said = given.get("square", True), given.get("init_res", (4, 4) if given.get("square", True) else (4, 2))
+    if type(square) is not bool or type(said) not in (list, tuple) or len(said) != 2 or any(type(side) is not int for side in said):
+        raise UnsupportedCheckpointError(f"not supported: {where} has square = {printable(square)}, init_res = {printable(str(said))}")
+    return said[0], said[1]
+
+
 def _number(value: Any, what: str) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise DamagedCheckpointError(f"damaged: {what} is not a finite number")
@@ -125,17 +137,14 @@ def stored_taps(record: TensorRecord | None, where: str) -> tuple[float, ...]:
     """The 1-D resample filter from its stored 2-D kernel, which must be the outer product of it with itself."""
     if record is None or len(record.shape) != 2 or record.shape[0] != record.shape[1] or not 1 <= record.shape[0] <= 32:
         raise DamagedCheckpointError(f"damaged: {where} has no usable resample_filter")
-    if record.dtype != "float32" or record.stride != (record.shape[1], 1):
-        raise DamagedCheckpointError(f"damaged: {where} has a resample_filter that is not plain float32")
-    size = record.shape[0]
-    data = record.storage.data
-    raw = data.file.read(data.offset + 4 * record.offset, 4 * size * size)
-    values = struct.unpack(f"<{size * size}f", raw)
+    size, values = record.shape[0], small_values(record)
+    if values is None or (size > 1 and record.stride != (size, 1)):
+        raise DamagedCheckpointError(f"damaged: {where} has a resample_filter that is not a plain table of numbers")
     if not all(map(math.isfinite, values)):
         raise DamagedCheckpointError(f"damaged: {where} has a resample_filter with numbers that are not finite")
     taps = tuple(math.fsum(values[row * size : (row + 1) * size]) for row in range(size))
     for index, value in enumerate(values):
         product = taps[index // size] * taps[index % size]
-        if abs(value - product) > 1e-5:
+        if abs(value - product) > _ROUNDING.get(record.dtype, 1e-5):
             raise UnsupportedCheckpointError(f"not supported: {where} has a resample_filter that is not separable or not normalised")
     return taps

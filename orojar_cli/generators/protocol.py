@@ -13,7 +13,10 @@ from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes
 
 
 class GeneratorConfig(Protocol):
-    """The torch-free description of a generator: sizes, modulated layers, tensor shapes."""
+    """The torch-free description of a generator: sizes, modulated layers, tensor shapes.
+
+    `image_shape` are channels, height and width of the image; `img_resolution` is its height.
+    """
 
     mapping: Any
     synthesis: Any
@@ -30,6 +33,8 @@ class GeneratorConfig(Protocol):
     def w_dim(self) -> int: ...
     @property
     def num_ws(self) -> int: ...
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
     @property
     def img_resolution(self) -> int: ...
     @property
@@ -61,11 +66,11 @@ class Synthesis(Protocol):
     """ws -> images.  Some have more: `takes_style_offsets`, `takes_noise` (the noise mode changes the image), and `arrange` (below)."""
 
     def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> tuple[Tensor, Tensor | None]:
-        """(features, image so far) of resolution `until`; what comes behind is not computed."""
+        """(features, image so far) of the layer whose features are `until` pixels high; what comes behind is not computed."""
         ...
 
     def __call__(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
-        """Images [N, C, R, R] of ws [N, num_ws, w_dim]; `rng` gives the noise of mode "random", best a seed for each image."""
+        """Images [N, C, H, W] of ws [N, num_ws, w_dim]; `rng` gives the noise of mode "random", best a seed for each image."""
         ...
 
 
@@ -82,6 +87,7 @@ class Generator(Protocol):
     c_dim: int
     w_dim: int
     num_ws: int
+    image_shape: tuple[int, int, int]
     img_resolution: int
     img_channels: int
     mapping: Any

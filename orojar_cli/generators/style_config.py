@@ -44,12 +44,18 @@ class StyleConfig:
         return self.synthesis.num_ws
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the image: square unless the family says otherwise."""
+        return self.synthesis.img_channels, self.synthesis.img_resolution, self.synthesis.img_resolution
+
+    @property
     def img_resolution(self) -> int:
-        return self.synthesis.img_resolution
+        """Height of the image."""
+        return self.image_shape[1]
 
     @property
     def img_channels(self) -> int:
-        return self.synthesis.img_channels
+        return self.image_shape[0]
 
     def layers(self) -> list[LayerInfo]:
         """Every modulated layer in the order of execution."""

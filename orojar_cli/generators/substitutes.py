@@ -11,15 +11,15 @@ from orojar_cli.generators.mapping_config import MappingConfig
 LATENTS = 4096
 
 
-def drawn_noise(resolution: int, seed: int) -> DerivedRecord:
+def drawn_noise(size: tuple[int, int], seed: int) -> DerivedRecord:
     """Fixed noise for files that keep none: those networks draw it anew for every image."""
 
     def make(_: Any) -> Any:
         import torch
 
-        return torch.randn(resolution, resolution, generator=torch.Generator().manual_seed(seed))
+        return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
-    return DerivedRecord((resolution, resolution), None, make)
+    return DerivedRecord(size, None, make)
 
 
 def estimated_mean(config: MappingConfig, tensors: dict[str, TensorRecord | DerivedRecord]) -> DerivedRecord:

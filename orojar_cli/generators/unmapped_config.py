@@ -77,6 +77,15 @@ class UnmappedConfig:
     def img_resolution(self) -> int:
         return self.resolutions[-1]
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the image; the families say how many channels it has."""
+        return self.img_channels, self.img_resolution, self.img_resolution
+
+    @property
+    def img_channels(self) -> int:
+        raise NotImplementedError
+
     def layers(self) -> list[LayerInfo]:
         """The one layer that the latent drives: the first, a matrix [4 * 4 * channels, w_dim]."""
         return [LayerInfo("first", 0, START, START * START * self.channels[0], self.channels[0])]

@@ -33,7 +33,7 @@ def direction_length(
         def images(start: int, stop: int, time: float, step: torch.Tensor = step) -> torch.Tensor:
             chunk = at[start:stop]
             (found,) = response(chunk, (time * step).expand(len(chunk), -1))
-            return found.unflatten(1, (generator.img_channels, generator.img_resolution, generator.img_resolution))
+            return found.unflatten(1, generator.image_shape)
 
         rows.append(speeds(images, len(at), response, settings))
         if progress is not None:

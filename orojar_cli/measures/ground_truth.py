@@ -140,7 +140,6 @@ def _responses(
     """[N, K, 5] absolute changes of the factors between -1 and +1 sigma, in their deviations."""
     at = settings.latents(generator, settings.samples, _STREAM)
     response = response_of(generator, directions)
-    shape = (generator.img_channels, generator.img_resolution, generator.img_resolution)
     at_once = max(1, settings.budget // (4 * response.bytes_per_point()))
     columns = []
     for index in range(len(directions)):
@@ -148,7 +147,8 @@ def _responses(
         parts = []
         for start in range(0, len(at), at_once):
             chunk = at[start : start + at_once]
-            ends = (response(chunk, (side * step).expand(len(chunk), -1))[0].unflatten(1, shape) for side in (1, -1))
+            ends = (response(chunk, (side * step).expand(len(chunk), -1))[0] for side in (1, -1))
+            ends = (images.unflatten(1, generator.image_shape) for images in ends)
             parts.append(changes(*map(measure_factors, ends)).cpu())
         columns.append((torch.cat(parts).double() / deviations).abs())
         if progress is not None:

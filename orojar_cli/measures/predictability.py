@@ -114,11 +114,11 @@ def image_pairs(
     # In z the dimension is set to the values, elsewhere they are added.
     origin = (at.z * units).sum(1, keepdim=True) if directions.space == "z" else torch.zeros_like(sigma)
     at_once = max(1, settings.budget // (4 * response.bytes_per_point()))
-    shape = (generator.img_channels, generator.img_resolution, generator.img_resolution)
     parts = []
     for start in range(0, protocol.pairs, at_once):
         part = slice(start, start + at_once)
-        first, second = (response(at[part], ((value.to(device) * sigma - origin) * units)[part])[0].unflatten(1, shape) for value in values)
+        moves = (((value.to(device) * sigma - origin) * units)[part] for value in values)
+        first, second = (response(at[part], move)[0].unflatten(1, generator.image_shape) for move in moves)
         parts.append(torch.cat([first, second], 1) if protocol.joined == "channels" else second - first)
         if progress is not None:
             progress("pairs of images", min(start + at_once, protocol.pairs), protocol.pairs)

@@ -7,7 +7,7 @@ from orojar_cli.media.grid import labelled_grid, stacked, tile
 from orojar_cli.media.image_file import PICTURES, WITH_ALPHA, save_image
 from orojar_cli.media.metadata import read_metadata
 from orojar_cli.media.numbered import Numbered, numbered
-from orojar_cli.media.pixels import display_size, from_uint8, resize, to_uint8
+from orojar_cli.media.pixels import centred, display_size, from_uint8, resize, to_uint8
 from orojar_cli.media.table import table_html, table_picture
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "WITH_ALPHA",
     "FrameComposer",
     "Numbered",
+    "centred",
     "data_uri",
     "display_size",
     "file_uri",

@@ -70,6 +70,14 @@ def resize(frames: np.ndarray, size: int) -> np.ndarray:
     return np.stack([np.asarray(Image.fromarray(frame).resize(target, Image.Resampling.LANCZOS)) for frame in frames])
 
 
+def centred(size: tuple[int, int], aspect: float) -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) of the largest centred part, in whole pixels, of width / height `aspect` in (width, height)."""
+    width, height = size
+    across, down = min(width, max(1, round(height * aspect))), min(height, max(1, round(width / aspect)))
+    left, top = (width - across) // 2, (height - down) // 2
+    return left, top, left + across, top + down
+
+
 def display_size(resolution: int, smallest: int = 96) -> int:
     """A comfortable size for a network's pictures: small ones enlarged by a whole factor to at least `smallest` pixels."""
     return resolution * max(1, -(-smallest // resolution))

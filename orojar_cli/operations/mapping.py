@@ -61,7 +61,7 @@ def train(
         raise OptionError("--layers-to-reg and --data act in the refinement: give --refine-steps")
     if choices.tensorboard and folder is None and is_first():
         raise OptionError("TensorBoard events are written into a run: give an outdir")
-    pictures = TrainingPictures(choices.data, generator.img_resolution, generator.img_channels) if choices.data is not None else None
+    pictures = TrainingPictures(choices.data, generator.image_shape) if choices.data is not None else None
     adversary = Adversary(generator, loaded.critic, pictures) if pictures is not None else None
     identity = {
         "checkpoint": loaded.contents.sha256,

@@ -64,7 +64,7 @@ class Projected:
         """The picture and what the network makes of it, from far to near, over the differences."""
         pictures = np.stack([self.target, *self.images.values()])
         differences = np.abs(pictures.astype(np.int16) - self.target).astype(np.uint8)
-        side = min(256, display_size(len(self.target), 160))
+        side = min(256, display_size(max(self.target.shape[:2]), 160))
         columns = ["picture", *(f"{name}, {self.psnr[name]:.1f} dB" for name in self.images)]
         title = f"{self.name} by {Path(self.checkpoint.run_name).name}"
         cells = np.stack([resize(row, side) for row in (pictures, differences)])
@@ -87,7 +87,7 @@ class Projected:
         """The way there beside the picture; at its end it stays for a second."""
         best = self.found.best
         ws = torch.cat([*(point.ws.expand_as(best) for point in self.found.track), best.expand(_FRAMES_PER_SECOND, -1, -1)])
-        side = min(display_size(len(self.target), 128), 512)
+        side = min(display_size(max(self.target.shape[:2]), 128), 512)
         pairs = [resize(np.stack([self.target, image]), side) for image in Renderer(self.checkpoint.generator).images(ws)]
         composer = FrameComposer(2, pairs[0].shape[1:3], marker=False)
         return [composer.compose(pair) for pair in pairs]
@@ -116,7 +116,8 @@ def project(
     progress: Progress | None = None,
     notice: Notice = quiet,
 ) -> Projected:
-    """Find the w whose image by `network` is nearest to a picture (a file, a PIL image or uint8 pixels), whose centre square is taken.
+    """Find the w whose image by `network` is nearest to a picture (a file, a PIL image or uint8 pixels), of which the largest centred
+    part of the image's proportions is taken.
 
     `space` "w" looks for one w for all layers, "w+" then also for one per layer, nearer to the picture; `steps` of each of the two;
     `candidates` images are drawn to look for a start, the nearest `starts` of them followed before one is chosen; `detector` is compared
@@ -129,7 +130,7 @@ def project(
     name, photograph = _opened(picture)
     loaded = network_of(network, device, notice)
     generator = loaded.generator
-    target = as_target(photograph, generator.img_resolution, generator.img_channels).to(loaded.device)
+    target = as_target(photograph, generator.image_shape).to(loaded.device)
     eye = None if detector == "pixels" else load_detector(detector, loaded.critic if detector == "critic" else None, loaded.device)
     settings = ProjectionSettings(space=space, steps=steps, seed=seed, class_index=class_index, candidates=candidates, starts=starts)
     if generator.c_dim and class_index is None:

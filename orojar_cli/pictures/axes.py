@@ -44,7 +44,7 @@ def drawn_rows(
     progress: Progress | None = None,
 ) -> list[np.ndarray]:
     """A row of pictures [N * S, h, w, 3] per dimension, at the size of a grid's cells."""
-    size = cell_size(renderer.generator.img_resolution)
+    size = cell_size(max(renderer.generator.image_shape[1:]))
     rows = []
     for row in dimension_rows(renderer, at, directions, dimensions, values):
         rows.append(resize(row, size))

@@ -23,7 +23,8 @@ _LARGEST_FRAME = 1 << 26
 
 
 def picture_size(resolution: int, columns: int, wanted: int | None = None) -> int:
-    """Size of one picture of a film: as asked, else the network's own (small ones enlarged) unless the film becomes too wide to share."""
+    """Longer side of one picture of a film: as asked, else `resolution`, that of the network's pictures (small ones enlarged), unless the
+    film becomes too wide to share."""
     if wanted or resolution < 256:
         return wanted or display_size(resolution, 128)
     return min(resolution, _LARGEST_SIDE, max(256, _WIDTH // columns))
@@ -45,7 +46,7 @@ def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) 
     at = subject.points(walk)
     renderer = Renderer(subject.generator, walk.noise_mode)
     columns = FrameComposer.columns_for(len(at), walk.columns)
-    side = picture_size(subject.generator.img_resolution, columns, walk.size)
+    side = picture_size(max(subject.generator.image_shape[1:]), columns, walk.size)
     if len(at) * side**2 > _LARGEST_FRAME:
         raise OptionError(f"{len(at)} pictures of {side} pixels are too many for a frame; use fewer --seeds or a smaller --size")
     done = itertools.count(1)

@@ -59,14 +59,14 @@ class Cells:
 
 
 def cell_size(resolution: int, wanted: int | None = None, smallest: int = 64) -> int:
-    """Size of a picture in a grid: as asked, else at least `smallest` and at most twice that."""
+    """Longer side of a picture in a grid, of pictures of `resolution` pixels: as asked, else at least `smallest` and at most twice that."""
     return wanted or min(display_size(resolution, smallest), 2 * smallest)
 
 
 def still_cell_size(subject: Subject, still: Still) -> int:
     """Size of a picture in this still: the fewer there are, the larger."""
     smallest = 128 if not still.dimensions else 96 if len(still.dimensions) == 1 and still.by is None else 64
-    return cell_size(subject.generator.img_resolution, still.size, smallest)
+    return cell_size(max(subject.generator.image_shape[1:]), still.size, smallest)
 
 
 def row_labels(directions: DirectionSet, dimensions: Sequence[int]) -> list[str]:

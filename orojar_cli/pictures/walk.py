@@ -136,7 +136,8 @@ def _device(at: Points) -> torch.device:
 
 
 def _picture_shape(generator: Generator) -> tuple[int, int, int]:
-    return generator.img_resolution, generator.img_resolution, 3
+    _, height, width = generator.image_shape
+    return height, width, 3
 
 
 def dimension_rows(

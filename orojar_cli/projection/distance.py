@@ -13,9 +13,9 @@ _SMALLEST = 4
 
 
 class PictureDistance:
-    """Pictures [N, C, R, R] -> [N] distances to the target [1, C, R, R], differentiable; 1 is a typical picture of the network.
+    """Pictures [N, C, H, W] -> [N] distances to the target [1, C, H, W], differentiable; 1 is a typical picture of the network.
 
-    The squared difference of the pixels, averaged over the picture and over resolutions from R down to 4, and with a `detector` the
+    The squared difference of the pixels, averaged over the picture and over resolutions down to 4 pixels, and with a `detector` the
     squared difference of its perceptual features: each is divided by its mean over pictures of the network (`calibrate`), then the two
     are averaged.
     """
@@ -57,7 +57,7 @@ class PictureDistance:
 
 def _pyramid(images: Tensor) -> list[Tensor]:
     levels = [images]
-    while levels[-1].shape[-1] >= 2 * _SMALLEST:
+    while min(levels[-1].shape[2:]) >= 2 * _SMALLEST:
         levels.append(F.avg_pool2d(levels[-1], 2))
     return levels
 

@@ -15,7 +15,7 @@ _SMALLEST = 8
 
 
 class NoiseMaps:
-    """One map [N, 1, r, r] per noise input of a StyleGAN2's synthesis; none for other families, which have no noise."""
+    """One map [N, 1, h, w] per noise input of a StyleGAN2's synthesis; none for other families, which have no noise."""
 
     def __init__(self, maps: Mapping[str, Tensor]) -> None:
         self.maps = {name: noise.detach().clone().requires_grad_() for name, noise in maps.items()}
@@ -44,7 +44,7 @@ class NoiseMaps:
             while True:
                 for axis in (2, 3):
                     total = total + (noise * noise.roll(1, axis)).mean((1, 2, 3)).square()
-                if noise.shape[-1] <= _SMALLEST:
+                if min(noise.shape[2:]) <= _SMALLEST:
                     break
                 # The mean of four has half the deviation.
                 noise = 2 * F.avg_pool2d(noise, 2)

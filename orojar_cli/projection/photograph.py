@@ -1,4 +1,4 @@
-"""A user's picture as a network would have drawn it: upright, square, of its size and channels."""
+"""A user's picture as a network would have drawn it: upright, of its proportions, size and channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from orojar_cli.errors import InputFileError
-from orojar_cli.media import from_uint8
+from orojar_cli.media import centred, from_uint8
 
 # Pillow reads these by starting other programs or leaving the work to the system.
 _REFUSED = {"EPS", "WMF"}
@@ -61,14 +61,15 @@ def _decoded(path: Path) -> Image.Image:
     return upright.convert("RGBA")
 
 
-def as_target(picture: Image.Image, resolution: int, channels: int) -> Tensor:
-    """[1, channels, resolution, resolution] float32: the centre square, resampled by Lanczos, 8-bit pixels as `from_uint8` reads them.
+def as_target(picture: Image.Image, shape: tuple[int, int, int]) -> Tensor:
+    """[1, C, H, W] float32 of `shape` (C, H, W): the largest centred part of these proportions (a square where H is W), resampled by
+    Lanczos, 8-bit pixels as `from_uint8` reads them.
 
     Transparency is composited on white unless the network draws it (2 or 4 channels); grey networks get the luma.
     """
-    side = min(picture.size)
-    square = ImageOps.fit(picture, (side, side), Image.Resampling.NEAREST)
+    channels, height, width = shape
+    centre = picture.crop(centred(picture.size, width / height))
     if channels in (1, 3):
-        square = Image.alpha_composite(Image.new("RGBA", square.size, _WHITE), square)
-    small = square.convert(_MODES[channels]).resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return from_uint8(np.asarray(small, np.uint8).reshape(1, resolution, resolution, channels)).contiguous()
+        centre = Image.alpha_composite(Image.new("RGBA", centre.size, _WHITE), centre)
+    small = centre.convert(_MODES[channels]).resize((width, height), Image.Resampling.LANCZOS)
+    return from_uint8(np.asarray(small, np.uint8).reshape(1, height, width, channels)).contiguous()

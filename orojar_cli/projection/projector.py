@@ -112,7 +112,7 @@ def project(
     settings = settings or ProjectionSettings()
     if not getattr(generator, "differentiable", True):
         raise OptionError("projection follows gradients, which this generator does not give")
-    if distance.target.shape[1:] != (generator.img_channels, generator.img_resolution, generator.img_resolution):
+    if tuple(distance.target.shape[1:]) != generator.image_shape:
         raise OptionError(f"a target of shape {list(distance.target.shape)} does not fit this network; make it with as_target")
     return _Projector(generator, distance, settings, progress).run()
 

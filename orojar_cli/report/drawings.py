@@ -59,7 +59,7 @@ class ImageChoice:
 
 @dataclass(frozen=True)
 class Drawings:
-    """What was drawn: the `walks` of every subject's dimensions, in order; how; the resolution of the networks' images."""
+    """What was drawn: the `walks` of every subject's dimensions, in order; how; the longer side of the networks' largest images."""
 
     walks: list[list[WalkDrawing]]
     look: ImageChoice
@@ -84,7 +84,7 @@ def drawn(
             done += 1
             if progress is not None:
                 progress("pictures and films", done, total)
-    return Drawings(walks, look, max(subject.checkpoint.generator.img_resolution for subject in subjects))
+    return Drawings(walks, look, max(max(subject.checkpoint.generator.image_shape[1:]) for subject in subjects))
 
 
 def walk_pictures(renderer: Renderer, at: Latents, directions: DirectionSet, index: int, strip_seeds: int) -> WalkDrawing:

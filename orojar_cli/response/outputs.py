@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ _SPEC = re.compile(r"(image|early|b)(?::?([1-9]\d{0,4}))?\Z", re.ASCII)
 class Output:
     """A response of the synthesis network.
 
-    `kind` "image" with `size` None is the full image, with a size the image averaged down to it; "early" is the image the skip
-    architecture has accumulated by the block of that resolution (cheap: later blocks are not computed); "b" are its features.
+    `kind` "image" with `size` None is the full image, with a size the image averaged down to that height; "early" is the image the skip
+    architecture has accumulated by the block of that height (cheap: later blocks are not computed); "b" are its features.
     """
 
     kind: str = "image"
@@ -47,7 +48,7 @@ class Output:
     def __call__(
         self, generator: Generator, ws: Tensor, noise_mode: str = "const", style_offsets: dict[str, Tensor] | None = None
     ) -> Tensor:
-        """The response [N, P] to ws [N, num_ws, w_dim]; "image:S" averages, so its entries are S x S x C mean values.
+        """The response [N, P] to ws [N, num_ws, w_dim]; "image:S" averages, so its entries are mean values.
 
         `style_offsets` are added to the layers' styles, in generators that can.
         """
@@ -58,9 +59,13 @@ class Output:
             return features.flatten(1)
         image = generator.synthesis(ws, noise_mode, self.size if self.kind == "early" else None, **styles)
         if self.kind == "image" and self.size is not None:
-            factor, rest = divmod(image.shape[-1], self.size)
-            if rest or not factor:
-                raise OptionError(f"the image of {image.shape[-1]} pixels cannot be averaged to {self.size}; choose a divisor")
+            height, width = image.shape[2:]
+            factor, rest = divmod(height, self.size) if 0 < self.size <= height else (0, 0)
+            if not factor or rest or width % factor:
+                pixels = f"{height} pixels" if height == width else f"{height}x{width} pixels (height x width)"
+                raise OptionError(
+                    f"the image of {pixels} cannot be averaged to {self.size}; choose one of {', '.join(map(str, _heights(height, width)))}"
+                )
             image = F.avg_pool2d(image, factor) if factor > 1 else image
         return image.flatten(1)
 
@@ -76,14 +81,26 @@ def default_output(generator: Generator) -> Output:
 
     Up to 64 pixels the image averaged to a quarter; above, where the skip architecture allows, the image accumulated by 32 pixels.
     """
-    resolution = generator.img_resolution
-    if resolution <= 64:
-        return Output("image", _divisor(resolution, max(8, resolution // 4)))
-    if getattr(generator.config, "architecture", "") == "skip":
-        return Output("early", 32)
-    return Output("image", _divisor(resolution, 64))
+    if max(generator.image_shape[1:]) <= 64:
+        return averaged(generator, max(8, generator.img_resolution // 4))
+    return early(generator) or averaged(generator, 64)
 
 
-def _divisor(resolution: int, wanted: int) -> int:
-    """The smallest size of at least `wanted` that the image can be averaged to; sizes of networks of one's own are any."""
-    return next((size for size in range(wanted, resolution) if resolution % size == 0), resolution)
+def early(generator: Generator) -> Output | None:
+    """The image that the skip architecture has accumulated by the first block of 32 pixels' height; None for other architectures."""
+    if getattr(generator.config, "architecture", "") != "skip":
+        return None
+    heights = [layer.resolution for layer in generator.config.layers()]
+    return Output("early", min((height for height in heights if height >= 32), default=heights[-1]))
+
+
+def averaged(generator: Generator, wanted: int) -> Output:
+    """The image averaged to the smallest height of at least `wanted` that it can be averaged to, else as it is."""
+    _, height, width = generator.image_shape
+    return Output("image", next((size for size in _heights(height, width) if size >= wanted), height))
+
+
+def _heights(height: int, width: int) -> list[int]:
+    """The heights to which an image can be averaged by whole factors, from the smallest up."""
+    common = math.gcd(height, width)
+    return [height // factor for factor in range(common, 0, -1) if common % factor == 0]

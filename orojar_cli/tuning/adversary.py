@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -39,13 +40,13 @@ class Adversary:
         self.batch = batch - batch % self.group
         few = pieces(generator, (Output(),), 2 * self.batch)
         self.images_at_once = few and few[0]
-        self.gamma = 0.0002 * generator.img_resolution**2 / self.batch
+        self.gamma = 0.0002 * math.prod(generator.image_shape[1:]) / self.batch
         self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {
             "critic.": (self.critic, torch.optim.Adam(self.critic.parameters(), _RATE, betas=_BETAS))
         }
 
     def images(self, mapping: Any, rng: torch.Generator) -> Tensor:
-        """[n, group, C, R, R]: this process's groups of a batch of the tuned network's images."""
+        """[n, group, C, H, W]: this process's groups of a batch of the tuned network's images."""
         z = torch.randn(self.batch, self.generator.z_dim, generator=rng).to(next(mapping.parameters()))
         draw = recomputed(lambda z: self.generator.synthesis(mapping(z)), self.images_at_once)
         return draw(self._own(z).flatten(0, 1)).unflatten(0, (-1, self.group))
@@ -55,7 +56,7 @@ class Adversary:
         return own(items.unflatten(0, (-1, self.group)))
 
     def _logits(self, groups: Tensor) -> Tensor:
-        """[n, group] of images [n, group, C, R, R]; the critic's own groups are strided, so they are formed the same."""
+        """[n, group] of images [n, group, C, H, W]; the critic's own groups are strided, so they are formed the same."""
         return self.critic(groups.transpose(0, 1).flatten(0, 1)).unflatten(0, (self.group, -1)).transpose(0, 1).squeeze(2)
 
     def _judged(self, groups: Tensor, penalised: bool = False) -> tuple[Tensor, Tensor]:

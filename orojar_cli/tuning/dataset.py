@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from orojar_cli.errors import InputFileError, OptionError
-from orojar_cli.media import from_uint8
+from orojar_cli.media import centred, from_uint8
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -24,17 +24,17 @@ _MOST_BYTES, _MOST_PIXELS = 64 << 20, 50_000_000
 
 
 class TrainingPictures:
-    """Pictures by number; each is read when it is asked for, centre-cropped to a square and resized where its size is another."""
+    """Pictures by number; each is read when it is asked for, centre-cropped to the image's proportions and resized."""
 
-    def __init__(self, path: str | os.PathLike[str], resolution: int, channels: int) -> None:
-        """All pictures below a folder, or in a zip file (nothing is unpacked to disk), in the order of their names.
+    def __init__(self, path: str | os.PathLike[str], shape: tuple[int, int, int]) -> None:
+        """All pictures below a folder, or in a zip file (nothing is unpacked to disk), in the order of their names, as images of `shape`.
 
         Raises InputFileError where there is no such folder or zip file, or no picture in it, OptionError for a network whose images
         are neither grey nor RGB.
         """
-        if channels not in (1, 3):
-            raise OptionError(f"--data: this network's images have {channels} channels; grey and RGB are supported")
-        self.path, self.resolution, self.channels = Path(path), resolution, channels
+        self.path, (self.channels, self.height, self.width) = Path(path), shape
+        if self.channels not in (1, 3):
+            raise OptionError(f"--data: this network's images have {self.channels} channels; grey and RGB are supported")
         self._archive: zipfile.ZipFile | None = None
         try:
             sizes = self._folder() if self.path.is_dir() else self._zip()
@@ -67,11 +67,11 @@ class TrainingPictures:
         return {entry.filename: entry.file_size for entry in entries if entry.filename.lower().endswith(_SUFFIXES)}
 
     def batch(self, indices: Tensor) -> Tensor:
-        """Pictures [N, C, R, R] in [-1, 1] by their numbers [N].  Raises InputFileError for one that cannot be used."""
+        """Pictures [N, C, H, W] in [-1, 1] by their numbers [N].  Raises InputFileError for one that cannot be used."""
         return from_uint8(np.stack([self._picture(self.names[index]) for index in indices.tolist()]))
 
     def _picture(self, name: str) -> np.ndarray:
-        """One picture [R, R, C] uint8."""
+        """One picture [H, W, C] uint8."""
         where = f"{self.path}: {ascii(name)[1:-1]}"
         try:
             data = self._bytes(name)
@@ -99,10 +99,9 @@ class TrainingPictures:
 
     def _fitted(self, picture: Image.Image) -> np.ndarray:
         converted = picture.convert("L" if self.channels == 1 else "RGB")
-        side = min(converted.size)
-        if converted.width != converted.height:
-            left, top = (converted.width - side) // 2, (converted.height - side) // 2
-            converted = converted.crop((left, top, left + side, top + side))
-        if side != self.resolution:
-            converted = converted.resize((self.resolution, self.resolution), Image.Resampling.LANCZOS)
-        return np.asarray(converted, np.uint8).reshape(self.resolution, self.resolution, self.channels)
+        box = centred(converted.size, self.width / self.height)
+        if box != (0, 0, *converted.size):
+            converted = converted.crop(box)
+        if converted.size != (self.width, self.height):
+            converted = converted.resize((self.width, self.height), Image.Resampling.LANCZOS)
+        return np.asarray(converted, np.uint8).reshape(self.height, self.width, self.channels)

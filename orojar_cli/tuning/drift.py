@@ -13,7 +13,7 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import Response, gram_matrices
-from orojar_cli.response.outputs import Output
+from orojar_cli.response.outputs import averaged
 from orojar_cli.tuning.adversary import mean_score
 from orojar_cli.tuning.anchor import energy_distance
 from orojar_cli.tuning.rotation import axis_activeness
@@ -50,8 +50,7 @@ def measure(
     stream = _STREAM + (2 if name == "before" else 3)
     cloud = settings.latents(generator, _IMAGES, stream)
     w = generator.mapping.w(cloud.z, cloud.label)
-    side = min(8, generator.img_resolution)
-    images = coarse_images(generator, w, Output("image", side))
+    images = coarse_images(generator, w, averaged(generator, 8))
     score = None
     if critic is not None:
         pictures = generator.synthesis(w[:128].unsqueeze(1).expand(-1, generator.num_ws, -1))

@@ -23,7 +23,7 @@ from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
 from orojar_cli.response.activeness import activeness, affordable_samples
 from orojar_cli.response.jacobian import Response, gram_matrices
-from orojar_cli.response.outputs import Output, computed_layers
+from orojar_cli.response.outputs import Output, computed_layers, early
 
 _FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _ACTIVENESS_STREAM = 30, 31, 32, 33
 _ACTIVENESS_SAMPLES = 24
@@ -64,9 +64,8 @@ class Rotation:
 
 def default_outputs(generator: Generator) -> tuple[Output, ...]:
     """The full image up to 64 pixels; above, the image the skip architecture has accumulated by 32 pixels, which is far cheaper."""
-    if generator.img_resolution > 64 and getattr(generator.config, "architecture", "") == "skip":
-        return (Output("early", 32),)
-    return (Output(),)
+    stopped = early(generator)
+    return (stopped if stopped is not None and max(generator.image_shape[1:]) > 64 else Output(),)
 
 
 def default_samples(generator: Generator, outputs: tuple[Output, ...]) -> int:

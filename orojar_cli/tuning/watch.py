@@ -129,9 +129,9 @@ class Watch:
         return self._kept
 
     def _score(self, w: Tensor, label: Tensor) -> float:
-        count = 64 if self.generator.img_resolution <= 256 else 16
+        count = 64 if max(self.generator.image_shape[1:]) <= 256 else 16
         images = coarse_images(self.generator, w[:count], Output())
-        images = images.unflatten(1, (self.generator.img_channels, self.generator.img_resolution, self.generator.img_resolution))
+        images = images.unflatten(1, self.generator.image_shape)
         return mean_score(self.critic, images, label[:count])
 
     def _spectrum(self, draw: Callable[[Tensor, Tensor], Tensor]) -> list[float]:

@@ -179,7 +179,8 @@ def test_the_session_describes_network_and_methods(page: ExplorerClient) -> None
     assert told["network"] == {
         "name": "shapes32.pkl",
         "family": "StyleGAN2",
-        "resolution": 32,
+        "height": 32,
+        "width": 32,
         "layers": 8,
         "classes": 0,
         "noise": "const",

@@ -280,7 +280,7 @@ def images(shape: tuple[int, ...]):
         ({"z_dim": 4}, "without forward"),
         ({"z_dim": 4, "mapping": lambda z: z}, "without forward"),
         ({"z_dim": 4, "forward": images((-1, 48))}, r"images of shape \[2, 48\]"),
-        ({"z_dim": 4, "forward": images((-1, 3, 4, 6))}, "square"),
+        ({"z_dim": 4, "forward": images((-1, 3, 0, 6))}, "1 to 4 channels"),
         ({"z_dim": 4, "forward": images((-1, 5, 4, 4))}, "1 to 4 channels"),
         ({"z_dim": 4, "forward": images((1, 3, 4, 4))}, "for 2 z"),
         ({"z_dim": 4, "forward": lambda z: images((-1, 3, 4, 4))(z) / 0}, "not finite"),

@@ -157,7 +157,7 @@ def test_noise_that_draws_a_picture_is_structured(shapes) -> None:
 
 def test_a_picture_survives_the_way_there_and_back(tmp_path: Path) -> None:
     pixels = np.random.RandomState(0).randint(0, 256, (16, 16, 3), np.uint8)
-    target = as_target(read_photograph(written(tmp_path, Image.fromarray(pixels))), 16, 3)
+    target = as_target(read_photograph(written(tmp_path, Image.fromarray(pixels))), (3, 16, 16))
     assert target.shape == (1, 3, 16, 16) and np.array_equal(to_uint8(target)[0], pixels)
 
 
@@ -165,7 +165,7 @@ def test_the_centre_square_is_taken_and_smoothed(tmp_path: Path) -> None:
     pixels = np.zeros((40, 100, 3), np.uint8)
     pixels[:, 30:70] = 200
     pixels[::2, 30:70] = 100
-    target = to_uint8(as_target(read_photograph(written(tmp_path, Image.fromarray(pixels))), 10, 3))
+    target = to_uint8(as_target(read_photograph(written(tmp_path, Image.fromarray(pixels))), (3, 10, 10)))
     assert abs(target.astype(int) - 150).max() <= 4
 
 
@@ -178,7 +178,7 @@ def test_every_mode_fits_every_network(tmp_path: Path, mode: str, channels: int)
     else:
         picture = Image.fromarray(np.where(grey, 255, 0).astype(np.uint8) if mode == "1" else grey).convert(mode)
     path = written(tmp_path, picture, "picture.tif" if mode in ("CMYK", "I") else "picture.png")
-    target = as_target(read_photograph(path), 8, channels)
+    target = as_target(read_photograph(path), (channels, 8, 8))
     assert target.shape == (1, channels, 8, 8)
     assert abs(to_uint8(target).astype(int) - (255 if mode == "1" else 180)).max() <= 1
 
@@ -186,8 +186,8 @@ def test_every_mode_fits_every_network(tmp_path: Path, mode: str, channels: int)
 def test_transparency_is_white_or_kept(tmp_path: Path) -> None:
     picture = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     path = written(tmp_path, picture)
-    assert (to_uint8(as_target(read_photograph(path), 8, 3)) == 255).all()
-    assert float(as_target(read_photograph(path), 8, 4)[0, 3].max()) == -1
+    assert (to_uint8(as_target(read_photograph(path), (3, 8, 8))) == 255).all()
+    assert float(as_target(read_photograph(path), (4, 8, 8))[0, 3].max()) == -1
 
 
 def test_a_sideways_camera_is_turned_upright(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_sideways_camera_is_turned_upright(tmp_path: Path) -> None:
     pixels[:, :4] = 255
     exif = Image.Exif()
     exif[0x0112] = 6
-    upright = as_target(read_photograph(written(tmp_path, Image.fromarray(pixels), exif=exif)), 8, 3)
+    upright = as_target(read_photograph(written(tmp_path, Image.fromarray(pixels), exif=exif)), (3, 8, 8))
     assert float(upright[0, :, 0].min()) > 0.9 and float(upright[0, :, 7].max()) < -0.9
 
 

@@ -43,7 +43,7 @@ def trained(pictures: Path, state: TrainingState | None = None, stop: int | None
             raise KeyboardInterrupt
 
     # Two groups of the three images that this critic compares with each other: one for each process.
-    adversary = Adversary(generator, loaded.critic, TrainingPictures(pictures, 16, 3), batch=7)
+    adversary = Adversary(generator, loaded.critic, TrainingPictures(pictures, (3, 16, 16)), batch=7)
     assert adversary.batch == 6
     stage = refinement(generator, anchor, surrogate, OPTIONS, REFINING, adversary)
     return tune_mapping(generator, anchor, surrogate, SETTINGS, OPTIONS, progress, state, (stage,), watch)

@@ -29,7 +29,7 @@ def pictures(tmp_path: Path) -> TrainingPictures:
     folder.mkdir()
     for index in range(4):
         Image.new("RGB", (32, 32), (60 * index, 255 - 60 * index, 40)).save(folder / f"{index}.png")
-    return TrainingPictures(folder, 32, 3)
+    return TrainingPictures(folder, (3, 32, 32))
 
 
 @pytest.mark.slow

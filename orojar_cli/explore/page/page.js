@@ -173,7 +173,7 @@ async function start() {
   for (const method of methods) panes.set(method.name, new Pane(method, session, () => state, events));
   recall();
   for (const pane of panes.values()) pane.describe(pane.method);
-  byId("network").textContent = `${network.name} · ${network.family} · ${network.resolution}×${network.resolution}`;
+  byId("network").textContent = `${network.name} · ${network.family} · ${network.width}×${network.height}`;
   document.title = `${network.name} · orojar explore`;
   makeSwitch();
   const ownLayers = () => (shownPanes().find((pane) => pane.method.ready && !pane.method.layered) ?? panes.get("own")).method.layers;

@@ -7,14 +7,14 @@ import { Sliders } from "./sliders.js";
 const SLOW = 300;
 const PIXEL_ART = 64;
 
-// Draw a strip of square pictures, one below another, on as many canvases.
+// Draw a strip of pictures, one below another, on as many canvases.
 async function drawStrip(blob, canvases) {
   const strip = await createImageBitmap(blob);
-  const side = strip.height / canvases.length;
+  const height = strip.height / canvases.length;
   canvases.forEach((canvas, index) => {
     if (canvas.width !== strip.width) canvas.width = strip.width;
-    if (canvas.height !== side) canvas.height = side;
-    canvas.getContext("2d").drawImage(strip, 0, -index * side);
+    if (canvas.height !== height) canvas.height = height;
+    canvas.getContext("2d").drawImage(strip, 0, -index * height);
   });
   strip.close();
 }
@@ -47,7 +47,9 @@ export class Pane {
     this.pictures = find(".pictures");
     this.strip = find(".strip");
     this.walkedText = find(".walked");
-    this.stage.classList.toggle("crisp", this.session.network.resolution <= PIXEL_ART);
+    const { width, height } = this.session.network;
+    this.stage.style.setProperty("--aspect", width / height);
+    this.stage.classList.toggle("crisp", Math.max(width, height) <= PIXEL_ART);
     this.strip.setAttribute("aria-label", "The direction from −2 to +2");
     this.thumbs = this.session.thumbnails.map((strength) => {
       const button = Object.assign(document.createElement("button"), { type: "button", className: "thumb" });

@@ -112,6 +112,11 @@ class BigGANConfig:
         return IMAGE
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the image."""
+        return self.img_channels, self.img_resolution, self.img_resolution
+
+    @property
     def img_resolution(self) -> int:
         return self.block_resolution(self.blocks - 1)
 

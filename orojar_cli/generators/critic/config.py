@@ -6,12 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from orojar_cli.generators.mapping_config import MappingConfig
-from orojar_cli.generators.options import ACTIVATIONS, ARCHITECTURES, Shapes, checked, checked_choice, checked_pixels, checked_resolution
+from orojar_cli.generators.options import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    Shapes,
+    checked,
+    checked_choice,
+    checked_pixels,
+    checked_resolution,
+    checked_start,
+)
 
 
 @dataclass(frozen=True)
 class CriticConfig:
-    """The critic (discriminator) of StyleGAN2; StyleGAN3 uses the same."""
+    """The critic (discriminator) of StyleGAN2; StyleGAN3 uses the same.
+
+    `start` are rows and columns of its last features, as those a generator begins with (`stylegan2/config.py`).
+    """
 
     c_dim: int
     img_resolution: int
@@ -25,9 +37,11 @@ class CriticConfig:
     mbstd_group_size: int | None = 4
     mbstd_num_channels: int = 1
     mapping: MappingConfig | None = None
+    start: tuple[int, int] = (4, 4)
 
     def __post_init__(self) -> None:
         checked_resolution(self.img_resolution)
+        checked_start(self.start, self.img_resolution)
         checked("img_channels", self.img_channels, 1, 4)
         checked("critic channel_base", self.channel_base, self.img_resolution, 1 << 24)
         checked("critic channel_max", self.channel_max, 1, 8192)
@@ -43,7 +57,14 @@ class CriticConfig:
         """The inverse of dataclasses.asdict."""
         options = dict(options)
         options["resample_filter"] = tuple(map(float, options["resample_filter"]))
+        options["start"] = tuple(options.get("start", (4, 4)))
         return cls(**options | {"mapping": None if options["mapping"] is None else MappingConfig(**options["mapping"])})
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images."""
+        height, width = (side * self.img_resolution // 4 for side in self.start)
+        return self.img_channels, height, width
 
     @property
     def resolutions(self) -> list[int]:
@@ -82,7 +103,7 @@ class CriticConfig:
         conv("b4.conv", width + self.mbstd_num_channels, width, 3)
         outputs = self.mapping.w_dim if self.mapping else 1
         shapes |= {
-            "b4.fc.weight": (width, width * 16),
+            "b4.fc.weight": (width, width * self.start[0] * self.start[1]),
             "b4.fc.bias": (width,),
             "b4.out.weight": (outputs, width),
             "b4.out.bias": (outputs,),

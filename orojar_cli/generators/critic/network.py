@@ -81,7 +81,7 @@ def minibatch_deviation(x: Tensor, group_size: int | None, channels: int) -> Ten
 
 
 class CriticEpilogue(nn.Module):
-    """Features at 4x4 -> logits (or, with labels, the vector compared with the label's)."""
+    """The last features, at 4x4 where images are square -> logits (or, with labels, the vector compared with the label's)."""
 
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class CriticEpilogue(nn.Module):
         # This one fromrgb has no clamp in the published networks.
         self.fromrgb = Convolution(config, config.img_channels, width, 1, clamped=False) if config.has_fromrgb(4) else None
         self.conv = Convolution(config, width + config.mbstd_num_channels, width, 3)
-        self.fc = FullyConnected(width * 16, width, config.activation)
+        self.fc = FullyConnected(width * config.start[0] * config.start[1], width, config.activation)
         self.out = FullyConnected(width, config.mapping.w_dim if config.mapping else 1)
 
     def forward(self, x: Tensor | None, image: Tensor) -> Tensor:
@@ -103,12 +103,13 @@ class CriticEpilogue(nn.Module):
 
 
 class Critic(nn.Module):
-    """images [N, C, R, R] in [-1, 1] (and label [N, c_dim]) -> logits [N, 1]."""
+    """images [N, C, H, W] in [-1, 1] (and label [N, c_dim]) -> logits [N, 1]."""
 
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()
         self.config = config
-        self.c_dim, self.img_resolution, self.img_channels = config.c_dim, config.img_resolution, config.img_channels
+        self.c_dim, self.image_shape = config.c_dim, config.image_shape
+        self.img_channels, self.img_resolution, _ = config.image_shape
         for resolution in config.resolutions:
             self.add_module(f"b{resolution}", CriticBlock(config, resolution))
         self.mapping = Mapping(config.mapping) if config.mapping else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from orojar_cli.generators.critic.config import CriticConfig
 from orojar_cli.generators.critic.network import Convolution, Critic, CriticBlock, CriticEpilogue
-from orojar_cli.generators.pickle_description import TAPS, Describers, Description, convolution_record, departures, normalised
+from orojar_cli.generators.pickle_description import TAPS, Describers, Description, beginning, convolution_record, departures, normalised
 from orojar_cli.generators.stylegan2.pickle_form import mapping_options
 
 
@@ -55,7 +55,7 @@ def _epilogue_options(config: CriticConfig) -> dict[str, Any]:
 
 def _critic(module: Critic, name: str) -> Description:
     config = module.config
-    sizes = {"c_dim": config.c_dim, "img_resolution": config.img_resolution, "img_channels": config.img_channels}
+    sizes = {"c_dim": config.c_dim, "img_resolution": config.img_resolution, "img_channels": config.img_channels} | beginning(config)
     options: dict[str, Any] = {"channel_base": config.channel_base, "channel_max": config.channel_max, "num_fp16_res": 0}
     options |= departures(config, architecture="resnet", conv_clamp=None) | {"epilogue_kwargs": _epilogue_options(config)}
     if config.mapping:

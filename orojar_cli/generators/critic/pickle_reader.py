@@ -13,6 +13,7 @@ from orojar_cli.generators.pickle_options import (
     options,
     refuse_classes,
     refuse_unknown,
+    said_start,
     stored_taps,
     with_used_filters,
 )
@@ -27,6 +28,7 @@ _CLASSES = {
     "FullyConnectedLayer",
     "Conv2dLayer",
 }
+_OPTIONS = {"channel_base", "channel_max", "conv_clamp", "architecture", "cmap_dim", "square", "init_res"}
 
 
 def recognise(tree: NetworkTree) -> NetworkTree | None:
@@ -40,7 +42,9 @@ def read(tree: NetworkTree, where: str) -> Read:
     groups = ("block_kwargs", "mapping_kwargs", "epilogue_kwargs")
     flat, nested = options(tree, where, SIZES, groups)
     given = {key: value for key, value in flat.items() if key not in SIZES}
-    refuse_unknown(given, SPEED_OPTIONS | {"channel_base", "channel_max", "conv_clamp", "architecture", "cmap_dim"}, where)
+    refuse_unknown(
+        given, SPEED_OPTIONS | {"channel_base", "channel_max", "conv_clamp", "architecture", "cmap_dim", "square", "init_res"}, where
+    )
     refuse_unknown(nested["block_kwargs"], SPEED_OPTIONS | {"activation", "resample_filter", "freeze_layers"}, where)
     refuse_unknown(nested["epilogue_kwargs"], {"mbstd_group_size", "mbstd_num_channels", "activation"}, where)
     first = f"b{flat['img_resolution']}"
@@ -62,6 +66,7 @@ def read(tree: NetworkTree, where: str) -> Read:
         mbstd_group_size=tree.recorded("b4.mbstd", "group_size", (int, type(None)), nested["epilogue_kwargs"].get("mbstd_group_size", 4)),
         mbstd_num_channels=nested["epilogue_kwargs"].get("mbstd_num_channels", 1),
         mapping=mapping,
+        start=said_start(given, where),
     )
     filtered = with_used_filters(tree.tensors, config.shapes(), _USED_FILTERS, config.resample_filter, where)
     return config, filtered

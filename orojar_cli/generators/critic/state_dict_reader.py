@@ -34,6 +34,8 @@ def read(stored: StateDict, where: str) -> Read:
         widths[size >> level] = tensor_shape(tensors, f"convs.{level}.conv2.1.weight", 4, where)[0]
     base, largest = channel_rule(widths, where)
     features = tensor_shape(tensors, "final_conv.0.weight", 4, where)[1] - widths[4]
+    if tensor_shape(tensors, "final_linear.0.weight", 2, where)[1] != 16 * tensor_shape(tensors, "final_conv.0.weight", 4, where)[0]:
+        raise UnsupportedCheckpointError(f"not supported: {where} is a critic of images that are not square, of sizes that it does not say")
     image = tensor_shape(tensors, "convs.0.0.weight", 4, where)[1]
     config = CriticConfig(0, size, image, channel_base=base, channel_max=largest, resample_filter=TAPS, mbstd_num_channels=features)
     names = {"conv0": ("conv1.0", "conv1.1"), "conv1": ("conv2.1", "conv2.2"), "skip": ("skip.1", "")}

@@ -3,7 +3,7 @@
 What the object offers:
 
     z_dim                      dimension of the latent z, which is standard normal
-    forward(z) -> images       z [N, z_dim] -> [N, C, R, R] in about [-1, 1], C from 1 to 4; or __call__
+    forward(z) -> images       z [N, z_dim] -> [N, C, H, W] in about [-1, 1], C from 1 to 4; or __call__
 
 and where the network has them:
 
@@ -70,7 +70,7 @@ class OwnMapping(BaseMapping):
 
 
 class OwnSynthesis(nn.Module):
-    """ws [N, num_ws, w_dim] -> images [N, C, R, R] through the object's synthesis, or its forward."""
+    """ws [N, num_ws, w_dim] -> images [N, C, H, W] through the object's synthesis, or its forward."""
 
     def __init__(self, own: OwnObject, w_dim: int, num_ws: int, per_entry: bool) -> None:
         super().__init__()
@@ -138,9 +138,10 @@ def adapt(thing: Any, name: str, device: str | torch.device | None = None, *, fr
         image = _checked_images(own, synthesis(mapping(z, label)))
         if not torch.allclose(image, synthesis(mapping(z, label)), rtol=1e-3, atol=1e-3):
             raise OwnCodeError(f"{name} draws different images for the same z; fix its noise (and give its modules as attributes)")
-        cost = _cost(own, lambda: synthesis(mapping(z[:1], None if label is None else label[:1])), image.shape[-1])
+        cost = _cost(own, lambda: synthesis(mapping(z[:1], None if label is None else label[:1])), image.shape[2])
         rows = tuple(len(weight) for weight in own.style_weights(w_dim, num_ws))
-        config = OwnConfig(name, own.z_dim, own.c_dim, w_dim, num_ws, image.shape[-1], image.shape[1], cost, rows)
+        shape = image.shape[1], image.shape[2], image.shape[3]
+        config = OwnConfig(name, own.z_dim, own.c_dim, w_dim, num_ws, shape, cost, rows)
         mapping.w_avg.copy_(_average(own, mapping))
     generator = OwnGenerator(own, config, mapping, synthesis)
     generator.forward_mode, generator.differentiable = _takes_tangents(generator, z, label), _takes_gradients(generator, z, label)
@@ -172,8 +173,8 @@ def _sizes_of_w(own: OwnObject, z: Tensor, label: Tensor | None) -> tuple[int, i
 
 def _checked_images(own: OwnObject, images: Tensor) -> Tensor:
     shape = list(images.shape)
-    if len(shape) != 4 or shape[0] != _TRIAL or not 1 <= shape[1] <= 4 or shape[2] != shape[3]:
-        raise OwnCodeError(f"{own.name} gives images of shape {shape} for {_TRIAL} z; they must be [N, C, R, R], square, 1 to 4 channels")
+    if len(shape) != 4 or shape[0] != _TRIAL or not 1 <= shape[1] <= 4 or 0 in shape:
+        raise OwnCodeError(f"{own.name} gives images of shape {shape} for {_TRIAL} z; they must be [N, C, H, W] with 1 to 4 channels")
     if not bool(torch.isfinite(images).all()):
         raise OwnCodeError(f"{own.name} gives images with numbers that are not finite; its weights may be missing")
     return images

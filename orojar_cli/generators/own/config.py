@@ -18,8 +18,7 @@ class OwnConfig:
     c_dim: int
     w_dim: int
     num_ws: int
-    img_resolution: int
-    img_channels: int
+    image_shape: tuple[int, int, int]
     cost: LayerCost
     style_rows: tuple[int, ...] = ()
     family: str = field(default="own generator", init=False)
@@ -27,6 +26,15 @@ class OwnConfig:
     @property
     def mapping(self) -> Any:
         return SimpleNamespace(z_dim=self.z_dim, num_layers=0, w_avg_beta=None)
+
+    @property
+    def img_resolution(self) -> int:
+        """Height of the image."""
+        return self.image_shape[1]
+
+    @property
+    def img_channels(self) -> int:
+        return self.image_shape[0]
 
     @property
     def synthesis(self) -> OwnConfig:

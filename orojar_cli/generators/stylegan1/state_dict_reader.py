@@ -80,7 +80,7 @@ def read(stored: StateDict, where: str) -> Read:
     result = dict(derive(dict(tensors), config.shapes(), rules, where))
     result["mapping.w_avg"] = estimated_mean(mapping, {name: result[name] for name in mapping.shapes() if name in result})
     for stage in range(stages):
-        result[f"synthesis.b{START << stage}.noise_const"] = drawn_noise(START << stage, stage)
+        result[f"synthesis.b{START << stage}.noise_const"] = drawn_noise((START << stage,) * 2, stage)
     return config, result | {"synthesis.b4.conv0.bias": constant((channels[0],), 0.0)}
 
 

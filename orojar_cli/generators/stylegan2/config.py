@@ -17,13 +17,18 @@ from orojar_cli.generators.options import (
     checked_choice,
     checked_pixels,
     checked_resolution,
+    checked_start,
 )
 from orojar_cli.generators.style_config import StyleConfig
 
 
 @dataclass(frozen=True)
 class SynthesisConfig:
-    """The synthesis network ws -> image."""
+    """The synthesis network ws -> image.
+
+    The features begin with `start` rows and columns, and each block doubles both.  Blocks are called after the resolution they would
+    have if they began with 4 x 4, and widths follow it; `img_resolution` is that of the last.
+    """
 
     w_dim: int
     img_resolution: int
@@ -35,9 +40,11 @@ class SynthesisConfig:
     activation: str = "lrelu"
     conv_clamp: float | None = None
     use_noise: bool = True
+    start: tuple[int, int] = (4, 4)
 
     def __post_init__(self) -> None:
         checked_resolution(self.img_resolution)
+        checked_start(self.start, self.img_resolution)
         checked("img_channels", self.img_channels, 1, 4)
         checked("w_dim", self.w_dim, 1, 8192)
         checked("channel_base", self.channel_base, self.img_resolution, 1 << 24)
@@ -52,6 +59,20 @@ class SynthesisConfig:
     def resolutions(self) -> list[int]:
         return [1 << power for power in range(2, self.img_resolution.bit_length())]
 
+    def size(self, resolution: int) -> tuple[int, int]:
+        """Height and width of what the block of a resolution makes."""
+        return self.start[0] * resolution // 4, self.start[1] * resolution // 4
+
+    @property
+    def heights(self) -> list[int]:
+        """Height of what each block makes, in the order of `resolutions`."""
+        return [self.size(resolution)[0] for resolution in self.resolutions]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the image."""
+        return self.img_channels, *self.size(self.img_resolution)
+
     def channels(self, resolution: int) -> int:
         return min(self.channel_base // resolution, self.channel_max)
 
@@ -62,24 +83,22 @@ class SynthesisConfig:
     def num_ws(self) -> int:
         return 2 * len(self.resolutions)
 
+    def block(self, resolution: int) -> list[LayerInfo]:
+        """The modulated layers of one block in the order of execution."""
+        width, below, height = self.channels(resolution), self.channels(max(resolution // 2, 4)), self.size(resolution)[0]
+        ws = max(0, 2 * self.resolutions.index(resolution) - 1)
+        sizes = {"conv0": (below, width)} if resolution > 4 else {}
+        sizes |= {"conv1": (width, width)} | ({"torgb": (width, self.img_channels)} if self.has_torgb(resolution) else {})
+        return [LayerInfo(f"b{resolution}.{name}", ws + place, height, *channels) for place, (name, channels) in enumerate(sizes.items())]
+
     def layers(self) -> list[LayerInfo]:
         """Every modulated layer in the order of execution."""
-        layers, ws = [], 0
-        for resolution in self.resolutions:
-            width, below = self.channels(resolution), self.channels(max(resolution // 2, 4))
-            if resolution > 4:
-                layers.append(LayerInfo(f"b{resolution}.conv0", ws, resolution, below, width))
-                ws += 1
-            layers.append(LayerInfo(f"b{resolution}.conv1", ws, resolution, width, width))
-            ws += 1
-            if self.has_torgb(resolution):
-                layers.append(LayerInfo(f"b{resolution}.torgb", ws, resolution, width, self.img_channels))
-        return layers
+        return [layer for resolution in self.resolutions for layer in self.block(resolution)]
 
     def shapes(self, prefix: str = "synthesis.") -> Shapes:
         """Name and shape of every tensor."""
         taps = (len(self.resample_filter),) * 2
-        shapes: Shapes = {f"{prefix}b4.const": (self.channels(4), 4, 4)}
+        shapes: Shapes = {f"{prefix}b4.const": (self.channels(4), *self.start)}
         for resolution in self.resolutions:
             shapes[f"{prefix}b{resolution}.resample_filter"] = taps
             if self.architecture == "resnet" and resolution > 4:
@@ -88,7 +107,7 @@ class SynthesisConfig:
                     f"{name}.weight": (self.channels(resolution), self.channels(resolution // 2), 1, 1),
                     f"{name}.resample_filter": taps,
                 }
-        for layer in self.layers():
+        for resolution, layer in ((each, layer) for each in self.resolutions for layer in self.block(each)):
             name, is_conv = prefix + layer.name, "conv" in layer.name
             kernel = 3 if is_conv else 1
             shapes |= {
@@ -100,7 +119,7 @@ class SynthesisConfig:
             if is_conv:
                 shapes[f"{name}.resample_filter"] = taps
                 if self.use_noise:
-                    shapes |= {f"{name}.noise_strength": (), f"{name}.noise_const": (layer.resolution,) * 2}
+                    shapes |= {f"{name}.noise_strength": (), f"{name}.noise_const": self.size(resolution)}
         return shapes
 
 
@@ -114,9 +133,16 @@ class StyleGAN2Config(StyleConfig):
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> StyleGAN2Config:
         """The inverse of dataclasses.asdict."""
-        taps = tuple(map(float, options["synthesis"]["resample_filter"]))
-        synthesis = SynthesisConfig(**options["synthesis"] | {"resample_filter": taps})
-        return cls(MappingConfig(**options["mapping"]), synthesis, substitutes=options.get("substitutes", ()))
+        synthesis = dict(options["synthesis"])
+        synthesis["resample_filter"] = tuple(map(float, synthesis["resample_filter"]))
+        synthesis["start"] = tuple(synthesis.get("start", (4, 4)))
+        network = SynthesisConfig(**synthesis)
+        return cls(MappingConfig(**options["mapping"]), network, substitutes=options.get("substitutes", ()))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the image."""
+        return self.synthesis.image_shape
 
     @property
     def architecture(self) -> str:
@@ -124,9 +150,9 @@ class StyleGAN2Config(StyleConfig):
 
     def costs(self) -> list[LayerCost]:
         """What every layer costs."""
-        costs = []
+        costs, (rows, columns) = [], self.synthesis.start
         for layer in self.layers():
-            pixels, kernel = layer.resolution**2, 1 if "torgb" in layer.name else 9
+            pixels, kernel = layer.resolution**2 * columns // rows, 1 if "torgb" in layer.name else 9
             channels = layer.in_channels, layer.out_channels
             costs.append(LayerCost(layer.resolution, sum(channels) * pixels, channels[0] * channels[1] * kernel * pixels))
         return costs

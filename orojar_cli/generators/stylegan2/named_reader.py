@@ -32,6 +32,7 @@ def read(stored: StateDict, where: str) -> Read:
         raise UnsupportedCheckpointError(f"not supported: {where} has no block of 4x4 pixels, or blocks missing")
     widths = {size: sizes(tensors, f"synthesis.b{size}.conv1.weight", 4, where)[0] for size in resolutions}
     base, largest = channel_rule(widths, where)
+    _, height, width = sizes(tensors, "synthesis.b4.const", 3, where)
     synthesis = SynthesisConfig(
         w_dim=sizes(tensors, "synthesis.b4.conv1.affine.weight", 2, where)[1],
         img_resolution=last,
@@ -41,6 +42,7 @@ def read(stored: StateDict, where: str) -> Read:
         architecture=_architecture(tensors, last),
         resample_filter=stored_taps(tensors.get("synthesis.b4.resample_filter"), where),
         use_noise="synthesis.b4.conv1.noise_strength" in tensors,
+        start=(height, width),
     )
     config = StyleGAN2Config(named_mapping(tensors, synthesis.w_dim, synthesis.num_ws, 0.995, where), synthesis)
     filtered = with_used_filters(tensors, config.shapes(), USED_FILTERS, synthesis.resample_filter, where)

@@ -42,16 +42,16 @@ class SynthesisLayer(nn.Module):
     noise_const: Tensor
     resample_filter: Tensor
 
-    def __init__(self, config: SynthesisConfig, layer: LayerInfo, up: int) -> None:
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo, resolution: int, up: int) -> None:
         super().__init__()
-        self.config, self.name, self.resolution, self.up = config, layer.name, layer.resolution, up
+        self.config, self.name, self.resolution, self.up = config, layer.name, resolution, up
         self.affine = FullyConnected(config.w_dim, layer.in_channels)
         self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 3, 3))
         self.bias = nn.Parameter(torch.empty(layer.out_channels))
         self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
         if config.use_noise:
             self.noise_strength = nn.Parameter(torch.empty(()))
-            self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
+            self.register_buffer("noise_const", torch.empty(config.size(resolution)))
 
     def forward(
         self,
@@ -71,7 +71,7 @@ class SynthesisLayer(nn.Module):
         if config.use_noise and noise_mode == "const":
             x += self.noise_const * (self.noise_strength * inner)
         elif config.use_noise and noise_mode == "random":
-            x += layer_noise(seeds, self.name, (self.resolution, self.resolution), x) * (self.noise_strength * inner)
+            x += layer_noise(seeds, self.name, (x.shape[2], x.shape[3]), x) * (self.noise_strength * inner)
         return act_in_place(x, config.activation, gain / inner, clamp)
 
     def arrange(self) -> None:
@@ -125,16 +125,14 @@ class SynthesisBlock(nn.Module):
         self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
         self.entries: dict[str, int] = {}
         if resolution == 4:
-            self.const = nn.Parameter(torch.empty(config.channels(4), 4, 4))
+            self.const = nn.Parameter(torch.empty(config.channels(4), *config.start))
         elif config.architecture == "resnet":
             self.skip = SkipConvolution(config, config.channels(resolution // 2), config.channels(resolution))
-        for layer in config.layers():
-            if layer.resolution == resolution:
-                name = layer.name.partition(".")[2]
-                self.entries[name] = layer.ws
-                self.add_module(
-                    name, ToRGB(config, layer) if name == "torgb" else SynthesisLayer(config, layer, 2 if name == "conv0" else 1)
-                )
+        for layer in config.block(resolution):
+            name = layer.name.partition(".")[2]
+            self.entries[name] = layer.ws
+            up = 2 if name == "conv0" else 1
+            self.add_module(name, ToRGB(config, layer) if name == "torgb" else SynthesisLayer(config, layer, resolution, up))
 
     def forward(
         self,
@@ -171,7 +169,7 @@ class SynthesisBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
+    """ws [N, num_ws, w_dim] -> images [N, C, H, W] in about [-1, 1]."""
 
     takes_style_offsets = True
 
@@ -189,19 +187,20 @@ class Synthesis(nn.Module):
         rng: Randomness = None,
         style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Features and image of the block of resolution `until` (the last by default); later blocks are not computed."""
+        """Features and image of the block that makes `until` rows (the last by default); later blocks are not computed."""
         if noise_mode not in NOISE_MODES:
             raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
-        until = self.config.img_resolution if until is None else until
-        if until not in self.config.resolutions:
-            raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, self.config.resolutions))}")
+        heights = self.config.heights
+        until = heights[-1] if until is None else until
+        if until not in heights:
+            raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, heights))}")
         weight = next(self.parameters())
         check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
         seeds = noise_seeds(rng, len(ws)) if noise_mode == "random" and self.takes_noise else ()
         x = image = None
-        for resolution in self.config.resolutions:
+        for resolution, height in zip(self.config.resolutions, heights, strict=True):
             x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, seeds, style_offsets)
-            if resolution == until:
+            if height == until:
                 break
         assert x is not None
         return x, image

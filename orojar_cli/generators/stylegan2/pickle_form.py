@@ -11,13 +11,14 @@ from orojar_cli.generators.pickle_description import (
     TAPS,
     Describers,
     Description,
+    beginning,
     convolution_record,
     departures,
     generator_sizes,
     normalised,
 )
 from orojar_cli.generators.primitives import FullyConnected, activation_gain
-from orojar_cli.generators.stylegan2.config import SynthesisConfig
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan2.network import SkipConvolution, StyleGAN2, Synthesis, SynthesisBlock, SynthesisLayer, ToRGB
 
 
@@ -31,7 +32,7 @@ def mapping_options(config: MappingConfig, w_avg_beta: float | None = 0.995) -> 
 def synthesis_options(config: SynthesisConfig) -> dict[str, Any]:
     """Constructor options of a StyleGAN2 synthesis network beyond its sizes."""
     options = {"channel_base": config.channel_base, "channel_max": config.channel_max, "num_fp16_res": 0}
-    options |= departures(config, architecture="skip", activation="lrelu", conv_clamp=None, use_noise=True)
+    options |= departures(config, architecture="skip", activation="lrelu", conv_clamp=None, use_noise=True) | beginning(config)
     taps = normalised(config.resample_filter)
     return options if tuple(taps) == TAPS else options | {"resample_filter": taps}
 
@@ -48,9 +49,9 @@ def _fully_connected(module: FullyConnected, name: str) -> Description:
 
 def _mapping(module: Mapping, name: str) -> Description:
     config = module.config
-    if config.joint_label:
+    if config.joint_label or not config.normalize_z:
         raise UnsupportedCheckpointError(
-            "not supported: a mapping that normalises z and label together has no .pkl form; write .safetensors instead"
+            "not supported: a mapping that does not normalise z and label each alone has no .pkl form; write .safetensors instead"
         )
     sizes = {"z_dim": config.z_dim, "c_dim": config.c_dim, "w_dim": config.w_dim, "num_ws": config.num_ws}
     attributes = sizes | {"num_layers": config.num_layers, "w_avg_beta": config.w_avg_beta}
@@ -66,9 +67,11 @@ def _layer(module: SynthesisLayer, name: str) -> Description:
         **upsampling,
         "conv_clamp": config.conv_clamp,
         "channels_last": False,
+        **beginning(config),
     }
     attributes = {
         "resolution": module.resolution,
+        **beginning(config),
         "up": module.up,
         "use_noise": config.use_noise,
         "activation": config.activation,
@@ -97,6 +100,7 @@ def _block(module: SynthesisBlock, name: str) -> Description:
         "resolution": resolution,
         "img_channels": config.img_channels,
         "is_last": resolution == config.img_resolution,
+        **beginning(config),
     }
     attributes = options | {
         "in_channels": inputs,
@@ -113,18 +117,26 @@ def _block(module: SynthesisBlock, name: str) -> Description:
 def _synthesis(module: Synthesis, name: str) -> Description:
     config = module.config
     sizes = {"w_dim": config.w_dim, "img_resolution": config.img_resolution, "img_channels": config.img_channels}
+    sizes |= beginning(config)
     attributes = sizes | {
         "img_resolution_log2": config.img_resolution.bit_length() - 1,
         "block_resolutions": config.resolutions,
         "num_ws": config.num_ws,
     }
+    if "init_res" in sizes:
+        attributes["fmap_base"] = config.channel_base
     return Description("SynthesisNetwork", (), sizes | synthesis_options(config), attributes)
 
 
 def _stylegan2(module: StyleGAN2, name: str) -> Description:
-    config = module.config
-    options = {"mapping_kwargs": mapping_options(config.mapping), "synthesis_kwargs": synthesis_options(config.synthesis)}
-    return Description("Generator", (), generator_sizes(config) | options, generator_sizes(config) | {"num_ws": config.num_ws})
+    config: StyleGAN2Config = module.config
+    sizes = generator_sizes(config) | {"img_resolution": config.synthesis.img_resolution} | beginning(config.synthesis)
+    synthesis = {name: value for name, value in synthesis_options(config.synthesis).items() if name not in sizes}
+    options = {"mapping_kwargs": mapping_options(config.mapping), "synthesis_kwargs": synthesis}
+    attributes = sizes | {"num_ws": config.num_ws}
+    if "init_res" in sizes:
+        attributes |= {"res": config.synthesis.img_resolution, "output_shape": [1, *config.image_shape]}
+    return Description("Generator", (), sizes | options, attributes)
 
 
 DESCRIBERS: Describers = {

@@ -13,6 +13,7 @@ from orojar_cli.generators.pickle_options import (
     options,
     refuse_classes,
     refuse_unknown,
+    said_start,
     stored_taps,
     with_used_filters,
 )
@@ -27,6 +28,8 @@ _SYNTHESIS_OPTIONS = SPEED_OPTIONS | {
     "activation",
     "use_noise",
     "kernel_size",
+    "square",
+    "init_res",
 }
 USED_FILTERS = r"b\d+\.((conv0|skip)\.)?resample_filter\Z"
 _CLASSES = {
@@ -56,6 +59,7 @@ def read(tree: NetworkTree, where: str) -> Read:
     flat, nested = options(tree, where, sizes, ("mapping_kwargs", "synthesis_kwargs"))
     given = {key: value for key, value in flat.items() if key not in sizes} | nested["synthesis_kwargs"]
     refuse_unknown(given, _SYNTHESIS_OPTIONS, f"{where}.synthesis")
+    start = said_start(given, where)
     if given.get("kernel_size", 3) != 3:
         raise UnsupportedCheckpointError(f"not supported: {where} has synthesis kernel_size other than 3")
     layer = "synthesis.b4.conv1"
@@ -70,6 +74,7 @@ def read(tree: NetworkTree, where: str) -> Read:
         activation=tree.recorded(layer, "activation", (str,), given.get("activation", "lrelu")),
         conv_clamp=checked_clamp(tree.recorded(layer, "conv_clamp", (int, float, type(None)), given.get("conv_clamp")), where),
         use_noise=tree.recorded(layer, "use_noise", (bool,), given.get("use_noise", True)) is True,
+        start=start,
     )
     mapping = mapping_config(
         tree, nested["mapping_kwargs"], z_dim=flat["z_dim"], c_dim=flat["c_dim"], w_dim=flat["w_dim"], num_ws=synthesis.num_ws, where=where

@@ -44,8 +44,8 @@ def read(stored: StateDict, where: str) -> Read:
     for index in range(mapping.num_layers):
         rules |= {f"mapping.fc{index}.{part}": (f"style.{index + 1}.{part}", PLAIN) for part in ("weight", "bias")}
     made: dict[str, TensorRecord | DerivedRecord] = {}
-    for layer in config.layers():
-        kind, level = layer.name.partition(".")[2], layer.resolution.bit_length() - 4
+    for resolution, layer in ((each, layer) for each in synthesis.resolutions for layer in synthesis.block(each)):
+        kind, level = layer.name.partition(".")[2], resolution.bit_length() - 4
         if kind == "torgb":
             theirs = f"to_rgbs.{level}" if level >= 0 else "to_rgb1"
             rules[f"synthesis.{layer.name}.bias"] = f"{theirs}.bias", _RGB_BIAS
@@ -58,14 +58,14 @@ def read(stored: StateDict, where: str) -> Read:
             if noise in tensors:
                 rules[f"synthesis.{layer.name}.noise_const"] = noise, unsqueezed(2)
             else:
-                made[f"synthesis.{layer.name}.noise_const"] = drawn_noise(layer.resolution, layer.ws)
+                made[f"synthesis.{layer.name}.noise_const"] = drawn_noise(synthesis.size(resolution), layer.ws)
         rules |= {
             f"synthesis.{layer.name}.weight": (f"{theirs}.conv.weight", unsqueezed(1)),
             f"synthesis.{layer.name}.affine.weight": (f"{theirs}.conv.modulation.weight", PLAIN),
             f"synthesis.{layer.name}.affine.bias": (f"{theirs}.conv.modulation.bias", PLAIN),
         }
     if "latent_avg" in tensors:
-        rules["mapping.w_avg"] = "latent_avg", PLAIN
+        rules["mapping.w_avg"] = "latent_avg", _mean_form(tensors["latent_avg"], where)
     result = dict(derive(dict(tensors), config.shapes(), rules, where)) | made
     supplied = [f"the noise maps of {len(made)} layers (drawn from a fixed seed)"] if made else []
     if "mapping.w_avg" not in result:
@@ -81,7 +81,8 @@ def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2
     levels = count(tensors, "to_rgbs.{}.conv.weight")
     if not 1 <= levels <= 9:
         raise UnsupportedCheckpointError(f"not supported: {where} has {levels} upsampling levels (1 to 9 are)")
-    widths = {4: tensor_shape(tensors, "input.input", 4, where)[1]}
+    _, width, *start = tensor_shape(tensors, "input.input", 4, where)
+    widths = {4: width}
     for level in range(levels):
         widths[8 << level] = tensor_shape(tensors, f"convs.{2 * level}.conv.weight", 5, where)[1]
     base, largest = channel_rule(widths, where)
@@ -94,6 +95,7 @@ def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2
         channel_base=base,
         channel_max=largest,
         resample_filter=TAPS,
+        start=(start[0], start[1]),
     )
     mapping = MappingConfig(
         z_dim, 0, w_dim, synthesis.num_ws, num_layers=depth, layer_features=hidden if depth > 1 and hidden != w_dim else None
@@ -120,3 +122,18 @@ def without_kernels(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], 
             if values is None or any(not abs(value - wanted) < 1e-5 for value, wanted in zip(values, expected, strict=True)):
                 raise UnsupportedCheckpointError(f"not supported: {where}.{printable(name)} is not the usual resample filter 1 3 3 1")
     return {name: record for name, record in tensors.items() if not pattern.match(name)}
+
+
+def _mean_form(record: TensorRecord, where: str) -> Form:
+    """How latent_avg keeps the mean w: as it is, or repeated for each entry of w+, as encoders do."""
+    if len(record.shape) != 2:
+        return PLAIN
+    count, data = record.shape[0], record.storage.data
+    if count > 256 or record.stride != (record.shape[1], 1):
+        raise UnsupportedCheckpointError(f"not supported: {where}.latent_avg has the shape {list(record.shape)}")
+    row = record.shape[1] * record.storage.itemsize
+    start = data.offset + record.offset * record.storage.itemsize
+    first = data.file.read(start, row)
+    if any(data.file.read(start + index * row, row) != first for index in range(1, count)):
+        raise UnsupportedCheckpointError(f"not supported: {where}.latent_avg has another mean for each layer")
+    return Form(lambda shape: (count, *shape), lambda tensor: tensor[0], lambda tensor: tensor.expand(count, -1))
