@@ -8,7 +8,7 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval
 from orojar_cli.measures.measurement import Measurement
-from orojar_cli.measures.path_length import EPSILON, SOURCE, speeds
+from orojar_cli.measures.path_length import EPSILON, MISSING, SOURCE, speeds
 from orojar_cli.measures.settings import MetricSettings, response_of
 from orojar_cli.progress import Progress
 
@@ -49,7 +49,7 @@ def direction_length(
             value=float(values.mean()),
             interval=interval(values, settings.seed),
             better=None,
-            source=f"{SOURCE}, along directions",
+            source=f"{SOURCE}, along directions; {MISSING}",
             settings=settings.record(len(at), epsilon=EPSILON, detector=settings.detector.name, dimensions=count),
             details={"dimensions": dimensions.tolist(), "dimension_intervals": [interval(row, settings.seed) for row in table], **without},
             per_latent=values,

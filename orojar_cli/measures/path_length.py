@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,10 @@ from orojar_cli.response.jacobian import Response
 
 EPSILON = 1e-4
 SOURCE = "perceptual path length (Karras et al., CVPR 2019), eq. 2-3"
+# What the authors' distance needs and nobody may put into this package: a VGG16 with its LPIPS weights.
+MISSING = "the distance is the detector's: the authors' VGG16 with LPIPS weights is missing, so published numbers are on another scale"
+_TRIMMED = 1.0  # per cent at either end
+_LARGEST_SIDE = 256
 _STREAM = 104
 
 
@@ -26,9 +31,11 @@ def path_length(
 ) -> list[Measurement]:
     """PPL in z (slerp) and w (lerp), at the beginnings of paths ("end") and anywhere on them ("full"): E d(g(t), g(t + 1e-4)) / 1e-8.
 
+    As the authors measure it: z on the unit sphere (scaled to the length sqrt(z_dim) that networks expect, which those that normalise z
+    do not see), noise drawn anew for each pair and the same for its two images, images above 256 pixels averaged down to 256, and the
+    mean of what is left without the lowest and the highest hundredth; "untrimmed" in the details is the mean of all.
     d is the detector's squared perceptual distance, so values compare only with the same detector, never with published ones, which
-    use VGG16.  `settings.images` pairs of latents; nothing is trimmed.  With `other` the same of that generator follows, at the same
-    latents.
+    use VGG16.  `settings.images` pairs of latents.  With `other` the same of that generator follows, at the same latents.
     """
     made = []
     for subject, network in ((settings.name(), generator), (settings.other, other)):
@@ -46,23 +53,49 @@ def _length(generator: Generator, space: str, where: str, subject: str, settings
     def images(start: int, stop: int, time: float) -> Tensor:
         a, b, moment = first[start:stop], second[start:stop], times[start:stop] + time
         if space == "z":
-            ws = generator.mapping(slerp(a.z, b.z, moment), a.label, settings.psi)
+            ws = generator.mapping(slerp(on_sphere(a.z), on_sphere(b.z), moment), a.label, settings.psi)
         else:
             ws = torch.lerp(_ws(generator, a), _ws(generator, b), moment.unsqueeze(2))
-        return generator.synthesis(ws)
+        if not getattr(generator.synthesis, "takes_noise", False):
+            return _shrunk(generator.synthesis(ws))
+        return _shrunk(generator.synthesis(ws, noise_mode="random", rng=range(start, stop)))
 
     report = None if progress is None else lambda done: progress(f"path length {space} {where}", done, count)
-    values = speeds(images, count, Response(generator), settings, report).numpy()
+    everything = speeds(images, count, Response(generator), settings, report).numpy()
+    value, values = trimmed_mean(everything)
     return Measurement(
         metric=f"path_length_{space}_{where}",
         subject=subject,
-        value=float(values.mean()),
+        value=value,
         interval=interval(values, settings.seed),
         better="lower",
-        source=SOURCE,
-        settings=settings.record(count, epsilon=EPSILON, detector=settings.detector.name),
+        source=f"{SOURCE}; {MISSING}",
+        settings=settings.record(count, epsilon=EPSILON, detector=settings.detector.name, trimmed=f"{_TRIMMED:g} % at either end"),
+        details={"untrimmed": float(everything.mean())},
         per_latent=values,
     )
+
+
+def trimmed_mean(values: np.ndarray) -> tuple[float, np.ndarray]:
+    """(the mean of what lies between the percentiles 1 and 99, both included; numbers [N] whose mean it is).
+
+    The numbers are the values' influences on it: those beyond the percentiles count as much as the percentiles themselves.
+    """
+    low, high = np.percentile(values, _TRIMMED, method="lower"), np.percentile(values, 100 - _TRIMMED, method="higher")
+    kept = values[(values >= low) & (values <= high)]
+    value, bounded = float(kept.mean()), values.clip(low, high)
+    return value, value + (bounded - bounded.mean()) * (len(values) / len(kept))
+
+
+def on_sphere(z: Tensor) -> Tensor:
+    """z [N, D] of length sqrt(D)."""
+    return torch.nn.functional.normalize(z, dim=1) * z.shape[1] ** 0.5
+
+
+def _shrunk(images: Tensor) -> Tensor:
+    """Images averaged over whole blocks down to at most 256 pixels."""
+    factor = max(images.shape[2:]) // _LARGEST_SIDE
+    return torch.nn.functional.avg_pool2d(images, factor) if factor > 1 else images
 
 
 def speeds(
@@ -72,15 +105,12 @@ def speeds(
     settings: MetricSettings,
     callback: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """[N] float64 d(g(t), g(t + eps)) / eps^2, where images(start, stop, eps) are those of latents start to stop, moved on by eps.
-
-    The difference is taken from -eps/2 to eps/2: for a step this small the same, but without favour to one side of a kink.
-    """
+    """[N] float64 d(g(t), g(t + eps)) / eps^2, where images(start, stop, eps) are those of latents start to stop, moved on by eps."""
     at_once = max(1, settings.budget // (4 * response.bytes_per_point()))
     parts = []
     for start in range(0, count, at_once):
         stop = min(start + at_once, count)
-        before, after = (settings.detector.perceptual(images(start, stop, side * EPSILON / 2)).cpu().double() for side in (-1, 1))
+        before, after = (settings.detector.perceptual(images(start, stop, time)).cpu().double() for time in (0.0, EPSILON))
         parts.append((after - before).square().sum(1) / EPSILON**2)
         if callback is not None:
             callback(stop)

@@ -77,9 +77,14 @@ def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[
         "facts": [*making.facts, ("Time", _times(comparison.seconds))],
         "metrics": [
             {"title": title_of(found[0].metric), "source": found[0].source, "settings": settings_text(found[0].settings)}
-            for found in comparison.measurements.values()
+            for found in (*comparison.measurements.values(), *_once(comparison.networks))
         ],
     }
+
+
+def _once(measured: Sequence[Measurement]) -> list[list[Measurement]]:
+    """One of each metric."""
+    return [[measurement] for measurement in {measurement.metric: measurement for measurement in reversed(measured)}.values()][::-1]
 
 
 def _numeral(count: int) -> str:

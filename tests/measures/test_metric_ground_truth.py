@@ -34,7 +34,12 @@ def test_scores_of_known_responses() -> None:
     assert [score(everything) for score in (disentanglement, completeness, best_purity)] == pytest.approx([0, 0, 0.2], abs=1e-9)
     # Two dimensions share one factor: disentangled, not complete.
     shared = np.eye(5)[[0, 0, 1, 2, 3, 4]]
-    assert disentanglement(shared) == pytest.approx(1) and completeness(shared) == pytest.approx(1 - np.log(2) / np.log(6) / 5)
+    assert disentanglement(shared) == pytest.approx(1) and completeness(shared) == pytest.approx(1 - np.log(2) / np.log(6) / 3)
+    # A factor with nine tenths of all importance weighs nine tenths: complete in one of them, spread over both in the other.
+    uneven = np.array([[9.0, 0.5], [0.0, 0.5]])
+    assert completeness(uneven) == pytest.approx(0.9) and completeness(uneven[:, ::-1]) == pytest.approx(0.9)
+    assert completeness(np.array([[4.5, 1.0], [4.5, 0.0]])) == pytest.approx(0.1)
+    assert disentanglement(uneven.T) == pytest.approx(completeness(uneven))
 
 
 def test_numbers_are_those_of_the_example(example, shapes, shapes_path) -> None:
@@ -44,7 +49,10 @@ def test_numbers_are_those_of_the_example(example, shapes, shapes_path) -> None:
     response = np.random.default_rng(0).uniform(0.1, 1, (10, 5))
     expected = example.scores(torch.from_numpy(response))
     assert disentanglement(response) == pytest.approx(expected["disentanglement"])
-    assert completeness(response) == pytest.approx(expected["completeness"])
+    # The example lets every factor weigh the same, which is the same number where all have the same importance.
+    even = response / response.sum(0)
+    assert completeness(even) == pytest.approx(example.scores(torch.from_numpy(even))["completeness"])
+    assert abs(completeness(response) - expected["completeness"]) > 1e-4
     assert best_purity(response) == pytest.approx(expected["best"])
 
 
