@@ -23,6 +23,7 @@ _FOLDERS = (
     "dcgan",
     "biggan",
     "stylegan1",
+    "lucidrains",
     "critic",
 )
 # Imported here and now: reading a file imports nothing.

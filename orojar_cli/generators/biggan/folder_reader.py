@@ -6,16 +6,16 @@ second one, in all published networks) and the epsilon are named as assumed.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive, unsqueezed
-from orojar_cli.containers.file import CheckpointFile, printable
+from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.state_dict import StateDict, StateDicts
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
+from orojar_cli.generators.beside import json_beside
 from orojar_cli.generators.biggan.config import ATTENTION, BigGANConfig
 from orojar_cli.generators.biggan.forms import PIXELS_FIRST
 from orojar_cli.generators.family import Read
@@ -23,7 +23,6 @@ from orojar_cli.generators.unmapped_config import START
 
 ASSUMED = ("doubling", "norm_epsilon", "output_epsilon")
 _EPSILON = 1e-4
-_LARGEST = 1 << 16  # bytes of a configuration; published ones have a thousand
 _MODEL, _CONFIG = "pytorch_model.bin", "config.json"
 _LAYER = re.compile(r"generator\.layers\.(\d{1,3})\.(conv_0|gamma)")
 _KEPT = ("weight_orig", "weight_u")  # beside the weight itself, in files of before torch 1.1
@@ -43,7 +42,7 @@ def read(stored: StateDict, where: str) -> Read:
             raise UnsupportedCheckpointError(f"not supported: {where} has neither the weights as used nor what they are normalised by")
         tensors = {name: record for name, record in tensors.items() if not name.endswith(_KEPT)}
     places = _places(tensors, where)
-    config = _config(tensors, places, spectral, _beside(tensors["embeddings.weight"]), where)
+    config = _config(tensors, places, spectral, json_beside(tensors["embeddings.weight"], _MODEL, _CONFIG, "layers"), where)
     shapes = config.shapes()
     rules: dict[str, tuple[str, Form]] = {"mapping.embedding.weight": ("embeddings.weight", PLAIN)}
 
@@ -140,27 +139,6 @@ def _config(tensors: dict[str, TensorRecord], places: _places, spectral: str, be
         output_epsilon=epsilon,
         assumed=ASSUMED if beside is None else (),
     )
-
-
-def _beside(record: TensorRecord) -> dict[str, Any] | None:
-    """The configuration beside a file of tensors: config.json beside pytorch_model.bin, with the same prefix if both have one.
-
-    None where there is none, and for a config.json of something else.  Raises DamagedCheckpointError for one that cannot be read.
-    """
-    file = record.storage.data.file
-    if not isinstance(file, CheckpointFile) or not file.path.name.endswith(_MODEL):
-        return None
-    path = file.path
-    path = path.with_name(path.name.removesuffix(_MODEL) + _CONFIG)
-    try:
-        if not path.is_file():
-            return None
-        with open(path, "rb") as opened:
-            text = opened.read(_LARGEST + 1)
-        found = json.loads(text) if len(text) <= _LARGEST else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DamagedCheckpointError(f"damaged: {printable(path.name)} cannot be read ({type(error).__name__})") from error
-    return found if type(found) is dict and "layers" in found else None
 
 
 def _said(beside: Mapping[str, Any], blocks: int, usual: str, where: str) -> tuple[str, float]:
