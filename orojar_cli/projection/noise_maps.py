@@ -15,7 +15,7 @@ _SMALLEST = 8
 
 
 class NoiseMaps:
-    """One map [N, 1, h, w] per noise input of a StyleGAN2's synthesis; none for other families, which have no noise."""
+    """One map [N, 1, h, w] per noise input of a synthesis that draws with noise; none for other families."""
 
     def __init__(self, maps: Mapping[str, Tensor]) -> None:
         self.maps = {name: noise.detach().clone().requires_grad_() for name, noise in maps.items()}
@@ -25,7 +25,9 @@ class NoiseMaps:
         """The network's own constant maps, for `count` pictures."""
         synthesis = generator.synthesis
         buffers = synthesis.named_buffers() if isinstance(synthesis, nn.Module) else ()
-        return cls({name: noise.expand(count, 1, -1, -1) for name, noise in buffers if name.endswith(".noise_const")})
+        # A network may have stages beyond those it draws with.
+        used = {name: noise for name, noise in buffers if name.endswith(".noise_const") and noise.shape[-2] <= generator.img_resolution}
+        return cls({name: noise.expand(count, 1, -1, -1) for name, noise in used.items()})
 
     def __getitem__(self, index: Tensor) -> NoiseMaps:
         return NoiseMaps({name: noise[index] for name, noise in self.maps.items()})

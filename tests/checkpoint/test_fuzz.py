@@ -22,7 +22,7 @@ from orojar_cli.errors import CheckpointError
 
 DAMAGED = [f"{name}.pkl" for name in ("sg2_cond_fp16_64", "sg2_from_sg3_repo_16", "sg2_resnet_gray_16", "sg2_skip_32")]
 DAMAGED += ["tf_orojar_progan_32.pkl", "fb_pgan_32.pt", "fb_dcgan_64.pt", "orojar_simplegan_64.pth"]
-DAMAGED += ["genforce_pggan_32.pth", "genforce_stylegan2_32.pth", "tf_stylegan1_32.pkl", "rosinality_sg1_32.model", "tf_pggan_32.pkl"]
+DAMAGED += ["genforce_stylegan2_32.pth", "tf_stylegan1_32.pkl", "rosinality_sg1_32.model", "tf_pggan_32.pkl"]
 
 
 @pytest.mark.slow

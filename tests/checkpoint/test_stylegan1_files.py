@@ -30,6 +30,7 @@ from orojar_cli.containers.tensors import stored_tensor
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.noise import layer_noise
 from orojar_cli.generators.stylegan1 import network as network_module
+from orojar_cli.projection.noise_maps import NoiseMaps
 
 TENSORFLOW, PYTORCH = REFERENCES / "tf_stylegan1_32.pkl", REFERENCES / "rosinality_sg1_32.model"
 
@@ -179,6 +180,17 @@ def test_what_pytorch_files_do_not_hold_is_the_same_at_every_reading_and_said(na
     assert worst(first.generator.mapping.w_avg, mean) < 0.1
     maps = [first.generator.synthesis.get_submodule(f"b{4 << stage}").noise_const for stage in range(9)]
     assert all(0.5 < float(each.std()) < 1.5 for each in maps)
+
+
+@torch.no_grad()
+def test_projection_takes_the_maps_of_the_stages_that_are_drawn_with(named: Path) -> None:
+    generator = load_checkpoint(named).generator
+    maps = NoiseMaps.of(generator, 2)
+    assert {name: tuple(noise.shape) for name, noise in maps.maps.items()} == {f"b{r}.noise_const": (2, 1, r, r) for r in (4, 8, 16, 32)}
+    ws = generator.mapping(torch.randn(2, 12))
+    assert torch.equal(maps.images(generator, ws), generator.synthesis(ws))
+    maps.maps["b32.noise_const"].zero_()
+    assert worst(maps.images(generator, ws), generator.synthesis(ws)) > 1e-3
 
 
 @torch.no_grad()

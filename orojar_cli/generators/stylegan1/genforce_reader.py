@@ -62,7 +62,7 @@ def without_blurs(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], wh
     expected = [row * column / 16 for row in (1, 2, 1) for column in (1, 2, 1)]
     for name, record in tensors.items():
         if pattern.match(name):
-            values = small_values(record, 9 * 1024) if record.shape[1:] == (1, 3, 3) else None
+            values = small_values(record, 9 * 8192) if record.shape[1:] == (1, 3, 3) else None
             if values is None or any(not abs(value - expected[place % 9]) < 1e-5 for place, value in enumerate(values)):
                 raise UnsupportedCheckpointError(f"not supported: {where}.{printable(name)} is not the usual blur 1 2 1")
     return {name: record for name, record in tensors.items() if not pattern.match(name)}

@@ -19,17 +19,21 @@ from orojar_cli.generators.checks import check_ws
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
-from orojar_cli.generators.primitives import FullyConnected, fast_layout, filter_2d
+from orojar_cli.generators.primitives import FullyConnected, act_in_place, fast_layout, filter_2d
 from orojar_cli.generators.stylegan1.config import KERNEL, START, StyleGAN1Config, SynthesisConfig
 from orojar_cli.generators.stylegan2.network import NOISE_MODES
 
 _BLUR = (0.25, 0.5, 0.25)
 
 
-def instance_norm(x: Tensor, epsilon: float) -> Tensor:
-    """x [N, C, H, W] with mean 0 and mean square 1 over its pixels, the root taken of the mean square + epsilon."""
-    x = x - x.mean((2, 3), keepdim=True)
-    return x * (x.square().mean((2, 3), keepdim=True) + epsilon).rsqrt()
+def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """scale * the instance normalisation of x [N, C, H, W] + shift; scale and shift are [N, C].
+
+    The normalisation divides by the root of the variance + epsilon.  All of it is one multiplication and one addition a number.
+    """
+    variance, mean = torch.var_mean(x, (2, 3), correction=0)
+    factor = scale * (variance + epsilon).rsqrt()
+    return torch.addcmul((shift - mean * factor)[:, :, None, None], x, factor[:, :, None, None])
 
 
 class SynthesisLayer(nn.Module):
@@ -56,11 +60,13 @@ class SynthesisLayer(nn.Module):
             x = F.interpolate(x, scale_factor=2.0) if self.enlarges else x
             x = F.conv2d(x, fast_layout(self.weight * self.weight_gain), self.bias if early else None, padding=1)
             x = filter_2d(x, _BLUR, (1, 1)) if self.enlarges else x
+        added, strength = self.bias[:, None, None], self.noise_strength[:, None, None]
         if noise is not None:
-            x = x + noise * self.noise_strength[:, None, None]
-        x = F.leaky_relu(x if early else x + self.bias[:, None, None], 0.2)
-        scale, shift = self.affine(w)[:, :, None, None].chunk(2, 1)
-        return instance_norm(x, self.config.epsilon) * scale + shift
+            x = x + (noise * strength if early else torch.addcmul(added, noise, strength))
+        elif not early:
+            x = x + added
+        scale, shift = self.affine(w).chunk(2, 1)
+        return adain(act_in_place(x, "lrelu", 1.0, None), scale, shift, self.config.epsilon)
 
 
 class Head(nn.Module):
