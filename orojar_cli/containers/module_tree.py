@@ -14,6 +14,8 @@ from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, Uns
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _FORMAT_VERSION = 6
+# Modules of torch itself inside networks of this container: they bring no source text.
+_PLAIN = {"torch.nn.modules.sparse.Embedding": "Embedding"}
 
 # SHA-256 of embedded source texts whose networks orojar has been checked against.  The text is never compiled, only named:
 # a fork can keep every tensor's name and change what is computed, so an unknown text is reported to the user.
@@ -58,20 +60,23 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
     while pending:
         path, module, depth = pending.pop()
         where = f"{file.name}: {printable(f'{name}.{path}' if path else name)}"
-        if type(module) is PlainObject:
+        plain = _PLAIN.get(module.name) if type(module) is PlainObject and path else None
+        if type(module) is PlainObject and plain is None:
             raise UnsupportedCheckpointError(f"not supported: {where} is a {printable(module.name)}, which orojar does not read")
-        if type(module) is not PersistentRecord:
+        if type(module) is not PersistentRecord and plain is None:
             raise UnsupportedCheckpointError(f"not supported: {where} is not a module of this container")
         if id(module) in visited or depth > limits.module_depth:
             raise DamagedCheckpointError(f"damaged: {where} contains itself or is nested too deeply")
         visited.add(id(module))
-        class_name, source, state = _checked_meta(module, where)
+        class_name, source, state = (
+            _checked_meta(module, where) if plain is None else (plain, None, _checked_state(module.attributes, where))
+        )
         members = {kind: _checked_members(state, kind, where) for kind in ("_parameters", "_buffers", "_modules")}
         tables = {id(table) for table in (state, *members.values())}
         if len(tables) < 4 or tables & visited:  # walking one table again and again could take forever
             raise DamagedCheckpointError(f"damaged: {where} has a table of contents that another module has too")
         visited |= tables
-        if id(source) not in digests:
+        if source is not None and id(source) not in digests:
             digests[id(source)] = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
         if tree is None:
             if type(state.get("_init_args", ())) is not tuple or state.get("_init_args", ()):
@@ -81,7 +86,8 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
                 raise DamagedCheckpointError(f"damaged: {where} has no constructor arguments")
             tree = NetworkTree(name, class_name, init_kwargs)
         tree.classes[path] = class_name
-        tree.sources.add(digests[id(source)])
+        if source is not None:
+            tree.sources.add(digests[id(source)])
         tree.attributes[path] = {key: value for key, value in state.items() if not key.startswith("_")}
         prefix = f"{path}." if path else ""
         for kind in ("_parameters", "_buffers"):
@@ -97,7 +103,7 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
     return tree
 
 
-def _checked_meta(module: PersistentRecord, where: str) -> tuple[str, str, dict[str, Any]]:
+def _checked_meta(module: PersistentRecord, where: str) -> tuple[str, str | None, dict[str, Any]]:
     meta = module.meta
     kind, version, class_name, source, state = (meta.get(key) for key in ("type", "version", "class_name", "module_src", "state"))
     if type(kind) is not str or kind != "class" or type(version) is not int or version != _FORMAT_VERSION:
@@ -106,10 +112,14 @@ def _checked_meta(module: PersistentRecord, where: str) -> tuple[str, str, dict[
         )
     if type(class_name) is not str or type(source) is not str or type(state) is not dict:
         raise DamagedCheckpointError(f"damaged: {where} has a malformed description")
+    return class_name, source, _checked_state(state, where)
+
+
+def _checked_state(state: dict[str, Any], where: str) -> dict[str, Any]:
     for key, value in state.items():
         if key.endswith("_hooks") and value is not None and (type(value) is not dict or value):
             raise UnsafeCheckpointError(f"refused: {where} carries code hooks ({printable(key)}); nothing was executed")
-    return class_name, source, state
+    return state
 
 
 def _checked_members(state: dict[str, Any], kind: str, where: str) -> dict[str, Any]:

@@ -33,11 +33,13 @@ class BaseMapping(nn.Module):
         *,
         truncation_psi: float | None = None,
         truncation_cutoff: int | None = None,
+        label: Tensor | None = None,
     ) -> Tensor:
         """ws [N, num_ws, w_dim]: w per layer, in the first `cutoff` entries (all by default) w_avg + psi (w - w_avg).
 
-        psi is 1 where it is not given; `truncation_psi` and `truncation_cutoff` are other names of `psi` and `cutoff`.  Raises
-        OptionError where both names are given and differ, or psi is not finite.
+        Networks with a mean for each class need the `label` of w, others do not look at it.  psi is 1 where it is not given;
+        `truncation_psi` and `truncation_cutoff` are other names of `psi` and `cutoff`.  Raises OptionError where both names are given and
+        differ, or psi is not finite.
         """
         return self.spread(w, *truncation(psi, cutoff, truncation_psi, truncation_cutoff))
 
@@ -54,6 +56,10 @@ class BaseMapping(nn.Module):
         """ws [N, num_ws, w_dim] of z [N, z_dim] (and label [N, c_dim]), truncated as in `broadcast`."""
         psi, cutoff = truncation(psi, cutoff, truncation_psi, truncation_cutoff)
         return self.spread(self.w(z, label), psi, cutoff)
+
+    def renew_average(self, z: Tensor, label: Tensor | None) -> None:
+        """Make `w_avg` the mean of the mapping's own w at these points."""
+        self.w_avg.copy_(self.w(z, label).mean(0))
 
 
 class BaseGenerator(nn.Module):

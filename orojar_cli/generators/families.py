@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FOLDERS = (
     "stylegan2",
     "stylegan3",
+    "styleganxl",
     "progan",
     "simplegan",
     "dcgan",

@@ -53,8 +53,8 @@ class Mapping(Protocol):
         """w [N, w_dim] of z [N, z_dim] (and label [N, c_dim]), before it is repeated and truncated."""
         ...
 
-    def broadcast(self, w: Tensor, psi: float | None = None, cutoff: int | None = None) -> Tensor:
-        """ws [N, num_ws, w_dim] of w [N, w_dim], truncated."""
+    def broadcast(self, w: Tensor, psi: float | None = None, cutoff: int | None = None, *, label: Tensor | None = None) -> Tensor:
+        """ws [N, num_ws, w_dim] of w [N, w_dim], truncated; `label` of w for networks with a mean for each class."""
         ...
 
     def __call__(self, z: Tensor, label: Tensor | None = None, psi: float | None = None, cutoff: int | None = None) -> Tensor:

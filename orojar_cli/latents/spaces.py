@@ -154,7 +154,7 @@ def _through_mapping(generator: Generator, at: Latents, displacement: Tensor, sp
     _check_mapping_layers(generator)
     last = generator.mapping.layers[-1]
     moved = bias_act(pre_activation(generator, at.z, at.label) + displacement, None, last.activation)
-    return generator.mapping.broadcast(moved, at.psi, at.cutoff)
+    return generator.mapping.broadcast(moved, at.psi, at.cutoff, label=at.label)
 
 
 def _check_mapping_layers(generator: Generator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def sample(
     Raises OptionError for seeds and classes there are not, and for images of more than 4 GiB: `save_samples` writes any number.
     """
     loaded, chosen = _opened(network, seeds, noise_mode, device, notice)
-    each = 4 * loaded.generator.img_resolution**2
+    each = 4 * math.prod(loaded.generator.image_shape[1:])
     if len(chosen) * each > _MOST_BYTES:
         raise OptionError(f"{len(chosen)} images of {loaded.generator.img_resolution} pixels are too many to hold; write them to a folder/")
     parts = [images for _, images in _drawn(loaded.generator, chosen, class_index, psi, cutoff, noise_mode)]
@@ -121,7 +122,7 @@ def save_samples(
     loaded, chosen = _opened(network, seeds, noise_mode, device, notice)
     generator = loaded.generator
     if names is None:
-        _check_sheet(len(chosen), size or generator.img_resolution)
+        _check_sheet(len(chosen), size or max(generator.image_shape[1:]))
     if generator.img_channels in (2, 4) and suffix not in WITH_ALPHA:
         notice(f"{suffix} has no alpha channel: the images are laid on white; {', '.join(WITH_ALPHA)} keep it")
     parts, written = [], []

@@ -189,7 +189,7 @@ def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings
     active = axis_activeness(generator, settings, axes)
     fold_rotation(generator, axes[active.argsort(descending=True, stable=True)])
     at = AllClasses.of(settings).latents(generator, _AVERAGE_SAMPLES, _AVERAGE_STREAM)
-    generator.mapping.w_avg.copy_(generator.mapping.w(at.z, at.label).mean(0))
+    generator.mapping.renew_average(at.z, at.label)
 
 
 def axes_of_mapping(active: Tensor, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:

@@ -45,8 +45,58 @@ class AliasFreeLayer(NamedTuple):
         return self.source.rate * self.up
 
 
+class AliasFreeNetwork:
+    """What the layers of a synthesis network say of it; `bands` are the signals, the first that of the Fourier features."""
+
+    w_dim: int
+    bands: Any
+
+    def alias_free_layers(self) -> list[AliasFreeLayer]:
+        """Every layer in the order of execution; the last is ToRGB."""
+        raise NotImplementedError
+
+    @property
+    def num_ws(self) -> int:
+        """One entry for the input, then one for each layer."""
+        return len(self.alias_free_layers()) + 1
+
+    def layers(self) -> list[LayerInfo]:
+        """Every modulated layer in the order of execution; `resolution` is the sampling rate, without the margins around it."""
+        first = self.bands[0]
+        return [LayerInfo("input", 0, first.rate, 4, first.channels)] + [
+            LayerInfo(layer.name, index + 1, layer.target.rate, layer.source.channels, layer.target.channels)
+            for index, layer in enumerate(self.alias_free_layers())
+        ]
+
+    def shapes(self, prefix: str = "synthesis.") -> Shapes:
+        """Name and shape of every tensor."""
+        width = self.bands[0].channels
+        shapes: Shapes = {
+            f"{prefix}input.weight": (width, width),
+            f"{prefix}input.transform": (3, 3),
+            f"{prefix}input.freqs": (width, 2),
+            f"{prefix}input.phases": (width,),
+            f"{prefix}input.affine.weight": (4, self.w_dim),
+            f"{prefix}input.affine.bias": (4,),
+        }
+        for layer in self.alias_free_layers():
+            name, inputs, outputs = prefix + layer.name, layer.source.channels, layer.target.channels
+            shapes |= {
+                f"{name}.weight": (outputs, inputs, layer.kernel, layer.kernel),
+                f"{name}.bias": (outputs,),
+                f"{name}.magnitude_ema": (),
+                f"{name}.affine.weight": (inputs, self.w_dim),
+                f"{name}.affine.bias": (inputs,),
+            }
+            if layer.up_taps > 1:
+                shapes[f"{name}.up_filter"] = (layer.up_taps,)
+            if layer.down_taps > 1:
+                shapes[f"{name}.down_filter"] = (layer.down_taps,) * (2 if layer.radial else 1)
+        return shapes
+
+
 @dataclass(frozen=True)
-class AliasFreeConfig:
+class AliasFreeConfig(AliasFreeNetwork):
     """The synthesis network ws -> image.  Defaults are those of configuration T."""
 
     w_dim: int
@@ -144,51 +194,12 @@ class AliasFreeConfig:
             )
         return layers
 
-    @property
-    def num_ws(self) -> int:
-        """One entry for the input, then one for each layer."""
-        return self.num_layers + 2
-
-    def layers(self) -> list[LayerInfo]:
-        """Every modulated layer in the order of execution; `resolution` is the sampling rate, without the margins around it."""
-        first = self.bands[0]
-        return [LayerInfo("input", 0, first.rate, 4, first.channels)] + [
-            LayerInfo(layer.name, index + 1, layer.target.rate, layer.source.channels, layer.target.channels)
-            for index, layer in enumerate(self.alias_free_layers())
-        ]
-
-    def shapes(self, prefix: str = "synthesis.") -> Shapes:
-        """Name and shape of every tensor."""
-        width = self.bands[0].channels
-        shapes: Shapes = {
-            f"{prefix}input.weight": (width, width),
-            f"{prefix}input.transform": (3, 3),
-            f"{prefix}input.freqs": (width, 2),
-            f"{prefix}input.phases": (width,),
-            f"{prefix}input.affine.weight": (4, self.w_dim),
-            f"{prefix}input.affine.bias": (4,),
-        }
-        for layer in self.alias_free_layers():
-            name, inputs, outputs = prefix + layer.name, layer.source.channels, layer.target.channels
-            shapes |= {
-                f"{name}.weight": (outputs, inputs, layer.kernel, layer.kernel),
-                f"{name}.bias": (outputs,),
-                f"{name}.magnitude_ema": (),
-                f"{name}.affine.weight": (inputs, self.w_dim),
-                f"{name}.affine.bias": (inputs,),
-            }
-            if layer.up_taps > 1:
-                shapes[f"{name}.up_filter"] = (layer.up_taps,)
-            if layer.down_taps > 1:
-                shapes[f"{name}.down_filter"] = (layer.down_taps,) * (2 if layer.radial else 1)
-        return shapes
-
 
 @dataclass(frozen=True)
 class StyleGAN3Config(StyleConfig):
     """A whole StyleGAN3 generator."""
 
-    synthesis: AliasFreeConfig
+    synthesis: Any
     family: str = field(default="StyleGAN3", init=False)
 
     @classmethod

@@ -34,8 +34,9 @@ _CLASSES = {"Generator", "MappingNetwork", "SynthesisNetwork", "SynthesisInput",
 
 
 def recognise(tree: NetworkTree) -> NetworkTree | None:
-    """A Generator that begins with Fourier features."""
-    return tree if tree.class_name == "Generator" and "SynthesisInput" in tree.classes.values() else None
+    """A Generator that begins with Fourier features, its classes not embedded as StyleGAN-XL's are."""
+    classes = tree.classes.values()
+    return tree if tree.class_name == "Generator" and "SynthesisInput" in classes and "Embedding" not in classes else None
 
 
 def read(tree: NetworkTree, where: str) -> Read:
