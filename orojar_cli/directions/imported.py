@@ -14,13 +14,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from orojar_cli.containers.arrays import read_arrays
 from orojar_cli.containers.file import printable
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import DirectionSetError, OptionError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.arrays import read_arrays
 from orojar_cli.latents.spaces import free_coordinates, named_layers, space_dim
 from orojar_cli.progress import Progress
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orojar_cli.containers.arrays import read_arrays
 from orojar_cli.containers.file import printable
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.primitives import activation_gain, bias_act
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.arrays import read_arrays
 from orojar_cli.latents.points import taken
 from orojar_cli.latents.spaces import displaced_from
 
