@@ -127,7 +127,8 @@ class Contents:
         """Every tensor of every network in the file, as "G_ema.synthesis.b4.const"."""
         found: dict[str, Any] = {}
         for name in ("G", "D", "G_ema"):
-            if self.entries.get(name) is None:
+            # Tools that want a D get the generator once more where there is none.
+            if self.entries.get(name) is None or (name == "D" and self.entries["D"] is self.entries.get("G_ema")):
                 continue
             try:
                 found |= {f"{name}.{key}": record for key, record in self.network(name).tensors.items()}

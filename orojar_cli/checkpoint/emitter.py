@@ -1,8 +1,9 @@
-"""Writing a network as a new PyTorch-era .pkl, for inputs that cannot be patched (TensorFlow-era files, .safetensors, state dicts).
+"""Writing a network as a new PyTorch-era .pkl, for inputs that are not such a file (TensorFlow-era files, .safetensors, state dicts).
 
-The container embeds the source text of its modules, and the original reader runs that text.  We have none to embed and copy
-nobody's: the text is one comment line.  So such a file opens in orojar and in tools that need only the tensors and the recorded
-options; tools that execute the embedded text cannot use it.  A .pkl made from a .pkl is patched instead and keeps its texts.
+The container embeds the source text of its modules, and the tools that this container comes from run that text to find the classes.  We
+copy nobody's: ours is an import of the classes by their names from the tool that loads the file (`SOURCES`).  These tools also want G, D
+and G_ema to be modules: G is the same object as G_ema, and D too where there is no critic.  A .pkl made from a .pkl is patched instead
+and keeps its texts.
 """
 
 from __future__ import annotations
@@ -16,13 +17,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
-from orojar_cli.containers.pickle_writer import Call, EmptySet, Name, PickleWriter
+from orojar_cli.containers.pickle_writer import Call, EmptySet, Name, Once, PickleWriter
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
 from orojar_cli.generators.families import describers
 from orojar_cli.generators.pickle_description import Describers, Description
 
-SOURCE = "# converted by orojar; source text not included\n"
+_FIRST_LINE = "# Written by orojar: imports the classes of the tool that loads this file, and holds no code of it.\n"
+_SG2 = """(
+    Conv2dLayer, Discriminator, DiscriminatorBlock, DiscriminatorEpilogue, FullyConnectedLayer, Generator, MappingNetwork,
+    MinibatchStdLayer, SynthesisBlock, SynthesisLayer, SynthesisNetwork, ToRGBLayer,
+)
+"""
+_SG3 = "(FullyConnectedLayer, Generator, MappingNetwork, SynthesisInput, SynthesisLayer, SynthesisNetwork)\n"
+# Source texts, by the class of a module that only their networks have; those of all others are the first.
+SOURCES = {
+    "": f"{_FIRST_LINE}try:\n    from training.networks_stylegan2 import {_SG2}"
+    f"except ImportError:\n    from training.networks import {_SG2}",
+    "SynthesisInput": f"{_FIRST_LINE}from training.networks_stylegan3 import {_SG3}",
+}
 _ORDERED = Call(Name("collections", "OrderedDict"), ())
 _HOOKS = (
     "_backward_pre_hooks",
@@ -50,23 +63,31 @@ def write_pickle(checkpoint: Checkpoint, path: Path) -> None:
             f"not supported: a {checkpoint.generator.config.family} network has no .pkl form; write .safetensors instead"
         )
     keys = map(str, itertools.count())
-    critic = None if checkpoint.critic is None else _persistent(checkpoint.critic, "", keys, known)
-    networks = {"G": None, "D": critic, "G_ema": _persistent(checkpoint.generator, "", keys, known)}
+    critic = None if checkpoint.critic is None else _network(checkpoint.critic, keys, known)
+    generator = Once(_network(checkpoint.generator, keys, known))
+    networks = {"G": generator, "D": generator if critic is None else critic, "G_ema": generator}
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         PickleWriter(stream).dump(networks | {"training_set_kwargs": {}, "augment_pipe": None})
 
 
-def _persistent(module: nn.Module, name: str, keys: Iterator[str], known: Describers) -> Call:
+def _network(module: nn.Module, keys: Iterator[str], known: Describers) -> Call:
+    """The network object for a whole network."""
+    classes = {known[type(part)](part, path.rpartition(".")[2]).class_name for path, part in module.named_modules()}
+    source = next((text for name, text in SOURCES.items() if name in classes), SOURCES[""])
+    return _persistent(module, "", keys, known, source)
+
+
+def _persistent(module: nn.Module, name: str, keys: Iterator[str], known: Describers, source: str) -> Call:
     """The network object for one of our modules and everything below it."""
     description = known[type(module)](module, name)
     parameters = {key: _parameter(tensor, next(keys)) for key, tensor in module.named_parameters(recurse=False)}
     buffers: dict[str, Any] = {key: _tensor(tensor, next(keys)) for key, tensor in module.named_buffers(recurse=False)}
-    children = {key: _persistent(child, key, keys, known) for key, child in module.named_children()}
-    children |= {key: _object(extra, {}, {}, {}) for key, extra in description.extra.items()}
-    return _object(description, parameters, buffers, children)
+    children = {key: _persistent(child, key, keys, known, source) for key, child in module.named_children()}
+    children |= {key: _object(extra, {}, {}, {}, source) for key, extra in description.extra.items()}
+    return _object(description, parameters, buffers, children, source)
 
 
-def _object(description: Description, parameters: dict[str, Any], buffers: dict[str, Any], children: dict[str, Call]) -> Call:
+def _object(description: Description, parameters: dict[str, Any], buffers: dict[str, Any], children: dict[str, Call], source: str) -> Call:
     state = {
         "training": False,
         "_parameters": parameters,
@@ -79,7 +100,7 @@ def _object(description: Description, parameters: dict[str, Any], buffers: dict[
         "_init_args": description.arguments,
         "_init_kwargs": description.options,
     }
-    meta = {"type": "class", "version": 6, "module_src": SOURCE, "class_name": description.class_name, "state": state}
+    meta = {"type": "class", "version": 6, "module_src": source, "class_name": description.class_name, "state": state}
     return Call(Name("torch_utils.persistence", "_reconstruct_persistent_obj"), (meta,))
 
 

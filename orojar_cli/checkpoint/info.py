@@ -89,6 +89,8 @@ def _entry(contents: Contents, name: str, value: Any) -> str:
     """One line about a top-level entry; a network that cannot be read says so without stopping the rest."""
     if value is None:
         return "empty"
+    if name in ("G", "D") and value is contents.entries.get("G_ema"):
+        return "the same network as G_ema"
     if name in ("G", "D", "G_ema"):
         try:
             stored = contents.network(name)

@@ -12,56 +12,100 @@ import torch
 from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
-from orojar_cli.checkpoint.contents import PYTORCH_PICKLE, SAFETENSORS_FORMAT, TORCH_FILE, TORCH_MODULE
+from orojar_cli.checkpoint.contents import (
+    PYTORCH_PICKLE,
+    SAFETENSORS,
+    SAFETENSORS_FORMAT,
+    STATE_DICTIONARIES,
+    TORCH_MODULE,
+    Contents,
+)
 from orojar_cli.checkpoint.emitter import write_pickle
+from orojar_cli.checkpoint.rosinality import write_rosinality
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
+from orojar_cli.containers.safetensors_file import encoded_header
 from orojar_cli.containers.tensors import stored_tensor
 from orojar_cli.containers.zip_checksums import renew_checksums
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
 from orojar_cli.generators.families import config_to_dict
 
+FORMATS = ("input", "nvlabs", "rosinality", "safetensors")
 
-def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], *, also_g: bool = False) -> list[str]:
+
+def save_checkpoint(
+    checkpoint: Checkpoint,
+    path: str | os.PathLike[str],
+    *,
+    also_g: bool = False,
+    training: Any = None,
+    format: str | None = None,
+) -> list[str]:
     """Write `checkpoint` with its generator's present tensors to `path` and return the names of the tensors that changed.
 
-    `.pkl`, and for a state dictionary its own suffix (.pt, .pth, ...): a byte-for-byte copy of the input file but for the numbers of
-    the changed tensors of G_ema (with `also_g` the same tensors of G, the training copy, too), so every tool that opens the input
-    opens the output.  From another container G_ema and D are written as a new .pkl, without embedded source texts (`emitter.py`).
-    `.safetensors`: G_ema and D with their options as metadata.  The input file is never modified.
+    `format` is what is written; without one the name tells (`.safetensors`; `.pkl`: the input where it is a PyTorch-era pickle, else
+    "nvlabs"; the input's own suffix: the input).
+
+    "input": a byte-for-byte copy of the input file but for the numbers of the changed tensors of G_ema, so every tool that opens the input
+    opens the output.  With `training`, a network like the generator, its present tensors become those of G, the copy that training goes on
+    with; with `also_g` the changed tensors of G_ema do.  "nvlabs": G_ema and D as a new .pkl for the StyleGAN2-ADA and StyleGAN3 code
+    (`emitter.py`).  "rosinality": a StyleGAN2 as a state dictionary in the layout with `convs.N` (`rosinality.py`).  "safetensors": G_ema
+    and D with their options as metadata.  The input file is never modified.
     Raises OptionError for another suffix, OutputFileError when the file cannot be written, UnsupportedCheckpointError when the
-    network has no .pkl form, shares bytes that would change, or changed where the file keeps nothing.
+    network has no such form, shares bytes that would change, or changed where the file keeps nothing.
     """
-    path = Path(path)
-    if path.exists() and os.path.samestat(path.stat(), checkpoint.contents.file.status):
+    path, contents = Path(path), checkpoint.contents
+    if path.exists() and os.path.samestat(path.stat(), contents.file.status):
         raise OutputFileError(f"cannot write {path}: it is the input checkpoint; choose another name")
-    if path.suffix == ".safetensors":
+    chosen = _format_of(path, contents) if format is None else format
+    if chosen not in FORMATS:
+        raise OptionError(f"unknown format {ascii(chosen)[:40]}; choose one of {', '.join(FORMATS)}")
+    if chosen == "input" and contents.container == SAFETENSORS:
+        chosen = "safetensors"
+    if chosen == "safetensors":
         return _save_safetensors(checkpoint, path)
-    contents = checkpoint.contents
     if contents.choices:
         raise OptionError(f"{path.suffix or path.name} cannot keep what was assumed ({', '.join(contents.choices)}); write .safetensors")
-    if path.suffix == ".pkl" and contents.container != PYTORCH_PICKLE:
+    if chosen == "input":
+        return _save_patched(checkpoint, path, also_g, training)
+    if chosen == "nvlabs":
         write_pickle(checkpoint, path)
-        return sorted(_changed(checkpoint, "G_ema"))
-    own = contents.file.path.suffix if contents.container in (TORCH_FILE, TORCH_MODULE) else ".pkl"
-    if path.suffix == own:
-        return _save_patched(checkpoint, path, also_g)
+    else:
+        write_rosinality(checkpoint.generator, path)
+    return sorted(_changed(checkpoint.generator, contents, "G_ema"))
+
+
+def own_suffix(contents: Contents) -> str:
+    """The suffix of a file in the container of the input."""
+    if contents.container == SAFETENSORS:
+        return ".safetensors"
+    return contents.file.path.suffix if contents.container in (*STATE_DICTIONARIES, TORCH_MODULE) else ".pkl"
+
+
+def _format_of(path: Path, contents: Contents) -> str:
+    """What a name asks for; raises OptionError."""
+    if path.suffix == ".safetensors":
+        return "safetensors"
+    if path.suffix == ".pkl" and contents.container != PYTORCH_PICKLE:
+        return "nvlabs"
+    if path.suffix == own_suffix(contents):
+        return "input"
     raise OptionError(
         f"cannot write {path.name}: a checkpoint's name ends in .pkl or .safetensors, and only what was read from a state dictionary "
-        "goes back into one, under the same suffix"
+        "goes back into one, under the same suffix; --format rosinality writes one of a StyleGAN2"
     )
 
 
-def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[Any, Tensor]]:
-    """Tensors of `network` in the file that differ from the generator's, in the stored dtype.
+def _changed(present: Any, contents: Contents, network: str) -> dict[str, tuple[Any, Tensor]]:
+    """Tensors of `network` in the file that differ from those of the network `present`, in the stored dtype.
 
     A tensor is unchanged if it is what loading gave, or if it rounds to the stored numbers.
     """
-    current = checkpoint.generator.state_dict()
+    current = present.state_dict()
     changed = {}
-    for name, record in checkpoint.contents.network(network).tensors.items():
+    for name, record in contents.network(network).tensors.items():
         stored = stored_tensor(record)
         tensor = current[name].detach().cpu()
         new = tensor.to(stored.dtype)
@@ -70,21 +114,24 @@ def _changed(checkpoint: Checkpoint, network: str) -> dict[str, tuple[Any, Tenso
     return changed
 
 
-def _save_patched(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]:
+def _save_patched(checkpoint: Checkpoint, path: Path, also_g: bool, training: Any) -> list[str]:
     contents = checkpoint.contents
-    changed = _changed(checkpoint, "G_ema")
+    changed = _changed(checkpoint.generator, checkpoint.contents, "G_ema")
     behind = [_stored(record) for record, _ in changed.values()]
     if any(record is not None and record.storage.data.file is not contents.file for record in behind):
         raise UnsupportedCheckpointError(
             f"not supported: {contents.file.name} keeps its numbers as texts (pickle protocol 2); write .safetensors instead"
         )
     patches = [_patch(name, record, new, contents.file.name) for name, (record, new) in changed.items()]
-    if also_g:
-        if contents.network("G").config != contents.generator.config:
-            raise UnsupportedCheckpointError(f"not supported: G and G_ema of {contents.file.name} have different options; write G_ema only")
-        training = contents.network("G").tensors
-        patches += [_patch(name, training[name], new, contents.file.name) for name, (_, new) in changed.items()]
-    _refuse_shared(contents.stored_tensors(), [record for record, _ in patches], contents.file.name)
+    others = contents.stored_tensors()
+    if also_g or training is not None:
+        copies = _copied(contents, changed, also_g, training)
+        # What stands in the same bytes as its counterpart, and is to become the same, is changed with it.
+        bytes_of = {_extent(record): _stored_bytes(record, new) for record, new in patches}
+        shared = {_extent(record) for record, new in copies if bytes_of.get(_extent(record)) == _stored_bytes(record, new)}
+        others = {name: record for name, record in others.items() if not (name.startswith("G.") and _extent(record) in shared)}
+        patches += [(record, new) for record, new in copies if _extent(record) not in shared]
+    _refuse_shared(others, [record for record, _ in patches], contents.file.name)
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as output:
             for offset in range(0, contents.file.size, 1 << 22):
@@ -97,6 +144,18 @@ def _save_patched(checkpoint: Checkpoint, path: Path, also_g: bool) -> list[str]
                 renew_checksums(output, [_extent(record) for record, _ in patches])
         os.chmod(temporary, stat.S_IMODE(contents.file.status.st_mode) | stat.S_IWUSR)
     return sorted(changed)
+
+
+def _copied(contents: Contents, changed: dict[str, tuple[Any, Tensor]], also_g: bool, training: Any) -> list[tuple[TensorRecord, Tensor]]:
+    """The stored tensors of G to change and their new values: those of `training`, or with `also_g` what changed in G_ema.
+
+    Raises UnsupportedCheckpointError where the file has no G like G_ema.
+    """
+    copy = contents.network("G")
+    if copy.config != contents.generator.config:
+        raise UnsupportedCheckpointError(f"not supported: G and G_ema of {contents.file.name} have different options; write G_ema only")
+    values = {name: (copy.tensors[name], new) for name, (_, new) in changed.items()} if also_g else _changed(training, contents, "G")
+    return [_patch(name, record, new, contents.file.name) for name, (record, new) in values.items()]
 
 
 def _patch(name: str, record: TensorRecord | DerivedRecord, tensor: Tensor, file: str) -> tuple[TensorRecord, Tensor]:
@@ -145,17 +204,10 @@ def _save_safetensors(checkpoint: Checkpoint, path: Path) -> list[str]:
     networks["G_ema"] = checkpoint.generator
     tensors = {f"{name}.{key}": tensor for name, network in networks.items() for key, tensor in network.state_dict().items()}
     metadata = {name: json.dumps(config_to_dict(network.config)) for name, network in networks.items()}
-    header: dict[str, object] = {"__metadata__": {"format": SAFETENSORS_FORMAT} | metadata}
-    at = 0
-    for name, tensor in sorted(tensors.items()):
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + 4 * tensor.numel()]}
-        at += 4 * tensor.numel()
-    # Written here because the safetensors package orders the metadata by chance, and equal networks should give equal files.
-    encoded = json.dumps(header).encode()
-    encoded += b" " * (-len(encoded) % 8)
-    changed = sorted(_changed(checkpoint, "G_ema"))
+    entries = {name: ("F32", list(tensor.shape), 4 * tensor.numel()) for name, tensor in sorted(tensors.items())}
+    changed = sorted(_changed(checkpoint.generator, checkpoint.contents, "G_ema"))
     with atomic_path(path) as temporary, open(temporary, "wb") as output:
-        output.write(len(encoded).to_bytes(8, "little") + encoded)
+        output.write(encoded_header(entries, {"format": SAFETENSORS_FORMAT} | metadata))
         for _, tensor in sorted(tensors.items()):
             output.write(memoryview(tensor.detach().to("cpu", torch.float32).contiguous().reshape(-1).numpy()).cast("B"))
     return changed

@@ -21,10 +21,23 @@ from orojar_cli.cli.options import download_options, json_option
     metavar="NAME=VALUE",
     help="An option that SOURCE does not say; inspect lists them.",
 )
+@click.option(
+    "--format",
+    type=click.Choice(["input", "nvlabs", "rosinality", "safetensors"]),
+    help="The container: nvlabs a .pkl for the StyleGAN2-ADA and StyleGAN3 code, rosinality a .pt [default: by TARGET's name].",
+)
 @download_options
 @json_option
-def convert(source: str, target: Path, assumed: tuple[str, ...], sha256: str | None, max_download: float | None, as_json: bool) -> None:
-    """Write the networks of SOURCE, a file or an https address, to TARGET, a .safetensors or .pkl file.
+def convert(
+    source: str,
+    target: Path,
+    assumed: tuple[str, ...],
+    format: str | None,
+    sha256: str | None,
+    max_download: float | None,
+    as_json: bool,
+) -> None:
+    """Write the networks of SOURCE, a file or an https address, to TARGET: .safetensors, .pkl, or with --format rosinality .pt.
 
     What some files do not say of their network (the activation of a DCGAN) --assume chooses; a .safetensors keeps it.
     """
@@ -37,5 +50,5 @@ def convert(source: str, target: Path, assumed: tuple[str, ...], sha256: str | N
     choices = dict(choice.split("=", 1) for choice in assumed)
     loaded = load_checkpoint(local_file(source, sha256, max_download), assume=choices)
     say_substitutes(loaded, say)
-    save_checkpoint(loaded, target)
+    save_checkpoint(loaded, target, format=format)
     result(as_json, {"out": str(target), "sha256": load_checkpoint(target).sha256}, [f"wrote {target}"])

@@ -32,13 +32,19 @@ _ROWS = 10
 @click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
 @mapping_options
 @click.option("--resume", type=click.Path(path_type=Path), help="Mapping: continue the interrupted run in this folder.")
-@click.option("--also-g", is_flag=True, help="Change the training copy G in the file too, not only G_ema.")
+@click.option("--also-g", is_flag=True, help="Stop where the training copy G in the file cannot be changed too.")
+@click.option("--ema-only", is_flag=True, help="Change G_ema alone, not the copy G that training tools go on with.")
+@click.option(
+    "--format",
+    type=click.Choice(["input", "nvlabs", "rosinality", "safetensors"]),
+    help="The container to write: nvlabs a .pkl for the StyleGAN2-ADA and StyleGAN3 code, rosinality a .pt [default: the input's].",
+)
 @click.option("--safetensors", is_flag=True, help="Also write the tuned network as tuned.safetensors.")
 @seeds_option("0-1")
 @seed_option("the samples")
 @run_options
 def finetune(checkpoint: str | None, own: str | None, device: str, as_json: bool, **options: Any) -> None:
-    """Make the z axes change the image orthogonally (OroJaR); write a .pkl other StyleGAN tools still open.
+    """Make the z axes change the image orthogonally (OroJaR); write it in the container it came in.
 
     Mode rotation does not change the distribution of images at all, only which z draws which image.  Under torchrun several processes
     share the work: the same command, the same batch.

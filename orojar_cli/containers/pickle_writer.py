@@ -27,6 +27,13 @@ class Call:
 
 
 @dataclass(frozen=True, eq=False)
+class Once:
+    """A value that is written where it occurs first and recalled where it occurs again: one object for the reader."""
+
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
 class EmptySet:
     """A set without elements."""
 
@@ -39,7 +46,7 @@ class PickleWriter:
         self._memo: dict[Any, int] = {}
 
     def dump(self, value: Any) -> None:
-        """One whole pickle of `value`: None, bool, int, float, str, bytes, tuple, list, dict, Name, Call or EmptySet."""
+        """One whole pickle of `value`: None, bool, int, float, str, bytes, tuple, list, dict, Name, Call, Once or EmptySet."""
         self._stream.write(b"\x80\x04")
         self._write(value)
         self._stream.write(_STOP)
@@ -74,6 +81,8 @@ class PickleWriter:
             if value.state is not None:
                 self._write(value.state)
                 out(_BUILD)
+        elif kind is Once:
+            self._once(value)
         elif kind is EmptySet:
             out(b"\x8f")
         else:
@@ -96,10 +105,20 @@ class PickleWriter:
                 self._write(item)
         self._stream.write(b"e" if type(value) is list else b"t" if value else b")")
 
-    def _remembered(self, value: str | Name) -> None:
+    def _recalled(self, value: str | Name | Once) -> bool:
         index = self._memo.get(value)
         if index is not None:
             self._stream.write(b"h" + bytes([index]) if index < 256 else b"j" + struct.pack("<I", index))
+        return index is not None
+
+    def _once(self, value: Once) -> None:
+        if not self._recalled(value):
+            self._write(value.value)
+            self._memo[value] = len(self._memo)
+            self._stream.write(_MEMOIZE)
+
+    def _remembered(self, value: str | Name) -> None:
+        if self._recalled(value):
             return
         if isinstance(value, Name):
             self._write(value.module)

@@ -71,6 +71,21 @@ def read_safetensors(file: CheckpointFile) -> tuple[dict[str, TensorRecord], dic
     return tensors, metadata
 
 
+def encoded_header(entries: dict[str, tuple[str, list[int], int]], metadata: dict[str, str]) -> bytes:
+    """What stands before the numbers of a .safetensors file; `entries` are (dtype, shape, bytes) by name, in the order of the numbers.
+
+    Written here because the safetensors package orders the metadata by chance, and equal contents should give equal files.
+    """
+    header: dict[str, Any] = {"__metadata__": metadata}
+    at = 0
+    for name, (dtype, shape, size) in entries.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)
+    return len(encoded).to_bytes(8, "little") + encoded
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):

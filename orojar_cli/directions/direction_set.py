@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
+from orojar_cli.containers.safetensors_file import encoded_header
 from orojar_cli.directions.applied import displaced
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 from orojar_cli.files import write_bytes
@@ -250,8 +250,10 @@ def save_directions(directions: DirectionSet, path: str | os.PathLike[str]) -> N
         "labels": list(directions.labels),
         "options": directions.options,
     }
-    payload = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, safetensors.torch.save(payload, {"format": FORMAT, "orojar": json.dumps(metadata)}))
+    payload = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in sorted(tensors.items())}
+    entries = {name: ("F32", list(tensor.shape), 4 * tensor.numel()) for name, tensor in payload.items()}
+    header = encoded_header(entries, {"format": FORMAT, "orojar": json.dumps(metadata)})
+    write_bytes(path, header + b"".join(tensor.numpy().tobytes() for tensor in payload.values()))
 
 
 def load_directions(path: str | os.PathLike[str]) -> DirectionSet:

@@ -57,6 +57,8 @@ def convolution_record(weight: Any, activation: str, up: int, down: int, clamp: 
         if factor > 1:
             options |= {key: factor, "resample_filter": normalised(taps)}
     attributes = {
+        "in_channels": inputs,
+        "out_channels": outputs,
         "activation": activation,
         "up": up,
         "down": down,

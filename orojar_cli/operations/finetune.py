@@ -17,10 +17,11 @@ import torch
 from PIL import Image
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
-from orojar_cli.checkpoint.writer import save_checkpoint
+from orojar_cli.checkpoint.contents import Contents, read_contents
+from orojar_cli.checkpoint.writer import own_suffix, save_checkpoint
 from orojar_cli.directions import DirectionSet, Settings, save_directions
 from orojar_cli.distributed import alone, is_first
-from orojar_cli.errors import OptionError
+from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.families import has_pickle_form
 from orojar_cli.generators.own.object import weights_sha256
 from orojar_cli.latents.points import seed_latents
@@ -49,16 +50,31 @@ from orojar_cli.tuning.rotation import (
 )
 
 MODES = ("rotation", "mapping")
-TUNED, SAFETENSORS, ROTATION = "tuned.pkl", "tuned.safetensors", "rotation.safetensors"
+TUNED, SAFETENSORS, ROTATION = "tuned", "tuned.safetensors", "rotation.safetensors"
 ROWS = 10
 
 
 class TunedCheckpoint(Checkpoint):
-    """A checkpoint whose generator is a copy that fine-tuning changes; the one it was made from stays as it is."""
+    """A checkpoint whose generator is a copy that fine-tuning changes; the one it was made from stays as it is.
 
-    def __init__(self, original: Checkpoint) -> None:
+    `training` is G, the copy that training tools go on with, likewise to be changed; None where the file has none that is like G_ema, and
+    `left` then says why it stays as it is ("" where there is nothing to say).
+    """
+
+    def __init__(self, original: Checkpoint, ema_only: bool = False) -> None:
         self.__dict__ |= original.__dict__
         self.generator = copy.deepcopy(original.generator, {id(original.contents): original.contents})
+        self.training: Any = None
+        self.left = ""
+        entries = original.contents.entries
+        if not ema_only and entries.get("G") is not None:
+            try:
+                stored = original.contents.network("G")
+                if stored.config != original.generator.config:
+                    raise UnsupportedCheckpointError("not supported: its options differ from G_ema's")
+                self.training = self._build("G", stored)
+            except CheckpointError as error:
+                self.left = f"G, the copy that training tools go on with, stays as it was: {error}"
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -96,8 +112,8 @@ class Tuning:
         """The z axes before and after, from the same picture; of one's own code the new axes."""
         return self._axes() if self.checkpoint is self.original else self._before_after()
 
-    def save(self, path: str | os.PathLike[str], *, also_g: bool = False) -> None:
-        """Write the tuned network (.pkl, .safetensors), or the picture of `show` (.png, .jpg, .webp).
+    def save(self, path: str | os.PathLike[str], *, also_g: bool = False, format: str | None = None) -> None:
+        """Write the tuned network (.pkl, .safetensors, what `save_checkpoint` knows), or the picture of `show` (.png, .jpg, .webp).
 
         Raises OptionError for a network of one's own code, which has no file: its axes are `directions`.
         """
@@ -106,7 +122,8 @@ class Tuning:
             return
         if not isinstance(self.checkpoint, Checkpoint):
             raise OptionError("your own generator's weights are not written; save .directions, which are directions of z")
-        save_checkpoint(self.checkpoint, path, also_g=also_g)
+        training = getattr(self.checkpoint, "training", None)
+        save_checkpoint(self.checkpoint, path, also_g=also_g, training=training if self.mode == "rotation" else None, format=format)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers, JSON-serialisable; with a run also its files."""
@@ -158,6 +175,8 @@ def finetune(
     outputs: str | Sequence[str | Output] = (),
     mapping: MappingSettings | None = None,
     also_g: bool = False,
+    ema_only: bool = False,
+    format: str | None = None,
     safetensors: bool = False,
     seeds: Sequence[int] = (0, 1),
     seed: int = 0,
@@ -178,8 +197,10 @@ def finetune(
 
     `mode` "rotation" turns z exactly, which leaves the distribution of images as it is; "mapping" trains all mapping layers as
     `mapping` says.  `samples` are the latents a rotation is measured at, `outputs` what is compared ("image", "image:SIZE", ...).
-    With an `outdir` the tuned file and its pictures are written into a numbered run (`also_g`: G of the file is changed too;
-    `safetensors`: written in that form as well), and `resume` continues an interrupted training.  `seeds` and what follows draw the
+    With an `outdir` the tuned file and its pictures are written into a numbered run, in the container of the input or in `format`
+    ("nvlabs", "rosinality", "safetensors"; `safetensors`: in that form as well), and `resume` continues an interrupted training.  G, the
+    copy that training tools go on with, is rotated too, which is exact for it, or gets the trained mapping; not with `ema_only`, and where
+    it cannot be, that is said, or with `also_g` refused.  `seeds` and what follows draw the
     pictures.  In a group of processes all share the work and the first alone gets the result, the others None.
     Raises OptionError where the network cannot be tuned so, DriftError where training moved the images too far.
     """
@@ -188,7 +209,9 @@ def finetune(
     checkpoint = network_of(checkpoint, device, tell)
     check_noise(checkpoint, noise_mode, tell)
     own = not isinstance(checkpoint, Checkpoint)
-    _check(mode, own, resume is not None, also_g or safetensors)
+    _check(mode, own, resume is not None, also_g or ema_only or safetensors or format is not None)
+    if also_g and ema_only:
+        raise OptionError("--also-g and --ema-only contradict each other; leave one out")
     if outdir is not None:
         check_outdir(outdir)
     progress = progress if is_first() else None
@@ -200,8 +223,13 @@ def finetune(
     # The mapping of a conditional network is trained for all classes; the pictures show one.
     shown = 0 if mode == "mapping" and generator.c_dim and class_index is None else class_index
     at, seeds = seed_latents(generator, seeds, shown, psi, cutoff), tuple(seeds)
-    options = settings.to_dict() | {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "also_g": also_g}
-    changing = checkpoint if own else TunedCheckpoint(checkpoint)
+    options = settings.to_dict() | {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "ema_only": ema_only}
+    changing = checkpoint if own else TunedCheckpoint(checkpoint, ema_only)
+    if not own and also_g and changing.training is None:
+        checkpoint.contents.network("G")
+        raise UnsupportedCheckpointError(f"not supported: G and G_ema of {checkpoint.name} have different options; leave out --also-g")
+    if not own and changing.left:
+        tell(changing.left)
     writer = functools.partial(RunWriter, outdir or "", "finetune", checkpoint.run_name, argv=argv, started=started)
     writes = outdir is not None and is_first()
     if mode == "rotation":
@@ -227,7 +255,7 @@ def finetune(
         return tuning
     # The other processes of a group have nothing to do with what is written.
     with run, alone():
-        written = _written(run, tuning, made.axes, options, also_g, safetensors)
+        written = _written(run, tuning, made.axes, options, format, safetensors, tell)
     changed = f" (changed: {_some(written.changed)})" if written.changed else ""
     assert written.run is not None
     files = (DIRECTIONS, "grid.png") if own else tuple(written.run.manifest["artefacts"].values())
@@ -256,6 +284,8 @@ def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress
     if not isinstance(changing, TunedCheckpoint):
         return _Made(of_original, rotation.to_dict(), lambda at: at)
     fold_rotation(generator, rotation.matrix)
+    if changing.training is not None:
+        fold_rotation(changing.training, rotation.matrix)
     return _Made(
         axes=lambda sha256: axes_as_directions(rotation, sha256, generator.num_ws, record),
         numbers=rotation.to_dict(),
@@ -264,18 +294,66 @@ def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress
     )
 
 
+def _names(contents: Contents, format: str | None) -> dict[str, str]:
+    """Formats to write the tuned network in, the first that is possible, with the file's name in each."""
+    suffixes = {"input": own_suffix(contents), "nvlabs": ".pkl", "rosinality": ".pt", "safetensors": ".safetensors"}
+    if format is not None:
+        if format not in suffixes:
+            raise OptionError(f"unknown format {ascii(format)[:40]}; choose one of {', '.join(suffixes)}")
+        return {format: TUNED + suffixes[format]}
+    possible = ("input", "nvlabs", "safetensors") if has_pickle_form(contents.generator.config) else ("input", "safetensors")
+    return {each: TUNED + suffixes[each] for each in possible}
+
+
+def _check_alone(path: Path, checkpoint: Checkpoint) -> None:
+    """Raise UnsupportedCheckpointError where a written file is not the network by itself: some need a file of options beside them."""
+    try:
+        found = read_contents(path).generator.config
+    except CheckpointError as error:
+        raise UnsupportedCheckpointError(f"{path.name} is not read without the files beside {checkpoint.name}") from error
+    if found != checkpoint.generator.config:
+        raise UnsupportedCheckpointError(f"{path.name} says less of the network without the files beside {checkpoint.name}")
+
+
+def _save_tuned(tuning: Tuning, folder: Path, format: str | None, notice: Notice) -> tuple[str, list[str]]:
+    """Write the tuned network; the file's name, and the names of the changed tensors.
+
+    What was computed is not lost where the input's container has no place for it: then the next one is written, and said.
+    """
+    checkpoint = tuning.checkpoint
+    rotated = tuning.mode == "rotation"
+    copies = {"training": checkpoint.training} if rotated else {"also_g": checkpoint.training is not None}
+    names = _names(checkpoint.contents, format)
+    for each, name in names.items():
+        try:
+            changed = save_checkpoint(checkpoint, folder / name, format=each, **(copies if each == "input" else {}))
+            _check_alone(folder / name, checkpoint)
+            return name, changed
+        except (UnsupportedCheckpointError, OptionError) as error:
+            (folder / name).unlink(missing_ok=True)
+            if each == list(names)[-1]:
+                raise
+            notice(f"another container is written than the input's: {error}")
+    raise AssertionError("no format")
+
+
 def _written(
-    run: RunWriter, tuning: Tuning, axes: Callable[[str], DirectionSet], options: dict[str, Any], also_g: bool, safetensors: bool
+    run: RunWriter,
+    tuning: Tuning,
+    axes: Callable[[str], DirectionSet],
+    options: dict[str, Any],
+    format: str | None,
+    safetensors: bool,
+    notice: Notice,
 ) -> Tuning:
     """The tuning as a run: the file, its axes as directions, and pictures drawn by the file read back."""
     artefacts: dict[str, str] = {}
     original = tuning.original
     if isinstance(tuning.checkpoint, Checkpoint):
-        network = TUNED if has_pickle_form(original.generator.config) else SAFETENSORS
-        changed = save_checkpoint(tuning.checkpoint, run.path / network, also_g=also_g)
+        network, changed = _save_tuned(tuning, run.path, format, notice)
         artefacts = {"checkpoint": network, "directions": DIRECTIONS, "grid": "grid.png", "before_after": "before-after.png"}
         artefacts |= {"metrics": METRICS, "summary": SUMMARY}
-        if safetensors:
+        if safetensors and network != SAFETENSORS:
             save_checkpoint(tuning.checkpoint, run.path / SAFETENSORS)
             artefacts["safetensors"] = SAFETENSORS
         # What is shown is what was written.

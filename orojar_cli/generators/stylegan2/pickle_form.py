@@ -55,6 +55,8 @@ def _mapping(module: Mapping, name: str) -> Description:
         )
     sizes = {"z_dim": config.z_dim, "c_dim": config.c_dim, "w_dim": config.w_dim, "num_ws": config.num_ws}
     attributes = sizes | {"num_layers": config.num_layers, "w_avg_beta": config.w_avg_beta}
+    if config.c_dim == 0:
+        attributes["embed"] = None  # later versions of the module ask for it
     return Description("MappingNetwork", (), sizes | mapping_options(config), attributes)
 
 
@@ -70,6 +72,9 @@ def _layer(module: SynthesisLayer, name: str) -> Description:
         **beginning(config),
     }
     attributes = {
+        "in_channels": inputs,
+        "out_channels": outputs,
+        "w_dim": config.w_dim,
         "resolution": module.resolution,
         **beginning(config),
         "up": module.up,
@@ -85,7 +90,9 @@ def _layer(module: SynthesisLayer, name: str) -> Description:
 def _torgb(module: ToRGB, name: str) -> Description:
     outputs, inputs = module.weight.shape[:2]
     options = {"w_dim": module.affine.weight.shape[1], "conv_clamp": module.clamp, "channels_last": False}
-    return Description("ToRGBLayer", (inputs, outputs), options, {"conv_clamp": module.clamp, "weight_gain": module.weight_gain})
+    attributes = {"in_channels": inputs, "out_channels": outputs, "w_dim": options["w_dim"]}
+    attributes |= {"conv_clamp": module.clamp, "weight_gain": module.weight_gain}
+    return Description("ToRGBLayer", (inputs, outputs), options, attributes)
 
 
 def _skip(module: SkipConvolution, name: str) -> Description:
@@ -104,6 +111,7 @@ def _block(module: SynthesisBlock, name: str) -> Description:
     }
     attributes = options | {
         "in_channels": inputs,
+        "fused_modconv_default": "inference_only",
         "architecture": config.architecture,
         "use_fp16": False,
         "channels_last": False,
@@ -122,6 +130,7 @@ def _synthesis(module: Synthesis, name: str) -> Description:
         "img_resolution_log2": config.img_resolution.bit_length() - 1,
         "block_resolutions": config.resolutions,
         "num_ws": config.num_ws,
+        "num_fp16_res": 0,
     }
     if "init_res" in sizes:
         attributes["fmap_base"] = config.channel_base

@@ -40,33 +40,17 @@ def read(stored: StateDict, where: str) -> Read:
     tensors = without_kernels(stored.tensors, _KERNEL, 4.0, where)
     config = _generator_config(tensors, where)
     mapping, synthesis = config.mapping, config.synthesis
-    rules: dict[str, tuple[str, Form]] = {"synthesis.b4.const": ("input.input", unsqueezed(1))}
-    for index in range(mapping.num_layers):
-        rules |= {f"mapping.fc{index}.{part}": (f"style.{index + 1}.{part}", PLAIN) for part in ("weight", "bias")}
-    made: dict[str, TensorRecord | DerivedRecord] = {}
-    for resolution, layer in ((each, layer) for each in synthesis.resolutions for layer in synthesis.block(each)):
-        kind, level = layer.name.partition(".")[2], resolution.bit_length() - 4
-        if kind == "torgb":
-            theirs = f"to_rgbs.{level}" if level >= 0 else "to_rgb1"
-            rules[f"synthesis.{layer.name}.bias"] = f"{theirs}.bias", _RGB_BIAS
-        else:
-            position = 2 * level + (kind == "conv1")
-            theirs = f"convs.{position}" if level >= 0 else "conv1"
-            rules[f"synthesis.{layer.name}.bias"] = f"{theirs}.activate.bias", PLAIN
-            rules[f"synthesis.{layer.name}.noise_strength"] = f"{theirs}.noise.weight", unsqueezed(1)
-            noise = f"noises.noise_{position + 1 if level >= 0 else 0}"
-            if noise in tensors:
-                rules[f"synthesis.{layer.name}.noise_const"] = noise, unsqueezed(2)
-            else:
-                made[f"synthesis.{layer.name}.noise_const"] = drawn_noise(synthesis.size(resolution), layer.ws)
-        rules |= {
-            f"synthesis.{layer.name}.weight": (f"{theirs}.conv.weight", unsqueezed(1)),
-            f"synthesis.{layer.name}.affine.weight": (f"{theirs}.conv.modulation.weight", PLAIN),
-            f"synthesis.{layer.name}.affine.bias": (f"{theirs}.conv.modulation.bias", PLAIN),
-        }
+    layers = [(each, layer) for each in synthesis.resolutions for layer in synthesis.block(each)]
+    noises = {f"synthesis.{layer.name}.noise_const": (each, layer) for each, layer in layers if "conv" in layer.name}
+    known = rules(config)
+    absent = {"latent_avg", *(known[ours][0] for ours in noises)}
+    chosen = {ours: rule for ours, rule in known.items() if rule[0] in tensors or rule[0] not in absent}
     if "latent_avg" in tensors:
-        rules["mapping.w_avg"] = "latent_avg", _mean_form(tensors["latent_avg"], where)
-    result = dict(derive(dict(tensors), config.shapes(), rules, where)) | made
+        chosen["mapping.w_avg"] = "latent_avg", _mean_form(tensors["latent_avg"], where)
+    made: dict[str, TensorRecord | DerivedRecord] = {
+        ours: drawn_noise(synthesis.size(each), layer.ws) for ours, (each, layer) in noises.items() if ours not in chosen
+    }
+    result = dict(derive(dict(tensors), config.shapes(), chosen, where)) | made
     supplied = [f"the noise maps of {len(made)} layers (drawn from a fixed seed)"] if made else []
     if "mapping.w_avg" not in result:
         supplied.append(f"the mean w (estimated from {LATENTS:,} latents)")
@@ -74,6 +58,31 @@ def read(stored: StateDict, where: str) -> Read:
     kernel = resample_kernel(synthesis.resample_filter)
     kernels = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
     return replace(config, substitutes=tuple(supplied)), result | kernels
+
+
+def rules(config: StyleGAN2Config) -> dict[str, tuple[str, Form]]:
+    """Our tensors' names -> those of this layout, and the form they have there; `latent_avg` lies beside the state dictionary."""
+    found: dict[str, tuple[str, Form]] = {"synthesis.b4.const": ("input.input", unsqueezed(1)), "mapping.w_avg": ("latent_avg", PLAIN)}
+    for index in range(config.mapping.num_layers):
+        found |= {f"mapping.fc{index}.{part}": (f"style.{index + 1}.{part}", PLAIN) for part in ("weight", "bias")}
+    synthesis = config.synthesis
+    for resolution, layer in ((each, layer) for each in synthesis.resolutions for layer in synthesis.block(each)):
+        kind, level = layer.name.partition(".")[2], resolution.bit_length() - 4
+        if kind == "torgb":
+            theirs = f"to_rgbs.{level}" if level >= 0 else "to_rgb1"
+            found[f"synthesis.{layer.name}.bias"] = f"{theirs}.bias", _RGB_BIAS
+        else:
+            position = 2 * level + (kind == "conv1")
+            theirs = f"convs.{position}" if level >= 0 else "conv1"
+            found[f"synthesis.{layer.name}.bias"] = f"{theirs}.activate.bias", PLAIN
+            found[f"synthesis.{layer.name}.noise_strength"] = f"{theirs}.noise.weight", unsqueezed(1)
+            found[f"synthesis.{layer.name}.noise_const"] = f"noises.noise_{position + 1 if level >= 0 else 0}", unsqueezed(2)
+        found |= {
+            f"synthesis.{layer.name}.weight": (f"{theirs}.conv.weight", unsqueezed(1)),
+            f"synthesis.{layer.name}.affine.weight": (f"{theirs}.conv.modulation.weight", PLAIN),
+            f"synthesis.{layer.name}.affine.bias": (f"{theirs}.conv.modulation.bias", PLAIN),
+        }
+    return found
 
 
 def _generator_config(tensors: dict[str, TensorRecord], where: str) -> StyleGAN2Config:

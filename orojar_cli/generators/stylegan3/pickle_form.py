@@ -49,6 +49,7 @@ def _alias_free_layer(module: AliasFreeSynthesisLayer, name: str) -> Description
         "tmp_sampling_rate": layer.temporary_rate,
         "conv_kernel": layer.kernel,
         "conv_clamp": module.clamp,
+        "magnitude_ema_beta": 0.999,
         "up_factor": layer.up,
         "up_taps": layer.up_taps,
         "down_factor": layer.down,

@@ -1,0 +1,129 @@
+"""The file that fine-tuning writes: the container of the input, with both copies of the network changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from paths import REFERENCES
+
+import orojar_cli
+from orojar_cli import load_checkpoint, save_checkpoint
+from orojar_cli.directions import load_directions, save_directions
+from orojar_cli.errors import OptionError, UnsupportedCheckpointError
+
+NETWORK = REFERENCES / "sg2_from_sg3_repo_16.pkl"
+OPTIONS = {"samples": 8, "seeds": (0,), "device": "cpu"}
+
+
+def network(path: Path, name: str):
+    """G or G_ema of a file."""
+    loaded = load_checkpoint(path)
+    return loaded.generator if name == "G_ema" else loaded._build(name, loaded.contents.network(name))
+
+
+def two_copies(path: Path) -> Path:
+    """A file whose G has other mapping weights than its G_ema, as training leaves them."""
+    loaded = load_checkpoint(NETWORK)
+    record = loaded.contents.network("G").tensors["mapping.fc0.weight"]
+    numbers = np.frombuffer(record.storage.data.read(), np.float32)
+    data = bytearray(NETWORK.read_bytes())
+    start = record.storage.data.offset
+    data[start : start + numbers.nbytes] = (numbers[::-1] * 1.5).tobytes()
+    path.write_bytes(bytes(data))
+    return path
+
+
+def test_a_rotation_is_exact_for_both_copies_of_the_network(tmp_path: Path) -> None:
+    source = two_copies(tmp_path / "in.pkl")
+    tuned = orojar_cli.finetune(source, outdir=tmp_path, **OPTIONS)
+    path, rotation = tuned.run.path / "tuned.pkl", tuned.rotation.directions
+    z = torch.randn(3, rotation.shape[1], generator=torch.Generator().manual_seed(1))
+    differ = []
+    for name in ("G_ema", "G"):
+        before, after = network(source, name), network(path, name)
+        images = before(z @ rotation)
+        assert (after(z) - images).abs().max() <= 1e-4 * images.abs().max()
+        differ.append(images)
+    assert (differ[0] - differ[1]).abs().max() > 0.01  # the copies are two networks
+
+
+def test_ema_only_leaves_the_training_copy_as_it_was(tmp_path: Path) -> None:
+    tuned = orojar_cli.finetune(NETWORK, outdir=tmp_path, ema_only=True, **OPTIONS)
+    before, after = (network(path, "G").state_dict() for path in (NETWORK, tuned.run.path / "tuned.pkl"))
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    with pytest.raises(OptionError, match="contradict"):
+        orojar_cli.finetune(NETWORK, ema_only=True, also_g=True, **OPTIONS)
+
+
+def test_a_file_without_a_training_copy_is_tuned_all_the_same_unless_it_is_insisted_on(tmp_path: Path) -> None:
+    source = load_checkpoint(NETWORK)
+    save_checkpoint(source, tmp_path / "own.safetensors")
+    tuned = orojar_cli.finetune(tmp_path / "own.safetensors", outdir=tmp_path, **OPTIONS)
+    assert [path.name for path in tuned.run.path.glob("tuned.*")] == ["tuned.safetensors"]
+    with pytest.raises(UnsupportedCheckpointError, match="has no G"):
+        orojar_cli.finetune(tmp_path / "own.safetensors", also_g=True, **OPTIONS)
+
+
+def test_the_output_follows_the_input(tmp_path: Path) -> None:
+    sources = {"tf.pkl": REFERENCES / "sg2_tensorflow_32.pkl", "ros.pt": tmp_path / "ros.pt", "named.pth": tmp_path / "named.pth"}
+    first = load_checkpoint(NETWORK)
+    square = load_checkpoint(sources["tf.pkl"])
+    save_checkpoint(square, sources["ros.pt"], format="rosinality")
+    torch.save({"g_ema": dict(first.generator.state_dict()), "step": 3}, sources["named.pth"])
+    for name, source in sources.items():
+        tuned = orojar_cli.finetune(source, outdir=tmp_path / "runs" / name, **OPTIONS)
+        written = tuned.run.path / f"tuned{source.suffix}"
+        assert load_checkpoint(written).info.container == load_checkpoint(source).info.container
+        before, after = source.read_bytes(), written.read_bytes()
+        assert len(before) == len(after) and before != after
+        if source.suffix != ".pkl":
+            theirs, ours = (torch.load(path, weights_only=True) for path in (source, written))
+            assert theirs.keys() == ours.keys() and theirs["g_ema"].keys() == ours["g_ema"].keys()
+            changed = [key for key, tensor in theirs["g_ema"].items() if not torch.equal(tensor, ours["g_ema"][key])]
+            assert changed == ["style.1.weight" if name == "ros.pt" else "mapping.fc0.weight"]
+        assert tuned.changed == ("mapping.fc0.weight",)
+
+
+def test_another_container_on_request(tmp_path: Path) -> None:
+    source = REFERENCES / "sg2_tensorflow_32.pkl"
+    for format, name in (("rosinality", "tuned.pt"), ("nvlabs", "tuned.pkl"), ("safetensors", "tuned.safetensors")):
+        tuned = orojar_cli.finetune(source, outdir=tmp_path / format, format=format, **OPTIONS)
+        assert [path.name for path in tuned.run.path.glob("tuned.*")] == [name]
+        z = torch.ones(1, tuned.checkpoint.generator.z_dim)
+        want = orojar_cli.finetune(source, **OPTIONS).checkpoint.generator(z)
+        assert (tuned.checkpoint.generator(z) - want).abs().max() <= 1e-4 * want.abs().max()
+    with pytest.raises(UnsupportedCheckpointError, match="no form in that"):
+        orojar_cli.finetune(NETWORK.with_name("sg3_t_32.pkl"), outdir=tmp_path, format="rosinality", **OPTIONS)
+
+
+def test_what_was_computed_is_written_though_the_input_has_no_place_for_it(tmp_path: Path) -> None:
+    tensors = dict(load_checkpoint(NETWORK).generator.state_dict())
+    torch.save({"g_ema": tensors, "other": {"x": tensors["mapping.fc0.weight"]}}, tmp_path / "shared.pt")
+    told: list[str] = []
+    tuned = orojar_cli.finetune(tmp_path / "shared.pt", outdir=tmp_path, notice=told.append, **OPTIONS)
+    assert [path.name for path in tuned.run.path.glob("tuned.*")] == ["tuned.pkl"]
+    assert any("another container" in line and "in the same bytes" in line for line in told)
+
+
+@pytest.mark.parametrize("stem", ["sg2_tensorflow_32", "sg2_skip_32"])
+def test_rosinality_files_keep_every_number(stem: str, tmp_path: Path) -> None:
+    first = load_checkpoint(REFERENCES / f"{stem}.pkl")
+    save_checkpoint(first, tmp_path / "new.pt", format="rosinality")
+    again, own = load_checkpoint(tmp_path / "new.pt").generator.state_dict(), first.generator.state_dict()
+    assert again.keys() == own.keys()
+    assert all((again[key] - own[key]).abs().max() <= 1e-6 for key in own)
+    assert load_checkpoint(tmp_path / "new.pt").substitutes == ()
+    stored = torch.load(tmp_path / "new.pt", weights_only=True)
+    assert stored.keys() == {"g_ema", "latent_avg"} and "convs.0.conv.blur.kernel" in stored["g_ema"]
+
+
+def test_equal_direction_sets_are_equal_files(tmp_path: Path) -> None:
+    found = [orojar_cli.sefa(load_checkpoint(NETWORK), num=3).directions for _ in range(2)]
+    files = [tmp_path / f"{index}.safetensors" for index in range(8)]
+    for index, file in enumerate(files):
+        save_directions(found[index % 2], file)
+    assert len({file.read_bytes() for file in files}) == 1
+    assert load_directions(files[0]).labels == found[0].labels
