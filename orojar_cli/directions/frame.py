@@ -56,8 +56,10 @@ class Frame:
             steps = torch.diag(deviations)[deviations > 1e-4 * deviations.max()] if settings.whiten else torch.eye(dim) * deviations.mean()
             return cls(steps.to(device, torch.float32), moments, settings.whiten, affine)
         if free is not None:
-            parts = [free_coordinates(generator, "w", [layer]) for layer in layers] if space == "w+" else [free]
-            blocks = [cls._inside(moments, part, settings.whiten) for part in parts if part is not None]
+            width = generator.w_dim
+            entries = range(len(layers)) if space == "w+" else range(1)
+            own = [free[(free >= entry * width) & (free < (entry + 1) * width)] - entry * width for entry in entries]
+            blocks = [cls._inside(moments, part, settings.whiten) for part in own]
             return cls(torch.block_diag(*blocks).to(device, torch.float32), moments, settings.whiten)
         if settings.whiten:
             scales, variances = moments.whitening()
@@ -72,6 +74,8 @@ class Frame:
     @staticmethod
     def _inside(moments: Moments, free: Tensor, whiten: bool) -> Tensor:
         """Steps [d, w_dim] of the coordinates `free` alone: one standard deviation along each principal axis of these, or of each."""
+        if not len(free):
+            return torch.zeros(0, len(moments.mean), dtype=torch.float64)
         own = Moments(moments.mean[free], moments.covariance[free][:, free])
         scales, variances = own.whitening()
         steps = scales.T[variances > 1e-8 * variances[0]] if whiten else torch.eye(len(free)).double() * variances.mean().sqrt()

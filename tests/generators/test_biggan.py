@@ -15,9 +15,12 @@ from torch.func import jvp, vmap
 
 from orojar_cli import load_checkpoint, save_checkpoint
 from orojar_cli.directions import METHODS, Settings
+from orojar_cli.directions.frame import Frame
 from orojar_cli.directions.optimised import gram_schmidt
 from orojar_cli.directions.sefa import sefa
-from orojar_cli.errors import DamagedCheckpointError, OptionError, UnsupportedCheckpointError
+from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
+from orojar_cli.explore.studio import Studio
+from orojar_cli.explore.view import View
 from orojar_cli.generators.biggan.config import BigGANConfig
 from orojar_cli.generators.biggan.network import BigGAN, statistics_position
 from orojar_cli.latents.points import seed_latents
@@ -487,3 +490,43 @@ def test_every_command_works_on_it(name: str, orojar: Any) -> None:
     assert run("convert", path, "new.safetensors") and run("inspect", "new.safetensors")["layers"] == told["layers"]
     words = ("--class", 1, "--methods", "sefa,random", "--metrics", "orthogonality", "--samples", 8, "--num", 3)
     assert run("compare", path, *words, "--out", "page.html") and Path("page.html").exists()
+
+
+def test_layers_that_read_nothing_of_z_add_no_coordinates() -> None:
+    frame = Frame.of(generator_of(UNSHARED), Settings(space="w+", class_index=0))
+    assert frame.steps.shape == (12, 4 * 17) and bool((frame.steps[:, 12:] == 0).all())
+    with pytest.raises(OptionError, match="read nothing of z"):
+        Frame.of(generator_of(UNSHARED), Settings(space="z", layers=(1, 2), class_index=0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [UNSHARED, FOLDER])
+def test_any_tensor_of_another_shape_or_missing_is_refused(name: str, tmp_path: Path) -> None:
+    """Nothing is left that a log only needs; a latent of another size or more classes are another network."""
+    tensors = torch.load(REFERENCES / FILES[name], weights_only=True)
+    sizes = {UNSHARED: "linear.weight", FOLDER: "embeddings.weight"}.get(name)
+    for key, tensor in list(tensors.items())[::3]:
+        wider = tensor.new_zeros((*tensor.shape[:-1], 3 * (tensor.shape or (1,))[-1]))
+        for new in (None, tensor[..., None], wider, tensor.new_zeros(0), tensor.to(torch.int64), torch.zeros(1).expand(1 << 40)):
+            if key.endswith(".sv0") or (new is wider and key == sizes):
+                continue
+            with pytest.raises(CheckpointError) as caught:
+                load_checkpoint(changed(name, tmp_path, {key: new}))
+            assert str(caught.value).isascii() and "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@torch.no_grad()
+def test_the_log_of_singular_values_is_not_read(tmp_path: Path) -> None:
+    path = changed(DEEP, tmp_path, {"linear.sv0": torch.full((3, 2), torch.nan), "blocks.0.0.conv1.sv0": None})
+    z, label = torch.randn(1, 9), torch.tensor([2])
+    assert torch.equal(load_checkpoint(path).generator(z, label), generator_of(DEEP)(z, label))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [DEEP, FOLDER])
+def test_the_explorer_draws_it(name: str) -> None:
+    generator = generator_of(name)
+    directions = sefa(generator, Settings(space="w", whiten=False, class_index=0, num=3, options={"activeness": False}))
+    studio = Studio(generator, directions, name="a network")
+    first, moved = (studio.pictures(View("own", (0, 1), 1, 0.5, (0, 1), edits)) for edits in ((), ((0, 2.0),)))
+    assert first.shape == (2, 32, 32, 3) and not np.array_equal(first, moved)

@@ -110,10 +110,11 @@ class _Normalised(nn.Module):
         return vector / vector.norm().clamp_min(self.epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight if self.kind == "none" else self.weight / self.sigma()
-        if weight.ndim == 2:
-            return F.linear(x, weight, self.bias)
-        return F.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
+        # What comes in is divided instead of the weight, whose copy would take a fifth of the time of a picture.
+        x = x if self.kind == "none" else x / self.sigma()
+        if self.weight.ndim == 2:
+            return F.linear(x, self.weight, self.bias)
+        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
 
 
 class _Statistics(nn.Module):
