@@ -157,12 +157,27 @@ def tensors_below(value: Any) -> list[TensorRecord]:
     return found
 
 
+# Networks of which an image is not a function of z or w alone, by classes of their modules.
+_OTHER_KINDS = {
+    "a 3-D network (EG3D)": {"TriPlaneGenerator", "ImportanceRenderer", "OSGDecoder"},
+    "a 3-D network": {"ImplicitGenerator3d", "VolumeRenderer", "CameraGenerator", "DMTETSynthesisNetwork"},
+    "a text-conditioned network (StyleGAN-T and the like)": {"TextEncoder", "CLIP"},
+}
+
+
 def _refuse_class(tree: NetworkTree, role: str, where: str) -> NoReturn:
     """Say that no family knows this PyTorch-era network."""
     *names, last = readable(NetworkTree)
     supported = f"(supported: {', '.join(names)} and {last})"
     if role == CRITIC:
         raise UnsupportedCheckpointError(f"not supported: {where} is a {printable(tree.class_name)}, not a Discriminator")
+    for what, classes in _OTHER_KINDS.items():
+        if classes & {tree.class_name, *tree.classes.values()}:
+            given = "text" if "text" in what else "camera"
+            raise UnsupportedCheckpointError(
+                f"not supported: {where} is {what}, whose image depends on more than z; wrap its own code with a fixed {given}: "
+                "--generator MODULE:FACTORY"
+            )
     if tree.class_name != "Generator":
         raise UnsupportedCheckpointError(f"not supported: {where} has the architecture {printable(tree.class_name)!r} {supported}")
     raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family {supported}")

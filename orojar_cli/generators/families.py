@@ -19,6 +19,7 @@ _FOLDERS = (
     "stylegan2",
     "stylegan3",
     "styleganxl",
+    "lucidrains",
     "progan",
     "simplegan",
     "dcgan",

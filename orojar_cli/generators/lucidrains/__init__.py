@@ -1,4 +1,4 @@
-"""Networks of lucidrains' stylegan2-pytorch: `model_N.pt` beside `.config.json`."""
+"""The StyleGAN2 of lucidrains' stylegan2-pytorch, a network of its own: one w a block, ordinary linear layers, one noise map for all."""
 
 from __future__ import annotations
 
@@ -7,4 +7,9 @@ from orojar_cli.generators.family import Family, Reader
 from orojar_cli.generators.lucidrains import state_dict_reader
 from orojar_cli.generators.lucidrains.config import LucidrainsConfig
 
-FAMILY = Family("lucidrains", LucidrainsConfig, "Lucidrains", (Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),))
+FAMILY = Family(
+    name="StyleGAN2 (lucidrains)",
+    config=LucidrainsConfig,
+    network="Lucidrains",
+    readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),),
+)
