@@ -296,7 +296,8 @@ def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress
 
 def _names(contents: Contents, format: str | None) -> dict[str, str]:
     """Formats to write the tuned network in, the first that is possible, with the file's name in each."""
-    suffixes = {"input": own_suffix(contents), "nvlabs": ".pkl", "rosinality": ".pt", "safetensors": ".safetensors"}
+    own = getattr(contents.generator.config, "file_ending", None) or own_suffix(contents)
+    suffixes = {"input": own, "nvlabs": ".pkl", "rosinality": ".pt", "safetensors": ".safetensors"}
     if format is not None:
         if format not in suffixes:
             raise OptionError(f"unknown format {ascii(format)[:40]}; choose one of {', '.join(suffixes)}")

@@ -20,6 +20,7 @@ from tensorflow_assembler import network
 from torch import Tensor
 from torch.func import jvp
 
+import orojar_cli
 from orojar_cli import load_checkpoint, save_checkpoint
 from orojar_cli.cli import main
 from orojar_cli.containers.constructors import read_pickle
@@ -262,6 +263,18 @@ def test_a_tuned_pytorch_file_is_the_same_container_with_only_the_changed_number
     for key, tensors in before.items():
         same = [name for name, tensor in tensors.items() if not isinstance(tensor, Tensor) or torch.equal(tensor, after[key][name])]
         assert len(tensors) - len(same) == (len(changed) if key == "g_running" else 0)
+
+
+@pytest.mark.slow
+def test_finetune_writes_the_container_that_it_was_given_and_keeps_what_the_name_says(named: Path, tmp_path: Path) -> None:
+    for path, name in ((named, "tuned.train_step-3.model"), (TENSORFLOW, "tuned.pkl")):
+        tuned = orojar_cli.finetune(str(path), samples=4, outdir=str(tmp_path / "runs"))
+        again, before = load_checkpoint(tuned.run.path / name), load_checkpoint(path)
+        assert again.generator.img_resolution == 32 and again.info.container == before.info.container
+        assert (tuned.run.path / name).stat().st_size == path.stat().st_size
+        for key, tensor in again.generator.state_dict().items():
+            if key != "mapping.w_avg":  # which is estimated anew where the file has none
+                assert torch.equal(tensor, before.generator.state_dict()[key]) == (key != "mapping.fc0.weight"), key
 
 
 @pytest.mark.parametrize(

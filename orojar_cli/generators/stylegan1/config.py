@@ -122,6 +122,11 @@ class StyleGAN1Config(StyleConfig):
         return self.of(self.mapping, replace(self.synthesis, **values), substitutes=self.substitutes, assumed=assumed)
 
     @property
+    def file_ending(self) -> str | None:
+        """How the name of its file must end for the file to be read as this network, where its name says something."""
+        return f".train_step-{self.step}.model" if self.assumed == ("fade",) else None
+
+    @property
     def step(self) -> int:
         return self.synthesis.step
 
