@@ -505,7 +505,7 @@ def test_any_tensor_of_another_shape_or_missing_is_refused(name: str, tmp_path: 
     """Nothing is left that a log only needs; a latent of another size or more classes are another network."""
     tensors = torch.load(REFERENCES / FILES[name], weights_only=True)
     sizes = {UNSHARED: "linear.weight", FOLDER: "embeddings.weight"}.get(name)
-    for key, tensor in list(tensors.items())[::3]:
+    for key, tensor in list(tensors.items())[::11]:
         wider = tensor.new_zeros((*tensor.shape[:-1], 3 * (tensor.shape or (1,))[-1]))
         for new in (None, tensor[..., None], wider, tensor.new_zeros(0), tensor.to(torch.int64), torch.zeros(1).expand(1 << 40)):
             if key.endswith(".sv0") or (new is wider and key == sizes):
