@@ -231,6 +231,8 @@ def frames_of(path: str | os.PathLike[str]) -> Numbered | None:
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise OptionError for a name that is neither a film's nor a picture's, nor one of numbered frames."""
     frames = frames_of(path)
+    if Path(path).is_dir() and not os.fspath(path).endswith(("/", os.sep)):
+        raise OptionError(f"cannot write {path}: it is a folder; name a file in it, or end it in a slash for a film's frames")
     if frames is not None and frames.suffix.lower() not in PICTURES:
         raise OptionError(f"cannot write {path}: frames one by one are pictures, whose names end in {', '.join(PICTURES)}")
     if frames is None and Path(path).suffix.lower() not in FILMS + STILLS:

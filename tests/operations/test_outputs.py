@@ -63,6 +63,7 @@ def test_a_name_with_no_clear_place_is_refused(name: str, tmp_path: Path, orojar
         (("traverse", "--dim", "all", "--out", "nope/b.png"), 1, "cannot write nope/b.png: the folder nope does not exist"),
         (("traverse", "--dim", "0", "--out", "nope/b.gif"), 1, "cannot write nope/b.gif: the folder nope does not exist"),
         (("traverse", "--dim", "0", "--out", "file/b/"), 1, "cannot make the folder file/b"),
+        (("traverse", "--dim", "0", "--out", "."), 2, "cannot write .: it is a folder; name a file in it, or end it in a slash"),
         (("traverse", "--dim", "0", "--out", "b.bmp"), 2, "or in a slash for a folder of frames"),
         (("traverse", "--dim", "0", "--out", "f_%04d.gif"), 2, "frames one by one are pictures"),
         (("traverse", "--dim", "0", "--by", "1", "--out", "frames/"), 2, "make a grid, not a film"),
