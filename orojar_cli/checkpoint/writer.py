@@ -30,7 +30,7 @@ from orojar_cli.containers.tensors import stored_tensor
 from orojar_cli.containers.zip_checksums import renew_checksums
 from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
-from orojar_cli.generators.families import config_to_dict
+from orojar_cli.generators.families import config_to_dict, family_of
 
 FORMATS = ("input", "nvlabs", "rosinality", "safetensors")
 
@@ -69,7 +69,9 @@ def save_checkpoint(
     if contents.choices:
         raise OptionError(f"{path.suffix or path.name} cannot keep what was assumed ({', '.join(contents.choices)}); write .safetensors")
     if chosen == "input":
-        return _save_patched(checkpoint, path, also_g, training)
+        changed = _save_patched(checkpoint, path, also_g, training)
+        _copy_settings(checkpoint, path)
+        return changed
     if chosen == "nvlabs":
         write_pickle(checkpoint, path)
     else:
@@ -112,6 +114,16 @@ def _changed(present: Any, contents: Contents, network: str) -> dict[str, tuple[
         if not torch.equal(new, stored) and not torch.equal(tensor, stored.to(tensor.dtype)):
             changed[name] = record, new
     return changed
+
+
+def _copy_settings(checkpoint: Checkpoint, path: Path) -> None:
+    """What belongs beside the input, beside the output too, where nothing of that name is there."""
+    contents = checkpoint.contents
+    for name in family_of(contents.generator.config).beside:
+        source, target = contents.file.path.with_name(name), path.with_name(name)
+        if source.is_file() and not target.exists():
+            with atomic_path(target) as temporary:
+                temporary.write_bytes(source.read_bytes())
 
 
 def _save_patched(checkpoint: Checkpoint, path: Path, also_g: bool, training: Any) -> list[str]:

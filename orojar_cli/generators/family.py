@@ -47,7 +47,8 @@ class Family:
 
     `name` is what its configurations' `family` says; `config` is their class, whose `from_dict` is the inverse of `asdict`; `network` names
     what in the folder's `network.py` makes the network of a configuration; with `has_pickle_form` its `pickle_form.py` says (DESCRIBERS)
-    how a .pkl describes the modules; `critics` tells whether the D beside its generators is one that is read.  These two modules import
+    how a .pkl describes the modules; `critics` tells whether the D beside its generators is one that is read; `beside`
+    are names of files that belong to a checkpoint and lie beside it.  These two modules import
     torch, and are imported when a network is made or written.
     """
 
@@ -58,6 +59,7 @@ class Family:
     has_pickle_form: bool = False
     critics: bool = False
     role: str = GENERATOR
+    beside: tuple[str, ...] = ()
 
     def made(self, config: Any) -> nn.Module:
         """The network of a configuration."""

@@ -101,11 +101,13 @@ def test_a_rotation_of_z_folds_into_it_and_the_file_keeps_it(file: Path, known: 
     fold_rotation(loaded.generator, matrix)
     z = (known["z"].double() @ matrix.T).float()
     assert worst(loaded.generator(z), before) < 1e-4
-    assert save_checkpoint(loaded, tmp_path / "tuned.pt") == ["mapping.fc0.weight"]
+    (tmp_path / "run").mkdir()
+    assert save_checkpoint(loaded, tmp_path / "run" / "tuned.pt") == ["mapping.fc0.weight"]
+    assert json.loads((tmp_path / "run" / ".config.json").read_text()) == SETTINGS
     save_checkpoint(loaded, tmp_path / "tuned.safetensors")
-    for name in ("tuned.pt", "tuned.safetensors"):
+    for name in ("run/tuned.pt", "tuned.safetensors"):
         assert worst(load_checkpoint(tmp_path / name).generator(z), before) < 1e-4
-    theirs, first = (torch.load(path, weights_only=True)["GAN"] for path in (tmp_path / "tuned.pt", file))
+    theirs, first = (torch.load(path, weights_only=True)["GAN"] for path in (tmp_path / "run" / "tuned.pt", file))
     assert {name for name in first if not torch.equal(first[name], theirs[name])} == {"SE.net.0.weight"}
     assert worst(theirs["SE.net.0.weight"], (first["SE.net.0.weight"].double() @ matrix.T).float()) < 1e-5
 

@@ -12,4 +12,5 @@ FAMILY = Family(
     config=LucidrainsConfig,
     network="Lucidrains",
     readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),),
+    beside=(state_dict_reader.SETTINGS,),
 )

@@ -18,7 +18,7 @@ from orojar_cli.generators.lucidrains.config import BlocksConfig, LucidrainsConf
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.substitutes import LATENTS, estimated_mean
 
-_SETTINGS, _LARGEST, _USUAL = ".config.json", 1 << 16, 0.1
+SETTINGS, _LARGEST, _USUAL = ".config.json", 1 << 16, 0.1
 _KNOWN = ("SE.", "GE.")  # the averages; S., G. and the discriminator's D. are beside them
 _SHIFTED = Form(PLAIN.stored_shape, lambda tensor: tensor + 1, lambda tensor: tensor - 1)  # theirs is around the style 1
 _COLUMN = Form(lambda shape: (*shape, 1), lambda tensor: tensor[..., 0], lambda tensor: tensor[..., None])
@@ -103,9 +103,9 @@ def _noise_map(resolution: int) -> DerivedRecord:
 def _multiplier(record: TensorRecord) -> tuple[float, tuple[str, ...]]:
     """The mapping's learning-rate multiplier, and words for it where the settings that say it are not there."""
     file = record.storage.data.file
-    path = file.path.with_name(_SETTINGS) if isinstance(file, CheckpointFile) else None
+    path = file.path.with_name(SETTINGS) if isinstance(file, CheckpointFile) else None
     if path is None or not path.is_file():
-        return _USUAL, (f"the mapping's lr_mlp ({_USUAL}, the usual; {_SETTINGS} is not beside it)",)
+        return _USUAL, (f"the mapping's lr_mlp ({_USUAL}, the usual; {SETTINGS} is not beside it)",)
     try:
         if path.stat().st_size > _LARGEST:
             raise ValueError
@@ -114,6 +114,6 @@ def _multiplier(record: TensorRecord) -> tuple[float, tuple[str, ...]]:
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedCheckpointError(
-            f"damaged: {_SETTINGS} beside {file.name} does not say lr_mlp; copy it from where the file was trained"
+            f"damaged: {SETTINGS} beside {file.name} does not say lr_mlp; copy it from where the file was trained"
         ) from error
     return float(value), ()
