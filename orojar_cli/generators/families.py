@@ -25,7 +25,6 @@ _FOLDERS = (
     "dcgan",
     "biggan",
     "stylegan1",
-    "lucidrains",
     "critic",
 )
 # Imported here and now: reading a file imports nothing.

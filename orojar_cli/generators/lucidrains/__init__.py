@@ -1,4 +1,4 @@
-"""The StyleGAN2 of lucidrains' stylegan2-pytorch, a network of its own: one w a block, ordinary linear layers, one noise map for all."""
+"""Networks of lucidrains' stylegan2-pytorch: `model_N.pt` beside `.config.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orojar_cli.generators.lucidrains import state_dict_reader
 from orojar_cli.generators.lucidrains.config import LucidrainsConfig
 
 FAMILY = Family(
-    name="StyleGAN2 (lucidrains)",
+    name="lucidrains",
     config=LucidrainsConfig,
     network="Lucidrains",
     readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),),

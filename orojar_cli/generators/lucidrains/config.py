@@ -1,21 +1,29 @@
-"""What defines a generator of lucidrains' stylegan2-pytorch (no torch)."""
+"""What defines a network of lucidrains' stylegan2-pytorch (no torch): StyleGAN2's idea with other arithmetic."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes, checked
 from orojar_cli.generators.style_config import StyleConfig
 
-START = 4
+START, KERNEL = 4, 3
+OPEN = ("lr_mlp",)  # what a file without its .config.json does not say
 
 
 @dataclass(frozen=True)
-class BlocksConfig:
-    """The synthesis network ws [N, blocks, w_dim] -> image: a learned constant of 4x4 pixels, a convolution, and a block of two modulated
-    convolutions and a ToRGB for each resolution, with outputs `channels`."""
+class SynthesisConfig:
+    """A constant of 4x4 pixels and a plain convolution; then a block for each resolution, which one w drives.
+
+    Behind the first block each begins with a bilinear enlargement.  Its two modulated convolutions have no bias of their own: noise comes
+    from one map for the whole network, whose upper left corner a layer takes, through an affine map for every channel.  The images of
+    the blocks are summed.
+    `channels` are the blocks' widths from 4x4 up.
+    """
 
     w_dim: int
     channels: tuple[int, ...]
@@ -23,10 +31,10 @@ class BlocksConfig:
 
     def __post_init__(self) -> None:
         checked("w_dim", self.w_dim, 1, 8192)
-        checked("number of blocks", len(self.channels), 2, 10)
-        checked("img_channels", self.img_channels, 1, 4)
+        checked("number of resolutions", len(self.channels), 2, 10)
         for width in self.channels:
             checked("channels", width, 1, 8192)
+        checked("img_channels", self.img_channels, 1, 4)
 
     @property
     def resolutions(self) -> list[int]:
@@ -40,64 +48,79 @@ class BlocksConfig:
     def num_ws(self) -> int:
         return len(self.channels)
 
-    def block(self, index: int) -> list[LayerInfo]:
-        """The modulated layers of one block in the order of execution; all read one entry of ws."""
-        width, below, size = self.channels[index], self.channels[max(index - 1, 0)], START << index
-        return [
-            LayerInfo(f"b{size}.conv1", index, size, below, width),
-            LayerInfo(f"b{size}.conv2", index, size, width, width),
-            LayerInfo(f"b{size}.torgb", index, size, width, self.img_channels),
-        ]
-
     def layers(self) -> list[LayerInfo]:
         """Every modulated layer in the order of execution."""
-        return [layer for index in range(len(self.channels)) for layer in self.block(index)]
+        found = []
+        for level, resolution in enumerate(self.resolutions):
+            below, width = self.channels[max(level - 1, 0)], self.channels[level]
+            found += [
+                LayerInfo(f"b{resolution}.conv1", level, resolution, below, width),
+                LayerInfo(f"b{resolution}.conv2", level, resolution, width, width),
+                LayerInfo(f"b{resolution}.torgb", level, resolution, width, self.img_channels),
+            ]
+        return found
 
     def shapes(self, prefix: str = "synthesis.") -> Shapes:
         """Name and shape of every tensor."""
         first = self.channels[0]
         shapes: Shapes = {
             f"{prefix}const": (first, START, START),
-            f"{prefix}initial.weight": (first, first, 3, 3),
-            f"{prefix}initial.bias": (first,),
-            f"{prefix}noise_map": (self.img_resolution,) * 2,
+            f"{prefix}first.weight": (first, first, KERNEL, KERNEL),
+            f"{prefix}first.bias": (first,),
+            f"{prefix}noise_const": (self.img_resolution,) * 2,
         }
         for layer in self.layers():
-            name, is_conv = prefix + layer.name, "conv" in layer.name
-            kernel = 3 if is_conv else 1
+            name, is_convolution = prefix + layer.name, "conv" in layer.name
+            kernel = KERNEL if is_convolution else 1
             shapes |= {
                 f"{name}.weight": (layer.out_channels, layer.in_channels, kernel, kernel),
                 f"{name}.affine.weight": (layer.in_channels, self.w_dim),
                 f"{name}.affine.bias": (layer.in_channels,),
             }
-            if is_conv:
-                shapes |= {f"{name}.noise_weight": (layer.out_channels,), f"{name}.bias": (layer.out_channels,)}
+            if is_convolution:
+                shapes |= {f"{name}.noise_strength": (layer.out_channels,), f"{name}.bias": (layer.out_channels,)}
         return shapes
 
 
 @dataclass(frozen=True)
 class LucidrainsConfig(StyleConfig):
-    """A whole generator."""
+    """A whole generator; the mapping's learning-rate multiplier, which `.config.json` calls lr_mlp, acts in the forward pass."""
 
-    synthesis: BlocksConfig
-    family: str = field(default="StyleGAN2 (lucidrains)", init=False)
+    synthesis: SynthesisConfig
+    assumed: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
+    family: str = field(default="lucidrains", init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not {*self.assumed} <= {*OPEN}:
+            raise UnsupportedCheckpointError("not supported: a network with options left open that orojar does not know")
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> LucidrainsConfig:
         """The inverse of dataclasses.asdict."""
-        synthesis = options["synthesis"] | {"channels": tuple(options["synthesis"]["channels"])}
-        return cls(MappingConfig(**options["mapping"]), BlocksConfig(**synthesis), substitutes=options.get("substitutes", ()))
+        synthesis = SynthesisConfig(**options["synthesis"] | {"channels": tuple(options["synthesis"]["channels"])})
+        more = {name: tuple(options.get(name, ())) for name in ("substitutes", "assumed")}
+        return cls(MappingConfig(**options["mapping"]), synthesis, **more)
+
+    def with_options(self, values: Mapping[str, Any], assumed: tuple[str, ...]) -> LucidrainsConfig:
+        """This network with another lr_mlp."""
+        return replace(self, mapping=replace(self.mapping, lr_multiplier=values["lr_mlp"]), assumed=assumed)
+
+    @property
+    def lr_mlp(self) -> float:
+        return self.mapping.lr_multiplier
 
     @property
     def architecture(self) -> str:
-        """Images are accumulated from block to block, as in StyleGAN2's architecture of that name."""
-        return "skip"
+        return "skip, one w a block"
 
     def costs(self) -> list[LayerCost]:
-        """What every layer costs."""
-        costs = []
-        for layer in self.layers():
-            pixels, kernel = layer.resolution**2, 1 if "torgb" in layer.name else 9
-            numbers = (layer.in_channels + layer.out_channels) * pixels
-            costs.append(LayerCost(layer.resolution, numbers, layer.in_channels * layer.out_channels * kernel * pixels))
-        return costs
+        """What every layer costs; the plain convolution of the constant does not depend on the latent and is not counted."""
+        return [
+            LayerCost(
+                layer.resolution,
+                (layer.in_channels + layer.out_channels) * layer.resolution**2,
+                layer.in_channels * layer.out_channels * (1 if "torgb" in layer.name else KERNEL**2) * layer.resolution**2,
+            )
+            for layer in self.layers()
+        ]

@@ -1,6 +1,11 @@
-"""The generator of lucidrains' stylegan2-pytorch, our own implementation from its description."""
+"""The generator of lucidrains' stylegan2-pytorch (MIT), our own implementation of what its files mean.
+
+Styles are what the linear layers give plus one, and images lie in [-1, 1] here; the reader brings the files' numbers into this form.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,58 +14,74 @@ from torch import Tensor, nn
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
 from orojar_cli.generators.checks import check_ws
-from orojar_cli.generators.lucidrains.config import START, BlocksConfig, LucidrainsConfig
+from orojar_cli.generators.lucidrains.config import START, LucidrainsConfig, SynthesisConfig
 from orojar_cli.generators.mapping import Mapping
-from orojar_cli.generators.noise import Randomness, noise_seeds
+from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
-from orojar_cli.generators.primitives import modulated_convolution, modulated_projection
+from orojar_cli.generators.primitives import FullyConnected, fast_layout, filter_kernel, modulated_convolution, modulated_projection
 from orojar_cli.generators.stylegan2.network import NOISE_MODES, StyleOffsets
 
 _BLUR = (0.25, 0.5, 0.25)
+_SLOPE = 0.2
 
 
-class ModulatedLayer(nn.Module):
-    """A convolution [out, in, k, k] whose inputs are scaled by an ordinary linear layer of w; 3x3 ones have a weight for the noise, a bias,
-    demodulation and a rectifier."""
+def enlarged(x: Tensor) -> Tensor:
+    """x [N, C, H, W] at twice the resolution, bilinear between the centres of pixels."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
-    def __init__(self, config: BlocksConfig, layer: LayerInfo) -> None:
+
+def blurred(x: Tensor) -> Tensor:
+    """Every channel under [1, 2, 1] x [1, 2, 1] / 16, with the picture reflected at its edges."""
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), filter_kernel(x, _BLUR), groups=x.shape[1])
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, the noise with a strength and a bias for every channel, leaky ReLU."""
+
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo) -> None:
         super().__init__()
-        self.is_conv = "conv" in layer.name
-        kernel = 3 if self.is_conv else 1
-        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, kernel, kernel))
-        self.affine = nn.Linear(config.w_dim, layer.in_channels)
-        if self.is_conv:
-            self.noise_weight = nn.Parameter(torch.empty(layer.out_channels))
-            self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.affine = FullyConnected(config.w_dim, layer.in_channels)
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.noise_strength = nn.Parameter(torch.empty(layer.out_channels))
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, style_offset: Tensor | float = 0.0) -> Tensor:
-        """`noise` [N or 1, 1, H, W], None for none."""
-        styles = self.affine(w) + style_offset
-        if not self.is_conv:
-            return modulated_projection(x, self.weight, styles)
-        x = modulated_convolution(x, self.weight, styles, self.bias)
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, offset: Tensor | float) -> Tensor:
+        x = modulated_convolution(x, self.weight, self.affine(w) + offset, self.bias)
         if noise is not None:
-            x = x + noise * self.noise_weight[:, None, None]
-        return F.leaky_relu(x, 0.2)
+            x = x + noise * self.noise_strength[:, None, None]
+        return F.leaky_relu(x, _SLOPE)
 
 
-class LucidrainsSynthesis(nn.Module):
-    """ws [N, blocks, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to the image's channels, neither demodulated nor with a bias."""
+
+    def __init__(self, config: SynthesisConfig, layer: LayerInfo) -> None:
+        super().__init__()
+        self.affine = FullyConnected(config.w_dim, layer.in_channels)
+        self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 1, 1))
+
+    def forward(self, x: Tensor, w: Tensor, offset: Tensor | float) -> Tensor:
+        return modulated_projection(x, self.weight, self.affine(w) + offset)
+
+
+class Synthesis(nn.Module):
+    """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
 
     takes_style_offsets = takes_noise = True
-    noise_map: Tensor
+    noise_const: Tensor
 
-    def __init__(self, config: BlocksConfig) -> None:
+    def __init__(self, config: SynthesisConfig) -> None:
         super().__init__()
         self.config = config
-        self.const = nn.Parameter(torch.empty(config.channels[0], START, START))
-        self.initial = nn.Conv2d(config.channels[0], config.channels[0], 3, padding=1)
-        self.register_buffer("noise_map", torch.empty(config.img_resolution, config.img_resolution))
-        for index, resolution in enumerate(config.resolutions):
-            block = nn.Module()
-            for layer in config.block(index):
-                block.add_module(layer.name.partition(".")[2], ModulatedLayer(config, layer))
-            self.add_module(f"b{resolution}", block)
+        width = config.channels[0]
+        self.const = nn.Parameter(torch.empty(width, START, START))
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.register_buffer("noise_const", torch.empty((config.img_resolution,) * 2))
+        for resolution in config.resolutions:
+            self.add_module(f"b{resolution}", nn.Module())
+        for layer in config.layers():
+            block, _, name = layer.name.partition(".")
+            self.get_submodule(block).add_module(name, (ToRGB if name == "torgb" else SynthesisLayer)(config, layer))
 
     def run(
         self,
@@ -70,41 +91,42 @@ class LucidrainsSynthesis(nn.Module):
         rng: Randomness = None,
         style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Features and image of the block of resolution `until` (the last by default); later blocks are not computed."""
-        resolutions = self.config.resolutions
+        """Features and image of the block of resolution `until` (the last by default); later blocks are not computed.
+
+        Raises OptionError for an unknown noise mode or resolution.
+        """
+        config, resolutions = self.config, self.config.resolutions
         if noise_mode not in NOISE_MODES:
             raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
         until = resolutions[-1] if until is None else until
         if until not in resolutions:
             raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, resolutions))}")
-        check_ws(ws, self.config.num_ws, self.config.w_dim, self.const.device, self.const.dtype)
-        offsets, maps = style_offsets or {}, self._maps(ws, noise_mode, rng)
-        x = self.initial(self.const.expand(len(ws), -1, -1, -1))
+        check_ws(ws, config.num_ws, config.w_dim, self.const.device, self.const.dtype)
+        noise = self._map(noise_mode, noise_seeds(rng, len(ws)) if noise_mode == "random" else (), ws)
+        offsets = style_offsets or {}
+        x = self.first(self.const.to(ws.dtype)[None]).expand(len(ws), -1, -1, -1)
         image: Tensor | None = None
-        for index, resolution in enumerate(resolutions):
-            block, w = self.get_submodule(f"b{resolution}"), ws[:, index]
-            noise = None if maps is None else maps[..., :resolution, :resolution]
-            if index:
-                x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        for level, resolution in enumerate(resolutions):
+            block, w = self.get_submodule(f"b{resolution}"), ws[:, level]
+            x = enlarged(x) if level else fast_layout(x)
+            # The corner lies on its side: theirs swaps height and width on the way to the features.
+            corner = None if noise is None else noise[..., :resolution, :resolution].transpose(-1, -2)
             for name in ("conv1", "conv2"):
-                x = block.get_submodule(name)(x, w, noise, offsets.get(f"b{resolution}.{name}", 0.0))
-            rgb = block.get_submodule("torgb")(x, w, None, offsets.get(f"b{resolution}.torgb", 0.0))
-            image = rgb if image is None else image + rgb
+                x = block.get_submodule(name)(x, w, corner, offsets.get(f"b{resolution}.{name}", 0.0))
+            rgb: Tensor = block.get_submodule("torgb")(x, w, offsets.get(f"b{resolution}.torgb", 0.0))
+            image = rgb if image is None else blurred(enlarged(image)) + rgb
             if resolution == until:
                 break
-            image = _enlarged(image)
         assert image is not None
         return x, 2 * image - 1
 
-    def _maps(self, ws: Tensor, noise_mode: str, rng: Randomness) -> Tensor | None:
-        """One map [N or 1, 1, R, R] for all layers, which take its corner; the layers read it turned over its diagonal."""
-        if noise_mode == "none":
+    def _map(self, mode: str, seeds: Sequence[int], like: Tensor) -> Tensor | None:
+        """The network's one noise map, uniform in [0, 1): [R, R], or [N, 1, R, R] of these seeds."""
+        if mode == "none":
             return None
-        if noise_mode == "const":
-            return self.noise_map.T[None, None]
-        size = self.noise_map.shape
-        drawn = [torch.rand(size, generator=torch.Generator().manual_seed(seed)) for seed in noise_seeds(rng, len(ws))]
-        return torch.stack(drawn).unsqueeze(1).to(ws)
+        if mode == "const":
+            return self.noise_const
+        return torch.special.ndtr(layer_noise(seeds, "map", (self.config.img_resolution,) * 2, like))
 
     def forward(
         self,
@@ -114,26 +136,27 @@ class LucidrainsSynthesis(nn.Module):
         rng: Randomness = None,
         style_offsets: StyleOffsets | None = None,
     ) -> Tensor:
-        """The image; with `resolution` the smaller image accumulated by that block.  Raises OptionError as `run` does."""
+        """The image; with `resolution` the smaller image accumulated by that block.
+
+        `rng` gives the noise of mode "random"; `style_offsets` are added to the styles.  Raises OptionError for an unknown noise mode or
+        resolution.
+        """
         _, image = self.run(ws, noise_mode, resolution, rng, style_offsets)
         assert image is not None
         return image
-
-
-def _enlarged(image: Tensor) -> Tensor:
-    """Twice the size, bilinearly, then blurred with the border reflected."""
-    image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-    line = image.new_tensor(_BLUR)
-    kernel = torch.outer(line, line).expand(image.shape[1], 1, -1, -1)
-    return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel, groups=image.shape[1])
 
 
 class Lucidrains(BaseGenerator):
     """z -> mapping -> ws -> synthesis -> images."""
 
     def __init__(self, config: LucidrainsConfig) -> None:
-        super().__init__(config, Mapping(config.mapping), LucidrainsSynthesis(config.synthesis))
+        super().__init__(config, Mapping(config.mapping), Synthesis(config.synthesis))
 
     def z_columns(self) -> list[Tensor]:
         """The weights [rows, z_dim] that read z, as views: the first mapping layer's."""
-        return [self.mapping.layers[0].weight[:, : self.z_dim]]
+        return [self.mapping.layers[0].weight]
+
+    def style_weights(self, layers: Sequence[int]) -> list[Tensor]:
+        """What SeFa factorises: the affine weights of both convolutions of the blocks that the entries `layers` drive."""
+        blocks = [self.synthesis.get_submodule(f"b{self.config.synthesis.resolutions[entry]}") for entry in layers]
+        return [block.get_submodule(name).affine.weight for block in blocks for name in ("conv1", "conv2")]
