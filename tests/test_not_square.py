@@ -128,6 +128,7 @@ def test_grids_and_films_keep_the_proportions(loaded: Any, oblong: Any, directio
         assert film.n_frames == 4 and 80 <= film.width < 100 and 48 <= film.height < 80
 
 
+@pytest.mark.slow
 def test_a_photograph_is_cropped_to_the_proportions_and_found(oblong: Any, tmp_path: Path) -> None:
     drawn = oblong.synthesis(oblong.mapping(torch.from_numpy(np.random.RandomState(3).randn(1, oblong.z_dim)).float()))
     pixels = (drawn[0].clamp(-1, 1) * 127.5 + 128).clamp(0, 255).trunc().permute(1, 2, 0).to(torch.uint8).numpy()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from orojar_cli.cli.process import check_asked
 from orojar_cli.progress import Progress, unseen
 
 
@@ -47,6 +48,7 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
         started = time.monotonic()
 
         def progress(stage: str, done: int, total: int) -> None:
+            check_asked()
             if stage not in tasks:
                 if not console.is_terminal:
                     say(f"{stage} ({total}), {time.monotonic() - started:.0f} s")

@@ -31,6 +31,9 @@ def keep_freed_memory() -> None:
         mallopt(parameter, value)
 
 
+_asked = False
+
+
 class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM), by `kill` or a scheduler: it ends as on Ctrl-C, with nothing half-written left."""
 
@@ -39,11 +42,19 @@ def hear_termination() -> None:
     """Let SIGTERM end the program as Ctrl-C does, unless whoever started it has said otherwise."""
 
     def end(*_: object) -> None:
+        global _asked
+        _asked = True
         raise Terminated
 
     with suppress(ValueError):  # not in the main thread
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, end)
+
+
+def check_asked() -> None:
+    """Raise Terminated where that was asked for: Python drops what a signal raises while a callback or a finaliser runs."""
+    if _asked:
+        raise Terminated
 
 
 @contextmanager

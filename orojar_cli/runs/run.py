@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -36,6 +37,15 @@ _FIELDS: dict[str, type] = {
     "versions": dict,
 }
 _NUMBERED = re.compile(r"(\d{5,})-")
+# Folders being made: whoever ends this process between making one and beginning to write into it must not leave it behind.
+_MADE: set[Path] = set()
+
+
+@atexit.register
+def _remove_empty() -> None:
+    for path in _MADE:
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,7 @@ def _next_folder(outdir: Path, name: str) -> Path:
             path = outdir / f"{number:05d}-{name}"
             # Another process may have taken the number under another name.
             if not any(taken == number for taken, _ in _numbers(outdir)):
+                _MADE.add(path)
                 path.mkdir()
                 return path
             number += 1

@@ -168,9 +168,7 @@ def test_a_module_of_an_unknown_class_inside_the_generator_is_named(generator: S
     network = whole(generator)
     network.meta["state"]["_modules"]["mapping"].meta["state"]["_modules"]["embed"] = nn.Embedding(2, 3)
     for path in (dump({"G_ema": network}, tmp_path / "a.pkl"), save(network, tmp_path / "a.pt")):
-        with pytest.raises(
-            UnsupportedCheckpointError, match=r"embed is a torch\.nn\.modules\.sparse\.Embedding, which orojar does not read"
-        ):
+        with pytest.raises(UnsupportedCheckpointError, match="contains a Embedding module, which orojar does not know"):
             read_contents(path).generator  # noqa: B018
 
 

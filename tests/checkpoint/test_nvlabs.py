@@ -26,6 +26,7 @@ def loaded_by(package: str, path: Path) -> dict[str, Any]:
     return report | {"states": torch.load(f"{path}.states", weights_only=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stem", "package", "home"),
     [
@@ -50,6 +51,7 @@ def test_the_tools_restore_every_number(stem: str, package: str, home: str, tmp_
         assert all(torch.equal(state[key], own[key]) for key in own)
 
 
+@pytest.mark.slow
 def test_attributes_that_newer_classes_ask_for_are_there(tmp_path: Path) -> None:
     write_pickle(load_checkpoint(REFERENCES / "sg2_skip_32.pkl"), tmp_path / "new.pkl")
     attributes = loaded_by("three", tmp_path / "new.pkl")["attributes"]

@@ -66,6 +66,7 @@ def wait_for(found: object, process: subprocess.Popen[str], seconds: float = 60)
     assert found(), process.stderr.read()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
 def test_a_film_that_is_killed_leaves_nothing(shapes_path: Path, tmp_path: Path) -> None:
     (tmp_path / "walk.gif").write_bytes(b"older")

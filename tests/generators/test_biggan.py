@@ -328,6 +328,7 @@ def test_the_rotation_found_is_that_of_each_chunk() -> None:
     assert bool((active.diff(dim=1) <= 0).all())
 
 
+@pytest.mark.slow
 def test_the_papers_protocol_gives_the_papers_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four steps of OroJaR's search in a third of z, and the Hessian Penalty, with the signs and latents that the original code drew."""
     generator = generator_of(SHARED)
@@ -361,7 +362,9 @@ def test_the_papers_protocol_gives_the_papers_numbers(monkeypatch: pytest.Monkey
     assert worst(matrix.grad, wanted["hp_grad_A"]) < 1e-3  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("space", "layers"), [("z", (1,)), ("w", (1, 2)), ("w+", (0, 3))])
+@pytest.mark.parametrize(
+    ("space", "layers"), [("z", (1,)), *(pytest.param(*case, marks=pytest.mark.slow) for case in (("w", (1, 2)), ("w+", (0, 3))))]
+)
 def test_directions_of_layers_are_in_the_chunks_that_these_read(space: str, layers: tuple[int, ...]) -> None:
     """And nowhere in the class vector."""
     generator = small()

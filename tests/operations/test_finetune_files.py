@@ -87,6 +87,7 @@ def test_the_output_follows_the_input(tmp_path: Path) -> None:
         assert tuned.changed == ("mapping.fc0.weight",)
 
 
+@pytest.mark.slow
 def test_another_container_on_request(tmp_path: Path) -> None:
     source = REFERENCES / "sg2_tensorflow_32.pkl"
     for format, name in (("rosinality", "tuned.pt"), ("nvlabs", "tuned.pkl"), ("safetensors", "tuned.safetensors")):
