@@ -35,7 +35,7 @@ def image(path: Path, z: Tensor | None = None) -> Tensor:
     return generator(z, torch.eye(generator.c_dim)[:2] if generator.c_dim else None)
 
 
-@pytest.mark.parametrize("stem", STYLED)
+@pytest.mark.parametrize("stem", [STYLED[0], *(pytest.param(stem, marks=pytest.mark.slow) for stem in STYLED[1:])])
 @pytest.mark.parametrize("kind", ["alone.pt", "named.pkl", "old.pth", "plain.pkl", "plain.safetensors"])
 def test_state_dictionaries_in_these_names_draw_what_the_network_file_draws(stem: str, kind: str, tmp_path: Path) -> None:
     source = REFERENCES / f"{stem}.pkl"

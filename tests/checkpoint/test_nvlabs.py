@@ -61,6 +61,7 @@ def test_attributes_that_newer_classes_ask_for_are_there(tmp_path: Path) -> None
     assert "embed" in loaded_by("three", tmp_path / "three.pkl")["attributes"]["mapping"]
 
 
+@pytest.mark.slow
 def test_the_bundled_network_opens_there_and_here(tmp_path: Path) -> None:
     first = load_checkpoint(demonstration()[0])
     save_checkpoint(first, tmp_path / "demo.pkl", format="nvlabs")

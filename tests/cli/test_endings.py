@@ -78,6 +78,7 @@ def test_a_film_that_is_killed_leaves_nothing(shapes_path: Path, tmp_path: Path)
     assert os.listdir(tmp_path) == ["walk.gif"] and (tmp_path / "walk.gif").read_bytes() == b"older"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
 def test_a_run_that_is_killed_leaves_no_empty_folder(shapes_path: Path, tmp_path: Path) -> None:
     words = ("--method", "orojar-sgd", "--set", "steps=100000", "--seeds", 0, "--device", "cpu", "--outdir", tmp_path)

@@ -148,6 +148,7 @@ def test_settings_that_do_not_fit_the_network_are_refused(tiny, changes, message
         METHODS["orojar"](tiny.generator, settings(**changes))
 
 
+@pytest.mark.slow
 def test_a_conditional_network_needs_a_class(conditional) -> None:
     with pytest.raises(OptionError, match="class from 0 to 4"):
         METHODS["orojar"](conditional.generator, settings())

@@ -50,6 +50,7 @@ def test_a_rotation_is_exact_for_both_copies_of_the_network(tmp_path: Path) -> N
     assert (differ[0] - differ[1]).abs().max() > 0.01  # the copies are two networks
 
 
+@pytest.mark.slow
 def test_ema_only_leaves_the_training_copy_as_it_was(tmp_path: Path) -> None:
     tuned = orojar_cli.finetune(NETWORK, outdir=tmp_path, ema_only=True, **OPTIONS)
     before, after = (network(path, "G").state_dict() for path in (NETWORK, tuned.run.path / "tuned.pkl"))
@@ -67,6 +68,7 @@ def test_a_file_without_a_training_copy_is_tuned_all_the_same_unless_it_is_insis
         orojar_cli.finetune(tmp_path / "own.safetensors", also_g=True, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_the_output_follows_the_input(tmp_path: Path) -> None:
     sources = {"tf.pkl": REFERENCES / "sg2_tensorflow_32.pkl", "ros.pt": tmp_path / "ros.pt", "named.pth": tmp_path / "named.pth"}
     first = load_checkpoint(NETWORK)

@@ -20,6 +20,7 @@ from orojar_cli.runs.run import Run
 SMALL = ("--num", 3, "--samples", 8, "--quick", "--metrics", "orthogonality,agreement", "--seeds", "0-1")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_alone_is_for_the_methods(orojar, shapes_path: Path) -> None:
     hostile = Path('it\'s "mine" & <b>.pkl')
     shutil.copy(shapes_path, hostile)
