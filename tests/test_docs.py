@@ -32,6 +32,9 @@ SMALL = {
 
 # Networks that pages speak of beside ckpt.pkl: our references, one of each kind.
 NETWORKS = {
+    "biggan.pth": "biggan_pt_128.pth",
+    "biggan-deep-config.json": "biggan_hf_32/config.json",
+    "biggan-deep-pytorch_model.bin": "biggan_hf_32/pytorch_model.bin",
     "classes.pkl": "sg2_cond_fp16_64.pkl",
     "grey.pkl": "sg2_resnet_gray_16.pkl",
     "stylegan3.pkl": "sg3_t_32.pkl",
