@@ -41,21 +41,27 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    console = Console(stderr=True)
+    console, started, stages = Console(stderr=True), time.monotonic(), dict[str, Any]()
+
+    def told(stage: str, done: int, total: int) -> None:
+        check_asked()
+        if stage not in stages:
+            say(f"{stage} ({total}), {time.monotonic() - started:.0f} s")
+            stages[stage] = None
+
+    if not console.is_terminal:
+        yield told
+        return
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
-        started = time.monotonic()
+    with Bars(*columns, console=console) as bars:
 
-        def progress(stage: str, done: int, total: int) -> None:
+        def drawn(stage: str, done: int, total: int) -> None:
             check_asked()
-            if stage not in tasks:
-                if not console.is_terminal:
-                    say(f"{stage} ({total}), {time.monotonic() - started:.0f} s")
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done)
 
-        yield progress
+        yield drawn
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:

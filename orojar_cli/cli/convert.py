@@ -50,5 +50,7 @@ def convert(
     choices = dict(choice.split("=", 1) for choice in assumed)
     loaded = load_checkpoint(local_file(source, sha256, max_download), assume=choices)
     say_substitutes(loaded, say)
+    if loaded.critic is None and loaded.contents.entries.get("D") is not None:
+        say(f"D is not read, and left out of another container: {loaded.info.contents['D']}")
     save_checkpoint(loaded, target, format=format)
     result(as_json, {"out": str(target), "sha256": load_checkpoint(target).sha256}, [f"wrote {target}"])

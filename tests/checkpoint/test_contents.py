@@ -135,6 +135,11 @@ def test_networks_are_found_in_any_container_beside_anything(kind: str, generato
     assert torch.equal(images(load_checkpoint(tmp_path / "b.safetensors").generator), images(generator))
 
 
+def test_convert_says_what_it_leaves_out(orojar, generator: StyleGAN2, tmp_path: Path) -> None:
+    code, _, err = orojar("convert", made("foreign critic", generator, tmp_path), tmp_path / "b.safetensors")
+    assert code == 0 and "D is not read" in err and "ProjectedDiscriminator" in err
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_reading_opens_one_file_and_runs_nothing(kind: str, generator: StyleGAN2, tmp_path: Path) -> None:
     path = made(kind, generator, tmp_path)
