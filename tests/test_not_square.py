@@ -241,6 +241,7 @@ def test_state_dictionaries_in_our_own_names_are_read(loaded: Any, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("little_training")
 def test_every_command_works_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save_checkpoint(with_critic(OBLONG, (3, 5)), "oblong.safetensors")

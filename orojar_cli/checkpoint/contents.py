@@ -132,7 +132,7 @@ class Contents:
                 continue
             try:
                 found |= {f"{name}.{key}": record for key, record in self.network(name).tensors.items()}
-            except UnsupportedCheckpointError:
+            except (UnsupportedCheckpointError, DamagedCheckpointError):
                 # What is not read can share bytes with what is, all the same.
                 found |= {f"{name}.{index}": record for index, record in enumerate(tensors_below(self.entries[name]))}
         return found

@@ -22,6 +22,9 @@ _LABEL_WIDTH = 220
 _TITLE_WIDTH = 520
 
 
+_COLUMNS = 1000
+
+
 def tile(frames: np.ndarray, columns: int, padding: int = 0, background: tuple[int, int, int] = BACKGROUND) -> np.ndarray:
     """[N, H, W, 3] -> one picture [H', W', 3] uint8, row by row with `columns` to a row; missing cells are background.
 
@@ -31,6 +34,8 @@ def tile(frames: np.ndarray, columns: int, padding: int = 0, background: tuple[i
     """
     if columns < 1 or len(frames) == 0:
         raise OptionError(f"{len(frames)} pictures in {columns} columns cannot be laid out; at least one of each is needed")
+    if columns > max(len(frames), _COLUMNS):
+        raise OptionError(f"{columns} columns for {len(frames)} pictures; choose {_COLUMNS} or fewer")
     count, height, width, channels = frames.shape
     rows = -(-count // columns)
     canvas = np.empty((rows * (height + padding) - padding, columns * (width + padding) - padding, channels), np.uint8)
