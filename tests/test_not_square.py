@@ -256,5 +256,5 @@ def test_every_command_works_on_it(tmp_path: Path, capsys: pytest.CaptureFixture
         assert drawn.size == (80, 48)
     mapping = ("--mode", "mapping", "--steps", 2, "--images", 2000, "--refine-steps", 2, "--data", "pictures")
     told(capsys, "finetune", "oblong.safetensors", *mapping, "--max-shift", 1e9)
-    told(capsys, "project", "oblong.safetensors", "pictures/0.png", "--steps", 10, "--candidates", 20, "--detector", "critic")
+    told(capsys, "project", "pictures/0.png", "oblong.safetensors", "--steps", 10, "--candidates", 20, "--detector", "critic")
     told(capsys, "metrics", found["run"], "--samples", 8, "--detector", "critic", "--metric", "direction_length")
