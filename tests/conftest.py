@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -70,6 +72,19 @@ def orojar(somewhere: Path, capsys: pytest.CaptureFixture[str]):
             main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def run(orojar):
+    """Run a command that must succeed, and give the document that it prints with --json."""
+
+    def run(*arguments: object) -> dict[str, Any]:
+        code, out, err = orojar(*arguments, "--json")
+        assert code == 0, err
+        document: dict[str, Any] = json.loads(out)
+        return document
 
     return run
 

@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from orojar_cli.checkpoint.kinds import what_it_is
-from orojar_cli.containers.constructors import read_pickle
+from orojar_cli.checkpoint.kinds import of_other_kind, what_it_is
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import CheckpointFile, container_of, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.module_tree import NetworkTree, check_tensors, read_network
 from orojar_cli.containers.records import NetworkRecord, PersistentRecord, PlainObject, TensorRecord
-from orojar_cli.containers.safetensors_file import read_safetensors
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
-from orojar_cli.containers.torch_file import read_torch_stream, read_torch_zip
+from orojar_cli.containers.value import read_value
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.assumptions import chosen
 from orojar_cli.generators.families import Match, config_from_dict, family_of, matches, readable
@@ -157,27 +155,14 @@ def tensors_below(value: Any) -> list[TensorRecord]:
     return found
 
 
-# Networks of which an image is not a function of z or w alone, by classes of their modules.
-_OTHER_KINDS = {
-    "a 3-D network (EG3D)": {"TriPlaneGenerator", "ImportanceRenderer", "OSGDecoder"},
-    "a 3-D network": {"ImplicitGenerator3d", "VolumeRenderer", "CameraGenerator", "DMTETSynthesisNetwork"},
-    "a text-conditioned network (StyleGAN-T and the like)": {"TextEncoder", "CLIP"},
-}
-
-
 def _refuse_class(tree: NetworkTree, role: str, where: str) -> NoReturn:
     """Say that no family knows this PyTorch-era network."""
     *names, last = readable(NetworkTree)
     supported = f"(supported: {', '.join(names)} and {last})"
     if role == CRITIC:
         raise UnsupportedCheckpointError(f"not supported: {where} is a {printable(tree.class_name)}, not a Discriminator")
-    for what, classes in _OTHER_KINDS.items():
-        if classes & {tree.class_name, *tree.classes.values()}:
-            given = "text" if "text" in what else "camera"
-            raise UnsupportedCheckpointError(
-                f"not supported: {where} is {what}, whose image depends on more than z; wrap its own code with a fixed {given}: "
-                "--generator MODULE:FACTORY"
-            )
+    if other := of_other_kind({tree.class_name, *tree.classes.values()}):
+        raise UnsupportedCheckpointError(f"not supported: {where} is {other}")
     if tree.class_name != "Generator":
         raise UnsupportedCheckpointError(f"not supported: {where} has the architecture {printable(tree.class_name)!r} {supported}")
     raise UnsupportedCheckpointError(f"not supported: {where} is a Generator of an unknown family {supported}")
@@ -204,13 +189,10 @@ def read_contents(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS,
 def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
     """What a file holds, whatever container it is in."""
     file = CheckpointFile(path, limits)
-    container = container_of(file)
+    container, value = read_value(file, limits)
     if container == "safetensors":
-        return _safetensors_contents(file, limits)
-    if container == "pickle":
-        value = read_pickle(file, limits)
-    else:
-        value = read_torch_zip(file, limits) if container == "torch zip" else read_torch_stream(file, limits)
+        tensors, metadata = value
+        return _safetensors_contents(file, tensors, metadata, limits)
     if type(value) is tuple and len(value) == 3 and all(type(entry) is NetworkRecord for entry in value):
         return Contents(file, TENSORFLOW_PICKLE, dict(zip(("G", "D", "G_ema"), value, strict=True)), limits)
     if type(value) is PersistentRecord:
@@ -236,8 +218,7 @@ def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
     return networks | ({} if whole else {key: item for key, item in stored.top.items() if key not in used})
 
 
-def _safetensors_contents(file: CheckpointFile, limits: Limits) -> Contents:
-    tensors, metadata = read_safetensors(file)
+def _safetensors_contents(file: CheckpointFile, tensors: dict[str, TensorRecord], metadata: dict[str, str], limits: Limits) -> Contents:
     if metadata.get("format") != SAFETENSORS_FORMAT:
         return Contents(file, SAFETENSORS_STATE, _state_dict_entries(StateDicts(tensors, file.name), file.name), limits)
     entries: dict[str, Any] = {}

@@ -46,6 +46,22 @@ _NAMES: tuple[tuple[Callable[[set[str]], bool], str, str], ...] = (
     ),
 )
 
+# Networks of which an image is not a function of z or w alone, by classes of their modules.
+_OTHER_KINDS = {
+    "a 3-D network (EG3D)": {"TriPlaneGenerator", "ImportanceRenderer", "OSGDecoder"},
+    "a 3-D network": {"ImplicitGenerator3d", "VolumeRenderer", "CameraGenerator", "DMTETSynthesisNetwork"},
+    "a text-conditioned network (StyleGAN-T and the like)": {"TextEncoder", "CLIP"},
+}
+
+
+def of_other_kind(classes: set[str]) -> str:
+    """What a network with modules of these classes is and what to do, where its image depends on more than z and a label; else ""."""
+    for what, known in _OTHER_KINDS.items():
+        if known & classes:
+            given = "text" if "text" in what else "camera"
+            return f"{what}, whose image depends on more than z; wrap its own code with a fixed {given}: --generator MODULE:FACTORY"
+    return ""
+
 
 def what_it_is(value: Any) -> str:
     """A phrase such as "the state of an optimiser; pass the network's file" for the value of a file that holds no known network."""

@@ -38,8 +38,6 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
         yield unseen
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
 
     console, started, stages = Console(stderr=True), time.monotonic(), dict[str, Any]()
 
@@ -52,6 +50,9 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     if not console.is_terminal:
         yield told
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Bars(*columns, console=console) as bars:
 

@@ -48,6 +48,9 @@ class Form(NamedTuple):
 
 PLAIN = Form(lambda shape: shape, lambda tensor: tensor, lambda tensor: tensor)
 
+# Styles are stored around 0 by those who add the 1 in the forward pass.
+PLUS_ONE = Form(PLAIN.stored_shape, lambda tensor: tensor + 1, lambda tensor: tensor - 1)
+
 
 def scaled(factor: float) -> Form:
     """Ours is `factor` times the stored one."""

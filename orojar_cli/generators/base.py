@@ -25,6 +25,10 @@ class BaseMapping(nn.Module):
         """ws [N, num_ws, w_dim]: w for each entry, the first `cutoff` entries (None: all) pulled towards the mean by psi."""
         raise NotImplementedError
 
+    def towards(self, w: Tensor, psi: float, cutoff: int | None, label: Tensor | None) -> Tensor:
+        """`spread`, for w of these labels: families whose mean depends on the class say how."""
+        return self.spread(w, psi, cutoff)
+
     def broadcast(
         self,
         w: Tensor,
@@ -41,7 +45,7 @@ class BaseMapping(nn.Module):
         `truncation_psi` and `truncation_cutoff` are other names of `psi` and `cutoff`.  Raises OptionError where both names are given and
         differ, or psi is not finite.
         """
-        return self.spread(w, *truncation(psi, cutoff, truncation_psi, truncation_cutoff))
+        return self.towards(w, *truncation(psi, cutoff, truncation_psi, truncation_cutoff), label)
 
     def forward(
         self,
@@ -55,7 +59,7 @@ class BaseMapping(nn.Module):
     ) -> Tensor:
         """ws [N, num_ws, w_dim] of z [N, z_dim] (and label [N, c_dim]), truncated as in `broadcast`."""
         psi, cutoff = truncation(psi, cutoff, truncation_psi, truncation_cutoff)
-        return self.spread(self.w(z, label), psi, cutoff)
+        return self.towards(self.w(z, label), psi, cutoff, label)
 
     def renew_average(self, z: Tensor, label: Tensor | None) -> None:
         """Make `w_avg` the mean of the mapping's own w at these points."""

@@ -7,11 +7,13 @@ differentiation and vmap.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.options import NOISE_MODES
 
 
 def check_latents(z: Tensor, label: Tensor | None, z_dim: int, c_dim: int, device: torch.device, dtype: torch.dtype | None = None) -> None:
@@ -51,6 +53,27 @@ def _check_numbers(name: str, tensor: Tensor, device: torch.device, dtype: torch
         raise OptionError(f"{name} holds numbers of the type {_name(tensor.dtype)}; it must be floating: use {name}.float()")
     if dtype is not None and tensor.dtype != dtype and not torch.is_autocast_enabled(device.type):
         raise OptionError(f"{name} holds {_name(tensor.dtype)}, the network {_name(dtype)}: use {name}.to(torch.{_name(dtype)})")
+
+
+def check_noise_mode(mode: str) -> None:
+    """Raise OptionError for a noise mode that there is not."""
+    if mode not in NOISE_MODES:
+        raise OptionError(f"unknown noise mode {mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
+
+
+def last_resolution(until: int | None, resolutions: Sequence[int], what: str = "block") -> int:
+    """The resolution to compute to, None for the last; raises OptionError where there is no `what` of it."""
+    if until is None:
+        return resolutions[-1]
+    if until not in resolutions:
+        raise OptionError(f"no {what} of resolution {until}; this network has {', '.join(map(str, resolutions))}")
+    return until
+
+
+def check_only_image(resolution: int | None, family: str, own: int) -> None:
+    """Raise OptionError for a smaller image of a network that has none on the way to its `own` resolution."""
+    if resolution not in (None, own):
+        raise OptionError(f"a {family} has no image at resolution {resolution}, only at {own}; use an averaged image or a block's features")
 
 
 def truncation(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from orojar_cli.errors import UnsupportedCheckpointError
 
 ARCHITECTURES = ("skip", "resnet", "orig")
+NOISE_MODES = ("const", "none", "random")
 ACTIVATIONS = ("linear", "relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus", "swish")
 Shapes = dict[str, tuple[int, ...]]
 _PIXELS = 1 << 24

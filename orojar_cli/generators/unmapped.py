@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator, BaseMapping
-from orojar_cli.generators.checks import check_latents, check_ws
+from orojar_cli.generators.checks import check_latents, check_noise_mode, check_only_image, check_ws, last_resolution
 from orojar_cli.generators.noise import Randomness
 from orojar_cli.generators.primitives import normalise_second_moment
-from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.unmapped_config import IdentityMapping
 
 
@@ -71,11 +69,8 @@ class UnmappedSynthesis(nn.Module):
         There is no noise: the mode is checked and has no effect.  Raises OptionError for an unknown mode or resolution.
         """
         resolutions = self.config.resolutions
-        if noise_mode not in NOISE_MODES:
-            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
-        until = resolutions[-1] if until is None else until
-        if until not in resolutions:
-            raise OptionError(f"no layer of resolution {until}; this network has {', '.join(map(str, resolutions))}")
+        check_noise_mode(noise_mode)
+        until = last_resolution(until, resolutions, "layer")
         parameter = next(self.parameters())
         check_ws(ws, 1, self.config.w_dim, parameter.device, parameter.dtype)
         x = before = ws[:, 0]
@@ -87,11 +82,7 @@ class UnmappedSynthesis(nn.Module):
 
     def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
         """The image.  Raises OptionError for a `resolution` other than the image's own: there are no images on the way."""
-        if resolution not in (None, self.config.img_resolution):
-            raise OptionError(
-                f"a {self.config.family} has no image at resolution {resolution}, only at {self.config.img_resolution}; "
-                "use an averaged image or a block's features"
-            )
+        check_only_image(resolution, self.config.family, self.config.img_resolution)
         _, image = self.run(ws, noise_mode, None, rng)
         assert image is not None
         return image

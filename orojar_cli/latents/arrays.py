@@ -18,12 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orojar_cli.containers.constructors import read_pickle
 from orojar_cli.containers.file import CheckpointFile, printable
 from orojar_cli.containers.records import ArrayRecord, TensorRecord
-from orojar_cli.containers.safetensors_file import read_safetensors
 from orojar_cli.containers.tensors import stored_tensor
-from orojar_cli.containers.torch_file import read_torch_stream, read_torch_zip
+from orojar_cli.containers.value import read_value
 from orojar_cli.errors import CheckpointError, InputFileError
 
 # 7000 pictures' ws of a 1024x1024 network in float32.
@@ -83,22 +81,13 @@ def _called(key: str) -> str:
 def _tensors(path: str | os.PathLike[str], name: str, names: tuple[str, ...]) -> dict[str, Tensor]:
     """What a torch.save file, a pickle or .safetensors holds at its top."""
     file = CheckpointFile(path)
-    head = file.read(0, min(file.size, 8))
     try:
-        if head.startswith(_ZIP):
-            value = read_torch_zip(file)
-        elif head[:4] == b"\x80\x02\x8a\x0a":
-            value = read_torch_stream(file)
-        elif head[:1] == b"\x80":
-            value = read_pickle(file)
-        elif head[7:8] == b"\0":
-            value = read_safetensors(file)[0]
-        else:
-            raise InputFileError(f"{name} is not a readable .npy, .npz, .pt or .safetensors file of arrays")
+        container, value = read_value(file)
     except CheckpointError as error:
         if error.exit_code == 3:
             raise
         raise InputFileError(f"{name} is not a readable file of arrays: {error}") from error
+    value = value[0] if container == "safetensors" else value
     table = value if type(value) is dict else {"": value}
     numbers = {key: item for key, item in table.items() if type(item) in (TensorRecord, ArrayRecord) and _is_float(item)}
     wanted = {key: item for key, item in numbers.items() if key in names} or numbers

@@ -19,7 +19,7 @@ from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directio
 from orojar_cli.errors import OptionError
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
-from orojar_cli.operations.network import Network, check_noise, network_of, quiet
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet, shown_class
 from orojar_cli.operations.resolve import is_direction_set, named_by, resolve
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
@@ -149,9 +149,7 @@ def compare(
     watch = Stopwatch()
     given = _given(sources or (None,), network, device, notice)
     first = given[0].checkpoint
-    if class_index is None and first.generator.c_dim:
-        class_index = 0
-        notice("conditional network: comparing at class 0; choose another with --class")
+    class_index = shown_class(first.generator, class_index, "comparing at", notice)
     check_noise(first, noise_mode, notice)
     watch.lap("loading")
     counts = dict(QUICK if quick else FULL) | {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}

@@ -15,12 +15,13 @@ from PIL import Image
 from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
 from orojar_cli.distributed import is_first, is_shared
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.checks import check_noise_mode
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import picture_html, save_image
 from orojar_cli.numbers import check_seed, check_whole
-from orojar_cli.operations.network import Network, check_noise, check_noise_mode, network_of, quiet
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet
 from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from orojar_cli.directions.imported import read_directions
+from orojar_cli.generators.checks import check_noise_mode
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.numbers import check_seed
 from orojar_cli.operations.discover import GRID_ROWS, Discovery, grid_seeds, write_discovery
-from orojar_cli.operations.network import check_noise, check_noise_mode, network_of, quiet
+from orojar_cli.operations.network import check_noise, network_of, quiet, shown_class
 from orojar_cli.pictures.axes import Look
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.runs.run import RunWriter
@@ -51,9 +52,7 @@ def import_directions(
     loaded = network_of(network, device, notice)
     check_noise(loaded, noise_mode, notice)
     generator = loaded.generator
-    if generator.c_dim and class_index is None:
-        class_index = 0
-        notice("conditional network: measuring at class 0; choose another with --class")
+    class_index = shown_class(generator, class_index, "measuring at", notice)
     found = read_directions(
         file,
         generator,

@@ -20,7 +20,7 @@ from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement,
 from orojar_cli.measures.ground_truth import bundled_sha256
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.operations.metric_names import AGREEMENT, NAMES, OF_DIRECTIONS, OF_NETWORKS
-from orojar_cli.operations.network import network_of, quiet
+from orojar_cli.operations.network import network_of, quiet, shown_class
 from orojar_cli.operations.resolve import resolve
 from orojar_cli.operations.traverse import source_of
 from orojar_cli.progress import Notice, Progress
@@ -122,9 +122,7 @@ def metrics(
         directions = sefa_at_once(checkpoint.generator)
     found: DirectionSet = directions if isinstance(directions, DirectionSet) else directions.directions
     found.check_fits(checkpoint.generator, checkpoint.sha256)
-    if class_index is None and checkpoint.generator.c_dim:
-        class_index = 0
-        notice("conditional network: measuring at class 0; choose another with --class")
+    class_index = shown_class(checkpoint.generator, class_index, "measuring at", notice)
     critic = getattr(checkpoint, "critic", None) if detector in (None, "critic") else None
     eye = load_detector(detector or ("pixels" if critic is None else "critic"), critic, checkpoint.device)
     settings = MetricSettings(

@@ -12,8 +12,8 @@ from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from orojar_cli.demonstration import DEMO, demonstration
 from orojar_cli.errors import OptionError
 from orojar_cli.fetch.address import Fetching
+from orojar_cli.generators.checks import check_noise_mode
 from orojar_cli.generators.own.network import OwnNetwork, own_network
-from orojar_cli.pictures.scene import NOISE_MODES
 from orojar_cli.progress import Notice, Progress
 
 if TYPE_CHECKING:
@@ -102,10 +102,12 @@ def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | 
     return own_network(what, device=chosen_device(device), notice=notice)
 
 
-def check_noise_mode(noise_mode: str) -> None:
-    """Raise OptionError for a noise mode that there is not."""
-    if noise_mode not in NOISE_MODES:
-        raise OptionError(f"unknown noise mode {noise_mode!r:.60}; choose one of {', '.join(NOISE_MODES)}")
+def shown_class(generator: Any, class_index: Any, doing: str, notice: Notice) -> Any:
+    """The class that is asked for; of a conditional network the first where none is, which `notice` is told."""
+    if class_index is None and generator.c_dim:
+        notice(f"conditional network: {doing} class 0; choose another with --class")
+        return 0
+    return class_index
 
 
 def check_noise(network: Network, noise_mode: str, notice: Notice) -> None:

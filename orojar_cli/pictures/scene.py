@@ -11,13 +11,13 @@ from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.options import NOISE_MODES
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
 from orojar_cli.numbers import Classes, as_classes, classes_text
 from orojar_cli.pictures.walk import Points
 
-NOISE_MODES = ("const", "none", "random")
 # name: lowest and highest value.  Pictures from elsewhere are remade from their settings, so everything has a bound.
 _RANGES: dict[str, tuple[float, float]] = {
     "extent": (-1000, 1000),

@@ -5,7 +5,6 @@ GenForce's files are in `generators/test_genforce.py`.
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from torch.func import jvp
 
 import orojar_cli
 from orojar_cli import load_checkpoint, save_checkpoint
-from orojar_cli.cli import main
 from orojar_cli.containers.constructors import read_pickle
 from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.containers.records import TensorRecord
@@ -334,14 +332,7 @@ def test_it_has_derivatives(named: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tensorflow", "pytorch"])
-def test_every_command_works_on_it(kind: str, named: Path, somewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(*arguments: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as caught:
-            main([*map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        assert caught.value.code in (None, 0), captured.err
-        return json.loads(captured.out)
-
+def test_every_command_works_on_it(kind: str, named: Path, somewhere: Path, run: Any) -> None:
     path = TENSORFLOW if kind == "tensorflow" else named
     told = run("inspect", path)
     assert (told["family"], told["img_resolution"], len(told["layers"])) == ("StyleGAN", 32, 8)

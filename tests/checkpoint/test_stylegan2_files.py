@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from pickle_assembler import GENERATOR, assemble, random_tensors
 from tensorflow_assembler import network
 
 from orojar_cli import load_checkpoint, save_checkpoint
-from orojar_cli.cli import main
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.families import empty_network
 from orojar_cli.tuning.rotation import fold_rotation
@@ -122,16 +120,8 @@ def test_it_has_features_and_pictures_of_every_height(name: str) -> None:
 
 @pytest.mark.slow
 @each_file
-def test_every_command_works_on_it(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_works_on_it(name: str, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as caught:
-            main([*map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        assert caught.value.code in (None, 0), captured.err
-        return json.loads(captured.out)
-
     path, height = REFERENCES / name, FILES[name][0]
     told = run("inspect", path)
     assert (told["family"], told["img_resolution"]) == ("StyleGAN2", height)

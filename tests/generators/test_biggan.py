@@ -471,13 +471,8 @@ def test_it_goes_back_into_its_own_file(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [DEEP, UNSHARED, FOLDER])
-def test_every_command_works_on_it(name: str, orojar: Any) -> None:
+def test_every_command_works_on_it(name: str, run: Any) -> None:
     path = REFERENCES / FILES[name]
-
-    def run(*arguments: object) -> dict[str, Any]:
-        code, out, err = orojar(*arguments, "--json")
-        assert code == 0, err
-        return json.loads(out)
 
     told = run("inspect", path)
     assert told["family"] == "BigGAN" and len(told["reads"]) == told["num_ws"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from paths import REFERENCES
 from torch import Tensor
 
 from orojar_cli import load_checkpoint, save_checkpoint
-from orojar_cli.cli import main
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, UnsupportedCheckpointError
@@ -342,14 +340,7 @@ def test_cut_files_are_damaged(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @each_file
-def test_every_command_works_on_it(name: str, somewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(*arguments: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as caught:
-            main([*map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        assert caught.value.code in (None, 0), captured.err
-        return json.loads(captured.out)
-
+def test_every_command_works_on_it(name: str, somewhere: Path, run: Any) -> None:
     path = REFERENCES / f"{name}.pth"
     told = run("inspect", path)
     assert (told["assumptions"], told["substitutes"]) == ([], [])

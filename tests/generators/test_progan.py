@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ from orojar_cli import load_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
 from orojar_cli.checkpoint.info import describe
 from orojar_cli.checkpoint.writer import save_checkpoint
-from orojar_cli.cli import main
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
@@ -235,18 +233,10 @@ def test_huge_shapes_over_few_bytes_are_refused(tmp_path: Path) -> None:
         read_contents(saved(tmp_path / "network.pt", tensors)).generator  # noqa: B018
 
 
-def test_the_commands_work_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_work_on_it(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = saved(tmp_path / "network.pt")
     assert describe(read_contents(path)).contents["netD"] == "1 tensors (not read)"
-
-    def run(*arguments: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as caught:
-            main([*map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        assert caught.value.code in (None, 0), captured.err
-        return json.loads(captured.out)
-
     told = run("inspect", path)
     assert (told["family"], told["img_resolution"], told["z_dim"]) == ("ProGAN", 16, Z_DIM)
     assert [layer["name"] for layer in told["layers"]] == ["first"]

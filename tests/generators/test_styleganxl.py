@@ -14,7 +14,6 @@ from paths import REFERENCES
 
 from orojar_cli import load_checkpoint, save_checkpoint
 from orojar_cli.checkpoint.contents import read_contents
-from orojar_cli.cli import main
 from orojar_cli.containers.module_tree import NetworkTree, read_network
 from orojar_cli.errors import DamagedCheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.families import config_from_dict, config_to_dict
@@ -167,16 +166,8 @@ def test_options_in_a_file_of_ours_are_checked() -> None:
 
 
 @pytest.mark.slow
-def test_every_command_works_on_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_works_on_it(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> dict[str, Any]:
-        with pytest.raises(SystemExit) as caught:
-            main([*map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        assert caught.value.code in (None, 0), captured.err
-        return json.loads(captured.out)
-
     told, one = run("inspect", FILE), ("--class", 2)
     assert told["family"] == "StyleGAN-XL" and len(told["layers"]) == 8
     assert run("sample", FILE, "--seeds", "0-3", "--out", "grid.png", "--trunc", 0.6, *one) and Path("grid.png").exists()

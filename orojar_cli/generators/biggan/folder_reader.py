@@ -13,7 +13,7 @@ from typing import Any
 from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive, unsqueezed
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict, StateDicts
+from orojar_cli.containers.state_dict import StateDict, StateDicts, tensor_shape
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.beside import json_beside
 from orojar_cli.generators.biggan.config import ATTENTION, BigGANConfig
@@ -104,12 +104,7 @@ def _config(tensors: dict[str, TensorRecord], places: _places, spectral: str, be
     weight = "weight_orig" if spectral == "stored" else "weight"
 
     def shape(name: str, axes: int) -> tuple[int, ...]:
-        record = tensors.get(name)
-        if record is None:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} is missing")
-        if len(record.shape) != axes:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} has another number of axes")
-        return record.shape
+        return tensor_shape(tensors, name, axes, where)
 
     y_dim, c_dim = shape("embeddings.weight", 2)
     rows, inputs = shape(f"generator.gen_z.{weight}", 2)

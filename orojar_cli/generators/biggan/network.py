@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator, BaseMapping
 from orojar_cli.generators.biggan.config import ATTENTION, IMAGE, BigGANConfig
-from orojar_cli.generators.checks import check_latents, check_ws
+from orojar_cli.generators.checks import check_latents, check_noise_mode, check_only_image, check_ws, last_resolution
 from orojar_cli.generators.noise import Randomness
-from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.unmapped_config import START
 
 
@@ -245,11 +244,8 @@ class BigGANSynthesis(nn.Module):
         There is no noise: the mode is checked and has no effect.  Raises OptionError for an unknown mode or resolution.
         """
         config, resolutions = self.config, self.config.resolutions
-        if noise_mode not in NOISE_MODES:
-            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
-        until = resolutions[-1] if until is None else until
-        if until not in resolutions:
-            raise OptionError(f"no layer of resolution {until}; this network has {', '.join(map(str, resolutions))}")
+        check_noise_mode(noise_mode)
+        until = last_resolution(until, resolutions, "layer")
         check_ws(ws, config.num_ws, config.w_dim, self.norm.weight.device, self.norm.weight.dtype)
         x = self.first(self._read(ws, 0)).unflatten(1, (-1, START, START))
         for block in range(config.blocks):
@@ -263,11 +259,7 @@ class BigGANSynthesis(nn.Module):
 
     def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
         """The image.  Raises OptionError for a `resolution` other than the image's own: there are no images on the way."""
-        if resolution not in (None, self.config.img_resolution):
-            raise OptionError(
-                f"a BigGAN has no image at resolution {resolution}, only at {self.config.img_resolution}; "
-                "use an averaged image or a block's features"
-            )
+        check_only_image(resolution, self.config.family, self.config.img_resolution)
         _, image = self.run(ws, noise_mode, None, rng)
         assert image is not None
         return image

@@ -11,7 +11,7 @@ import re
 from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, constant, derive, unsqueezed
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict, StateDicts, small_values
+from orojar_cli.containers.state_dict import StateDict, StateDicts, small_values, tensor_shape
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.biggan.config import ATTENTION, BigGANConfig
 from orojar_cli.generators.biggan.forms import ROW, TRANSPOSED, accumulated, class_first
@@ -90,12 +90,7 @@ def _refuse_other_norms(tensors: dict[str, TensorRecord], where: str) -> None:
 
 def _config(tensors: dict[str, TensorRecord], where: str) -> BigGANConfig:
     def shape(name: str, axes: int) -> tuple[int, ...]:
-        record = tensors.get(name)
-        if record is None:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} is missing")
-        if len(record.shape) != axes:
-            raise DamagedCheckpointError(f"damaged: {where}.{name} has another number of axes")
-        return record.shape
+        return tensor_shape(tensors, name, axes, where)
 
     count = len([name for name in tensors if _BLOCK.match(name)])
     deep = "blocks.0.0.conv4.weight" in tensors

@@ -7,9 +7,9 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, derive, scaled, unsqueezed
+from orojar_cli.containers.derived import PLAIN, PLUS_ONE, DerivedRecord, Form, derive, scaled, unsqueezed
 from orojar_cli.containers.records import TensorRecord
-from orojar_cli.containers.state_dict import StateDict, StateDicts
+from orojar_cli.containers.state_dict import StateDict, StateDicts, count, tensor_shape
 from orojar_cli.errors import DamagedCheckpointError, UnsupportedCheckpointError
 from orojar_cli.generators.beside import json_beside
 from orojar_cli.generators.family import Read
@@ -20,7 +20,6 @@ from orojar_cli.generators.substitutes import LATENTS, estimated_mean
 SETTINGS = ".config.json"
 _RATE = 0.1
 _NOISE_SEED = 0
-_PLUS_ONE = Form(PLAIN.stored_shape, lambda tensor: tensor + 1, lambda tensor: tensor - 1)
 _COLUMN = Form(lambda shape: (*shape, 1), lambda tensor: tensor[:, 0], lambda tensor: tensor[:, None])
 
 
@@ -54,7 +53,7 @@ def read(stored: StateDict, where: str) -> Read:
         style = f"{block}.to_rgb.to_style" if name == "torgb" else f"{block}.to_style{name[-1]}"
         rules |= {
             f"{ours}.affine.weight": (f"{style}.weight", wide),
-            f"{ours}.affine.bias": (f"{style}.bias", _PLUS_ONE),
+            f"{ours}.affine.bias": (f"{style}.bias", PLUS_ONE),
             f"{ours}.weight": (f"{block}.to_rgb.conv.weight" if name == "torgb" else f"{block}.{name}.weight", PLAIN),
         }
         if name != "torgb":
@@ -72,30 +71,23 @@ def _config(tensors: dict[str, TensorRecord], beside: dict[str, Any] | None, whe
     if "GE.to_initial_block.weight" in tensors:
         raise UnsupportedCheckpointError(f"not supported: {where} has no constant at its start (no_const)")
     depth = next(index for index in itertools.count() if f"SE.net.{2 * index}.weight" not in tensors)
-    blocks = next(index for index in itertools.count() if f"GE.blocks.{index}.conv2.weight" not in tensors)
+    blocks = count(tensors, "GE.blocks.{}.conv2.weight")
     if not 2 <= blocks <= 10:
         raise UnsupportedCheckpointError(f"not supported: {where} has {blocks} blocks (2 to 10 are)")
-    widths = tuple(_axes(tensors, f"GE.blocks.{index}.conv2.weight", 4, where)[0] for index in range(blocks))
-    hidden, z_dim = _axes(tensors, "SE.net.0.weight", 2, where)
-    w_dim = _axes(tensors, f"SE.net.{2 * depth - 2}.weight", 2, where)[0]
+    widths = tuple(tensor_shape(tensors, f"GE.blocks.{index}.conv2.weight", 4, where)[0] for index in range(blocks))
+    hidden, z_dim = tensor_shape(tensors, "SE.net.0.weight", 2, where)
+    w_dim = tensor_shape(tensors, f"SE.net.{2 * depth - 2}.weight", 2, where)[0]
     rate, said = _RATE, beside is not None and "lr_mlp" in beside
     if beside is not None:
         rate = beside.get("lr_mlp", _RATE)
         if type(rate) not in (int, float) or beside.get("image_size", START << (blocks - 1)) != START << (blocks - 1):
             raise DamagedCheckpointError(f"damaged: .config.json says another size or rate than the tensors of {where}")
-    synthesis = SynthesisConfig(w_dim, widths, _axes(tensors, "GE.blocks.0.to_rgb.conv.weight", 4, where)[0])
+    synthesis = SynthesisConfig(w_dim, widths, tensor_shape(tensors, "GE.blocks.0.to_rgb.conv.weight", 4, where)[0])
     mapping = MappingConfig(
         z_dim, 0, w_dim, blocks, depth, layer_features=hidden if depth > 1 and hidden != w_dim else None, lr_multiplier=float(rate)
     )
     supplied = ("the noise map (drawn from a fixed seed)", f"the mean w (estimated from {LATENTS:,} latents)")
     return replace(LucidrainsConfig(mapping, synthesis, assumed=() if said else ("lr_mlp",)), substitutes=supplied)
-
-
-def _axes(tensors: dict[str, TensorRecord], name: str, count: int, where: str) -> tuple[int, ...]:
-    record = tensors.get(name)
-    if record is None or len(record.shape) != count:
-        raise DamagedCheckpointError(f"damaged: {where}.{name} is missing or has another number of axes than {count}")
-    return record.shape
 
 
 def _noise(resolution: int) -> DerivedRecord:

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
-from orojar_cli.generators.checks import check_ws
+from orojar_cli.generators.checks import check_noise_mode, check_ws, last_resolution
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
 from orojar_cli.generators.primitives import FullyConnected, act_in_place, fast_layout, filter_2d
 from orojar_cli.generators.stylegan1.config import KERNEL, START, StyleGAN1Config, SynthesisConfig
-from orojar_cli.generators.stylegan2.network import NOISE_MODES
 
 _BLUR = (0.25, 0.5, 0.25)
 
@@ -132,11 +131,8 @@ class Synthesis(nn.Module):
         Raises OptionError for an unknown noise mode or resolution.
         """
         config, resolutions = self.config, self.config.resolutions
-        if noise_mode not in NOISE_MODES:
-            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
-        until = resolutions[-1] if until is None else until
-        if until not in resolutions:
-            raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, resolutions))}")
+        check_noise_mode(noise_mode)
+        until = last_resolution(until, resolutions)
         parameter = next(self.parameters())
         check_ws(ws, config.num_ws, config.w_dim, parameter.device, parameter.dtype)
         seeds = noise_seeds(rng, len(ws)) if noise_mode == "random" else []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from orojar_cli.containers.derived import PLAIN, Form, derive, resample_kernel, unsqueezed
+from orojar_cli.containers.derived import PLAIN, PLUS_ONE, Form, derive, resample_kernel, unsqueezed
 from orojar_cli.containers.state_dict import StateDict, StateDicts, count, tensor_shape
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.family import Read
@@ -17,7 +17,6 @@ from orojar_cli.generators.stylegan2.state_dict_reader import TAPS, channel_rule
 
 _KERNEL = re.compile(r"synthesis\.(layer\d+\.filter|upsample)\.kernel\Z")
 _FLIPPED = Form(PLAIN.stored_shape, lambda tensor: tensor.flip((2, 3)), lambda tensor: tensor.flip((2, 3)))
-_STYLE_BIAS = Form(PLAIN.stored_shape, lambda tensor: tensor + 1, lambda tensor: tensor - 1)
 
 
 def recognise(file: StateDicts) -> StateDict | None:
@@ -54,7 +53,7 @@ def read(stored: StateDict, where: str) -> Read:
             f"{ours}.weight": (f"{theirs}.weight", _FLIPPED if kind == "conv0" else PLAIN),
             f"{ours}.bias": (f"{theirs}.bias", PLAIN),
             f"{ours}.affine.weight": (f"{theirs}.style.weight", PLAIN),
-            f"{ours}.affine.bias": (f"{theirs}.style.bias", _STYLE_BIAS),
+            f"{ours}.affine.bias": (f"{theirs}.style.bias", PLUS_ONE),
         }
         if kind != "torgb":
             rules[f"{ours}.noise_strength"] = f"{theirs}.noise_strength", PLAIN

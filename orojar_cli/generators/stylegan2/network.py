@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
-from orojar_cli.generators.checks import check_ws
+from orojar_cli.generators.checks import check_noise_mode, check_ws, last_resolution
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
@@ -31,7 +31,6 @@ from orojar_cli.generators.primitives import (
 )
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
-NOISE_MODES = ("const", "none", "random")
 StyleOffsets = dict[str, Tensor]
 """What is added to the styles of layers: by name ("b8.conv0") [N, in_channels]."""
 
@@ -188,12 +187,9 @@ class Synthesis(nn.Module):
         style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Features and image of the block that makes `until` rows (the last by default); later blocks are not computed."""
-        if noise_mode not in NOISE_MODES:
-            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
+        check_noise_mode(noise_mode)
         heights = self.config.heights
-        until = heights[-1] if until is None else until
-        if until not in heights:
-            raise OptionError(f"no block of resolution {until}; this network has {', '.join(map(str, heights))}")
+        until = last_resolution(until, heights)
         weight = next(self.parameters())
         check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
         seeds = noise_seeds(rng, len(ws)) if noise_mode == "random" and self.takes_noise else ()

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from orojar_cli.containers.derived import PLAIN, DerivedRecord, Form, derive, resample_kernel, unsqueezed
+from orojar_cli.containers.derived import PLAIN, PLUS_ONE, DerivedRecord, Form, derive, resample_kernel, unsqueezed
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
@@ -48,7 +48,6 @@ _FLIPPED = Form(
     lambda tensor: tensor.permute(2, 3, 1, 0).flip((0, 1)),
 )
 # Theirs is learned around the style 1.
-_STYLE_BIAS = Form(PLAIN.stored_shape, lambda tensor: tensor + 1, lambda tensor: tensor - 1)
 
 
 def checked_options(network: TensorFlowNetwork, known: set[str], built_by: dict[str, set[str]]) -> dict[str, Any]:
@@ -207,7 +206,7 @@ def _layer_rules(name: str, resolution: int, synthesis: SynthesisConfig) -> dict
         f"{ours}.weight": (f"{path}/weight", _FLIPPED if kind == "conv0" else CONVOLUTION),
         f"{ours}.bias": (f"{path}/bias", PLAIN),
         f"{ours}.affine.weight": (f"{path}/mod_weight", DENSE),
-        f"{ours}.affine.bias": (f"{path}/mod_bias", _STYLE_BIAS),
+        f"{ours}.affine.bias": (f"{path}/mod_bias", PLUS_ONE),
     }
     if kind != "torgb" and synthesis.use_noise:
         index = max(0, 2 * (resolution.bit_length() - 1) - (5 if kind == "conv0" else 4))

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
-from orojar_cli.generators.checks import check_ws
+from orojar_cli.generators.checks import check_noise_mode, check_ws
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness
 from orojar_cli.generators.primitives import FullyConnected, bias_act, fast_layout, modulated_projection, tap_energies
-from orojar_cli.generators.stylegan2.network import NOISE_MODES
 from orojar_cli.generators.stylegan3.alias_free import filtered_rectifier
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
@@ -119,8 +118,7 @@ class AliasFreeSynthesis(nn.Module):
         """(features, image) behind the last layer of sampling rate `until`; features keep their margins, and the image is None
         before the end.  There is no noise: the mode is checked and has no effect.  Raises OptionError for an unknown mode or rate.
         """
-        if noise_mode not in NOISE_MODES:
-            raise OptionError(f"unknown noise mode {noise_mode!r}; choose one of {', '.join(NOISE_MODES)}")
+        check_noise_mode(noise_mode)
         rates = sorted({layer.target.rate for layer in self.layers})
         until = self.config.img_resolution if until is None else until
         if until not in rates:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.base import BaseGenerator
-from orojar_cli.generators.checks import check_latents, truncation
+from orojar_cli.generators.checks import check_latents
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.primitives import FullyConnected, normalise_second_moment
 from orojar_cli.generators.stylegan3.network import AliasFreeSynthesis
@@ -44,33 +44,8 @@ class ClassMapping(Mapping):
         embedded: Tensor = self.embed.weight[label.argmax(1)]  # type: ignore[index]
         return torch.cat([x, normalise_second_moment(self.embed_proj(embedded))], 1)
 
-    def broadcast(
-        self,
-        w: Tensor,
-        psi: float | None = None,
-        cutoff: int | None = None,
-        *,
-        truncation_psi: float | None = None,
-        truncation_cutoff: int | None = None,
-        label: Tensor | None = None,
-    ) -> Tensor:
+    def towards(self, w: Tensor, psi: float, cutoff: int | None, label: Tensor | None) -> Tensor:
         """As in the base, towards the mean of the label's class; raises OptionError where truncation needs a label and has none."""
-        return self._towards(w, *truncation(psi, cutoff, truncation_psi, truncation_cutoff), label)
-
-    def forward(
-        self,
-        z: Tensor,
-        label: Tensor | None = None,
-        psi: float | None = None,
-        cutoff: int | None = None,
-        *,
-        truncation_psi: float | None = None,
-        truncation_cutoff: int | None = None,
-    ) -> Tensor:
-        """As in the base, truncated towards the mean of the label's class."""
-        return self._towards(self.w(z, label), *truncation(psi, cutoff, truncation_psi, truncation_cutoff), label)
-
-    def _towards(self, w: Tensor, psi: float, cutoff: int | None, label: Tensor | None) -> Tensor:
         if not self.config.c_dim or psi == 1:
             return self.spread(w, psi, cutoff)
         if label is None:
