@@ -21,7 +21,7 @@ from orojar_cli.cli.import_directions import import_
 from orojar_cli.cli.inspect import inspect
 from orojar_cli.cli.label import label
 from orojar_cli.cli.metrics import metrics
-from orojar_cli.cli.process import Terminated, hear_termination
+from orojar_cli.cli.process import Terminated, hear_signals
 from orojar_cli.cli.project import project
 from orojar_cli.cli.sample import sample
 from orojar_cli.cli.traverse import traverse
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         if argv is None:
-            hear_termination()
+            hear_signals()
         orojar.main(arguments, prog_name="orojar", standalone_mode=False)
         if sys.stdout is not None:  # closed by the shell
             sys.stdout.flush()

@@ -38,17 +38,40 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM), by `kill` or a scheduler: it ends as on Ctrl-C, with nothing half-written left."""
 
 
-def hear_termination() -> None:
-    """Let SIGTERM end the program as Ctrl-C does, unless whoever started it has said otherwise."""
+def hear_signals() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, and both at once while torch is imported, unless whoever started it said otherwise.
+
+    What a signal raises then can meet initialisers of C++ that pass no exception on, and abort the process (SIGABRT).
+    """
 
     def end(*_: object) -> None:
         global _asked
         _asked = True
+        if _importing_torch():
+            _leave("asked to end", 143)
         raise Terminated
+
+    def interrupt(*_: object) -> None:
+        if _importing_torch():
+            _leave("interrupted", 130)
+        raise KeyboardInterrupt
 
     with suppress(ValueError):  # not in the main thread
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, end)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, interrupt)
+
+
+def _importing_torch() -> bool:
+    return bool(getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False))
+
+
+def _leave(word: str, status: int) -> None:
+    """End without Python's own end: nothing is open or computed before torch is there."""
+    with suppress(OSError):
+        os.write(2, f"{word}\n".encode())
+    os._exit(status)
 
 
 def check_asked() -> None:

@@ -19,8 +19,8 @@ from orojar_cli.files import atomic_path
 FULL = Path("/dev/full")
 
 
-def program(*words: object, **pipes: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "orojar_cli", *map(str, words)]
+def program(*words: object, start: tuple[str, ...] = ("-m", "orojar_cli"), **pipes: object) -> subprocess.Popen[str]:
+    command = [sys.executable, *start, *map(str, words)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | pipes
     return subprocess.Popen(command, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, preexec_fn=hear_interrupts, **pipes)
 
@@ -41,10 +41,26 @@ def test_an_interruption_while_modules_are_imported_is_one_line(monkeypatch, cap
     assert caught.value.code == 130 and capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM")
+@pytest.mark.parametrize(("asked", "status", "word"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "asked to end")])
+def test_while_torch_is_imported_a_signal_raises_nothing(asked: str, status: int, word: str, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(
+        f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.{asked})\nexcept BaseException:\n    os.abort()  # as C++ would\n"
+    )
+    code = "from orojar_cli.cli.process import hear_signals; hear_signals(); import torch; print(torch)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, preexec_fn=hear_interrupts)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", f"{word}\n")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [0.06, 0.1, 0.15, 0.25, 0.5])
+@pytest.mark.parametrize("after", [0, 0.06, 0.1, 0.15, 0.25, 0.5, 0.8])
 def test_an_early_interruption_shows_no_traceback(after: float, shapes_path: Path, tmp_path: Path) -> None:
-    with program("sample", shapes_path, "--seeds", "0-5000", "--out", tmp_path / "a.png") as process:
+    # The time counts from the program's first line: how long Python itself takes to start is not ours, and long under load.
+    started = "import os; from orojar_cli.__main__ import main; os.write(1, b'.'); main()"
+    words = ("sample", shapes_path, "--seeds", "0-5000", "--out", tmp_path / "a.png")
+    with program(*words, start=("-c", started), stdout=subprocess.PIPE) as process:
+        assert os.read(process.stdout.fileno(), 1) == b"."
         time.sleep(after)
         process.send_signal(signal.SIGINT)
         told = process.stderr.read()
