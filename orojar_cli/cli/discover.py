@@ -30,15 +30,25 @@ _resume = click.option(
 @click.option(
     "--normalize/--no-normalize", default=True, show_default=True, help="Give the weights' rows unit length first (as the authors do)."
 )
+@click.option(
+    "--variant",
+    type=click.Choice(["authors", "rosinality"]),
+    default="authors",
+    show_default=True,
+    help="rosinality: stylegan2-pytorch's factorisation, rows as they are, the first ToRGB's among them, the last one's not.",
+)
 @click.option("--first-layer", is_flag=True, help="Factorise the first chosen layer alone (the OroJaR authors' baseline).")
 @_resume
 @seeds_option("0-4")
 @seed_option("measuring sigma and activeness")
 @run_options
 @click.pass_context
-def sefa(context: click.Context, normalize: bool, first_layer: bool, **options: Any) -> None:
+def sefa(context: click.Context, normalize: bool, variant: str, first_layer: bool, **options: Any) -> None:
     """Closed-form directions of a CHECKPOINT: singular vectors of its style weights (SeFa)."""
-    own = {"normalize": normalize, "first_layer": first_layer}
+    authors = variant == "authors"
+    if not authors and normalize and context.get_parameter_source("normalize") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--variant rosinality takes rows as they are: leave out --normalize")
+    own = {"variant": variant, "normalize": normalize and authors, "first_layer": first_layer}
     run_method(context, method="sefa", command="sefa", options=own, **options)
 
 

@@ -17,7 +17,13 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.spaces import free_coordinates
 from orojar_cli.progress import Progress
 
-_OPTIONS = {"normalize": Option(True), "first_layer": Option(False), "activeness": Option(True)}
+VARIANTS = ("authors", "rosinality")
+_OPTIONS = {
+    "variant": Option("authors", choices=VARIANTS),
+    "normalize": Option(True),
+    "first_layer": Option(False),
+    "activeness": Option(True),
+}
 
 
 def style_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
@@ -37,6 +43,23 @@ def style_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
         raise OptionError("this generator names no weights that w meets first, so SeFa has nothing to factorise; use orojar discover")
     weights = generator.state_dict()
     return [weights[by_entry[entry]] for entry in layers]
+
+
+def rosinality_weights(generator: Generator, layers: Sequence[int]) -> list[Tensor]:
+    """The affine weights [in, w_dim] that the factorisation of rosinality's stylegan2-pytorch takes, of the chosen entries of ws: every
+    convolution's and the first ToRGB's, not those of the ToRGBs after it.
+
+    Raises OptionError for a network without a ToRGB layer in every block, and where the entries drive none of these.
+    """
+    driven = [] if hasattr(generator, "style_weights") else generator.config.layers()
+    colours = [layer.name for layer in driven if "torgb" in layer.name]
+    if len(colours) < 2:
+        raise OptionError("rosinality's variant is for StyleGAN2 with a ToRGB layer in every block; use --variant authors")
+    taken = [layer.affine for layer in driven if layer.ws in layers and layer.name not in colours[1:]]
+    if not taken:
+        raise OptionError("rosinality's variant leaves out all ToRGB layers but the first, and --layers names nothing else")
+    weights = generator.state_dict()
+    return [weights[name] for name in taken]
 
 
 def style_factors(weights: Sequence[Tensor], *, normalise: bool = True) -> tuple[Tensor, Tensor]:
@@ -59,12 +82,14 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     """The first `settings.num` singular directions of the chosen layers' style weights, in w, in the order of singular values.
 
     Option `normalize` (True) gives rows unit length; `first_layer` uses the first chosen layer alone (the OroJaR authors'
-    baseline); `activeness` (True) measures how active they are, else all are 0.
+    baseline); `activeness` (True) measures how active they are, else all are 0.  `variant` "rosinality" is what
+    closed_form_factorization.py of stylegan2-pytorch computes instead: raw rows, the first ToRGB's among them and the last one's not.
     """
     options = with_defaults(_OPTIONS, settings.options)
     layers = settings.layers_of(generator)
-    weights = style_weights(generator, layers[:1] if options["first_layer"] else layers)
-    vectors, values = style_factors(weights, normalise=options["normalize"])
+    raw = options["variant"] == "rosinality"
+    weights = (rosinality_weights if raw else style_weights)(generator, layers[:1] if options["first_layer"] else layers)
+    vectors, values = style_factors(weights, normalise=options["normalize"] and not raw)
     free = free_coordinates(generator, "w", layers)
     if free is not None:  # the rest are vectors that no weight reads
         vectors, values = vectors[: len(free)], values[: len(free)]

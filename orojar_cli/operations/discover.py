@@ -191,12 +191,14 @@ def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], 
     )
 
 
-def sefa(network: Any, *, normalize: bool = True, first_layer: bool = False, **options: Any) -> Discovery:
+def sefa(network: Any, *, variant: str = "authors", normalize: bool = True, first_layer: bool = False, **options: Any) -> Discovery:
     """SeFa's directions (Shen & Zhou, CVPR 2021), from the weights alone: `discover(network, "sefa")` under its own name.
 
     `normalize` gives the weights' rows unit length first, as the authors do; `first_layer` factorises the first chosen layer alone.
+    `variant` "rosinality" is the factorisation of stylegan2-pytorch: rows as they are, the first ToRGB's among them, the last one's not.
     """
-    return discover(network, "sefa", options={"normalize": normalize, "first_layer": first_layer}, **{"command": "sefa"} | options)
+    own = {"variant": variant, "normalize": normalize and variant == "authors", "first_layer": first_layer}
+    return discover(network, "sefa", options=own, **{"command": "sefa"} | options)
 
 
 def as_size(subspace: int | str | None) -> int | None:

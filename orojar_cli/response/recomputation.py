@@ -6,6 +6,7 @@ result, so memory does not grow with the batch or the number of probes; the pric
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callabl
 
     With None it is `function` itself.  For functions that treat every row alone; raises OptionError where it returns anything else.
     Gradients reach its arguments and whatever parameters it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn
-    again as they were.  Derivatives may be taken inside.
+    again as they were.  Derivatives may be taken inside.  Keywords go to `function` as they are.
 
         penalty = orojar_penalty(recomputed(generator), z)
     """
@@ -37,9 +38,10 @@ def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callabl
     if rows is None:
         return function
 
-    def in_pieces(*arguments: Tensor) -> Any:
+    def in_pieces(*arguments: Tensor, **options: Any) -> Any:
         parts = zip(*(torch.split(argument, rows) for argument in arguments), strict=True)
-        results = [checkpoint(function, *part, use_reentrant=False) for part in parts]
+        called = functools.partial(function, **options)  # keywords of `checkpoint` itself are not theirs
+        results = [checkpoint(called, *part, use_reentrant=False) for part in parts]
         return _joined(results)
 
     return in_pieces

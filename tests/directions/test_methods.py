@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import argparse
 import math
 import sys
 
 import pytest
 import torch
 from held_out import Record
+from paths import REFERENCES
 from toys import alignment, linear, rotated_product
 
+from orojar_cli import load_checkpoint
 from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions import METHODS, Settings
 from orojar_cli.directions.optimised import gram_schmidt
@@ -78,6 +81,30 @@ def test_sefa_uses_torgb_only_for_the_last_entry(shapes) -> None:
     weights = style_weights(shapes.generator, (1, 7))
     assert weights[0].data_ptr() == state["synthesis.b8.conv0.affine.weight"].data_ptr()
     assert weights[1].data_ptr() == state["synthesis.b32.torgb.affine.weight"].data_ptr()
+
+
+def test_rosinalitys_factorisation_is_that_of_the_files_own_tensors() -> None:
+    """Every "modulation.weight" but those of "to_rgbs": raw, with the first ToRGB's and without the last one's."""
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        stored = torch.load(REFERENCES / "rosinality_full_32.pt", weights_only=True)["g_ema"]
+    names = [name for name in stored if name.endswith("modulation.weight") and "to_rgbs" not in name]
+    assert len(names) == 8 and "to_rgb1.conv.modulation.weight" in names
+    _, values, vectors = torch.linalg.svd(torch.cat([stored[name] for name in names]).double(), full_matrices=False)
+    generator = load_checkpoint(REFERENCES / "rosinality_full_32.pt").generator
+    chosen = {"variant": "rosinality", "activeness": False}
+    found = METHODS["sefa"](generator, Settings(num=14, whiten=False, options=chosen))
+    assert float((found.directions.double() * vectors).sum(1).abs().min()) > 1 - 1e-5
+    ratio = found.scores["singular_value"].double() / values
+    assert torch.allclose(ratio, ratio[:1], rtol=1e-5)
+    authors = METHODS["sefa"](generator, Settings(num=14, whiten=False, options=chosen | {"variant": "authors"}))
+    assert float((authors.directions.double() * vectors).sum(1).abs().min()) < 0.99
+    part = METHODS["sefa"](generator, Settings(num=2, whiten=False, layers=(1,), options=chosen))
+    own = torch.cat([stored[name] for name in ("to_rgb1.conv.modulation.weight", "convs.0.conv.modulation.weight")]).double()
+    assert float((part.directions.double() * torch.linalg.svd(own, full_matrices=False).Vh[:2]).sum(1).abs().min()) > 1 - 1e-5
+    with pytest.raises(OptionError, match="leaves out all ToRGB layers but the first"):
+        METHODS["sefa"](generator, Settings(layers=(7,), options=chosen))
+    with pytest.raises(OptionError, match="a ToRGB layer in every block"):
+        METHODS["sefa"](linear(torch.eye(4)), Settings(options=chosen))
 
 
 def test_sefa_lives_in_w(shapes) -> None:

@@ -348,7 +348,7 @@ def test_the_papers_protocol_gives_the_papers_numbers(monkeypatch: pytest.Monkey
     matrix = wanted["A0"].clone().requires_grad_(True)
     optimiser = torch.optim.Adam([matrix], lr=float(wanted["lr"]))
     for step in range(4):
-        loss = penalised(penalties.orojar_penalty, matrix, step)
+        loss = penalised(penalties.orojar_penalty, matrix, step, reduction="mean")
         optimiser.zero_grad()
         loss.backward()
         assert float(loss.detach()) == pytest.approx(float(wanted["orojar_penalty"][step]), rel=1e-3)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from orojar_cli.errors import OptionError
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.jacobian import Response, gram_matrices
 from orojar_cli.response.penalties import hessian_penalty, orojar_penalty
 from orojar_cli.response.recomputation import recomputed
 
@@ -27,7 +29,7 @@ def test_orojar_expectation_is_twice_the_off_diagonal_energy() -> None:
     signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=3)), dtype=torch.float64)
     assert float((signs @ MATRIX.T).square().sum(1).var(correction=0)) == pytest.approx(2 * off_diagonal(gram))
     z = torch.zeros(64, 3, dtype=torch.float64)
-    assert mean_of_many(orojar_penalty, lambda z: z @ MATRIX.T, z) == pytest.approx(2 * off_diagonal(gram), rel=0.03)
+    assert mean_of_many(orojar_penalty, lambda z: z @ MATRIX.T, z, reduction="mean") == pytest.approx(2 * off_diagonal(gram), rel=0.03)
 
 
 def test_orojar_of_orthogonal_columns_is_zero() -> None:
@@ -134,3 +136,94 @@ def test_what_is_no_function_of_z_is_refused(penalty, g, options, told) -> None:
         penalty(g, torch.zeros(2, 3), **options)
     with pytest.raises(OptionError, match="z is a"):
         orojar_penalty(lambda z: z, [[0.0, 1.0]])
+
+
+def test_a_loop_written_for_the_authors_functions_runs_unchanged() -> None:
+    """Their names, order and defaults; G_z, a reduction, keywords of G, activations in a list, penalties one by one."""
+    orojar, calls = orojar_penalty, []
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(4, 8), torch.nn.Linear(8, 12)
+
+        def forward(self, z: torch.Tensor, fade: float = 1.0, return_features: bool = False):
+            calls.append(len(z))
+            features = torch.tanh(self.first(z))
+            image = fade * self.second(features)
+            return [features, image] if return_features else image
+
+    torch.manual_seed(1)
+    netG = Net()
+    optimizer = torch.optim.Adam(netG.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(60):
+        z = torch.randn(16, 4)
+        fake = netG(z, fade=0.5)
+        g_loss = fake.square().mean()
+        reg = orojar(netG, z, 2, 0.1, torch.mean, False, fake, fade=0.5)
+        separate = hessian_penalty(G=netG, z=z, k=2, epsilon=0.1, reduction=torch.max, return_separately=True, G_z=None,
+                                   return_features=True)  # fmt: skip
+        assert isinstance(separate, list) and len(separate) == 2
+        optimizer.zero_grad()
+        (g_loss + 0.1 * reg + 0.1 * sum(separate)).backward()
+        optimizer.step()
+        losses.append(reg.item())
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+    assert len(calls) == 60 * (1 + 2 + 1 + 4)  # G(z) is not computed again where it is given
+
+
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty])
+def test_reductions_are_words_or_functions_and_the_authors_max_where_nothing_is_said(penalty) -> None:
+    z = torch.randn(16, 3, dtype=torch.float64)
+
+    def value(**options) -> float:
+        return float(penalty(lambda z: torch.tanh(z @ MATRIX.T), z, rng=torch.Generator().manual_seed(1), **options))
+
+    assert value() == value(reduction="max") == value(reduction=torch.max) > value(reduction="mean") == value(reduction=torch.mean)
+    variances: list[torch.Tensor] = []
+    total = value(reduction=lambda values: variances.append(values) or values.sum())
+    assert total == pytest.approx(float(variances[0].sum())) and variances[0].max() == value()
+    assert variances[0].shape == ((16,) if penalty is orojar_penalty else (16, 4))
+    with pytest.raises(OptionError, match="does not give a single number"):
+        value(reduction=torch.square)
+
+
+@pytest.mark.parametrize("penalty", [orojar_penalty, hessian_penalty])
+def test_outputs_one_by_one_and_the_outputs_at_z(penalty) -> None:
+    z = torch.randn(8, 3, dtype=torch.float64)
+
+    def both(z: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.tanh(z @ MATRIX.T), z.prod(1, keepdim=True)]
+
+    def value(g, **options):
+        return penalty(g, z, rng=torch.Generator().manual_seed(1), **options)
+
+    separate = value(both, return_separately=True)
+    alone = [float(value(lambda z, index=index: both(z)[index])) for index in range(2)]
+    assert [float(part) for part in separate] == alone and float(value(both)) == pytest.approx(sum(alone))
+    assert float(value(both, G_z=both(z))) == float(value(both))
+    with pytest.raises(OptionError, match="is G_z of the same layers"):
+        value(both, G_z=both(z)[0])
+    with pytest.raises(OptionError, match="G_z is a tensor of shape"):
+        value(both, G_z=both(z[:1]))
+    scaled = value(recomputed(lambda z, scale=1.0: scale * z @ MATRIX.T + z.prod(1, keepdim=True)), scale=3.0)
+    assert float(scaled) == pytest.approx(float(value(lambda z: 3.0 * z @ MATRIX.T + z.prod(1, keepdim=True))))
+
+
+@pytest.mark.slow
+def test_the_papers_epsilon_is_far_from_the_limit_behind_leaky_rectifiers(shapes) -> None:
+    """71 % below it at 64 latents, twelve times eight probes; here at fewer."""
+    generator, count = shapes.generator, 10
+    z = torch.randn(count, 64, generator=torch.Generator().manual_seed(0))
+    grams = gram_matrices(Response(generator, "z"), Latents(z), torch.eye(64))
+    limit = 2 * float((grams.square().sum((1, 2)) - grams.diagonal(dim1=1, dim2=2).square().sum(1)).mean())
+
+    def share(epsilon: float) -> float:
+        rng = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            found = [orojar_penalty(generator, z, 8, epsilon, torch.mean, rng=rng) for _ in range(10)]
+        return float(torch.stack(found).mean()) / limit
+
+    near, far = share(0.001), share(0.1)
+    assert 0.2 < far < 0.45 < 0.7 < near < 1.3
