@@ -19,7 +19,7 @@ from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directio
 from orojar_cli.errors import OptionError
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
-from orojar_cli.operations.network import Network, check_noise, network_of, quiet, shown_class
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import is_direction_set, named_by, resolve
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
@@ -151,6 +151,7 @@ def compare(
     first = given[0].checkpoint
     class_index = shown_class(first.generator, class_index, "comparing at", notice)
     check_noise(first, noise_mode, notice)
+    say_white(first.generator, notice)
     watch.lap("loading")
     counts = dict(QUICK if quick else FULL) | {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
     search = Settings(

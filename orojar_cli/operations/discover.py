@@ -21,7 +21,7 @@ from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import picture_html, save_image
 from orojar_cli.numbers import check_seed, check_whole
-from orojar_cli.operations.network import Network, check_noise, network_of, quiet
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white
 from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
@@ -149,6 +149,7 @@ def discover(
     loaded = network_of(network, device, notice)
     check_noise(loaded, noise_mode, notice)
     generator = loaded.generator
+    say_white(generator, notice)
     settings = Settings(
         space=space,
         whiten=chosen.whiten if whiten is None else whiten,

@@ -7,7 +7,7 @@ from pathlib import Path
 from orojar_cli.demonstration import is_demonstration
 from orojar_cli.explore.app import Explorer, Names
 from orojar_cli.explore.studio import OWN, Studio
-from orojar_cli.operations.network import check_noise, quiet
+from orojar_cli.operations.network import check_noise, quiet, say_white
 from orojar_cli.operations.resolve import SEFA, Source
 from orojar_cli.operations.traverse import shared_name
 from orojar_cli.progress import Notice
@@ -19,6 +19,7 @@ def explorer_of(
 ) -> Explorer:
     """The explorer of a source.  `apart` says that its network was named apart from its directions, `own` is the user's code."""
     check_noise(found.checkpoint, noise_mode, notice)
+    say_white(found.checkpoint.generator, notice, "the page's pictures have")
     path, network = found.path, found.checkpoint.path
     arguments = [network] if path is None else [source_name(path)]
     if own is not None:

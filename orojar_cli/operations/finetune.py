@@ -31,7 +31,7 @@ from orojar_cli.operations.before_after import before_after_grid
 from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
-from orojar_cli.operations.network import check_noise, network_of, quiet
+from orojar_cli.operations.network import check_noise, network_of, quiet, say_white
 from orojar_cli.pictures.axes import Look, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
@@ -208,6 +208,7 @@ def finetune(
     tell = notice if is_first() else quiet
     checkpoint = network_of(checkpoint, device, tell)
     check_noise(checkpoint, noise_mode, tell)
+    say_white(checkpoint.generator, tell)
     own = not isinstance(checkpoint, Checkpoint)
     _check(mode, own, resume is not None, also_g or ema_only or safetensors or format is not None)
     if also_g and ema_only:

@@ -13,7 +13,7 @@ from orojar_cli.generators.checks import check_noise_mode
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.numbers import check_seed
 from orojar_cli.operations.discover import GRID_ROWS, Discovery, grid_seeds, write_discovery
-from orojar_cli.operations.network import check_noise, network_of, quiet, shown_class
+from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.pictures.axes import Look
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.runs.run import RunWriter
@@ -52,6 +52,7 @@ def import_directions(
     loaded = network_of(network, device, notice)
     check_noise(loaded, noise_mode, notice)
     generator = loaded.generator
+    say_white(generator, notice)
     class_index = shown_class(generator, class_index, "measuring at", notice)
     found = read_directions(
         file,

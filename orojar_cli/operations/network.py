@@ -102,6 +102,12 @@ def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | 
     return own_network(what, device=chosen_device(device), notice=notice)
 
 
+def say_white(generator: Any, notice: Notice, what: str = "grids and films have", keeps: str = "orojar sample keeps it") -> None:
+    """Tell, of a network that draws with an alpha channel, that pictures of this kind do without."""
+    if generator.img_channels in (2, 4):
+        notice(f"{what} no alpha channel: the images are laid on white; {keeps}")
+
+
 def shown_class(generator: Any, class_index: Any, doing: str, notice: Notice) -> Any:
     """The class that is asked for; of a conditional network the first where none is, which `notice` is told."""
     if class_index is None and generator.c_dim:

@@ -18,7 +18,7 @@ from orojar_cli.detectors import load_detector
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.projected import save_projected
 from orojar_cli.media import FrameComposer, display_size, labelled_grid, picture_html, resize, save_animation, save_image, to_uint8
-from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.operations.network import Network, network_of, quiet, say_white
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, unseen
 from orojar_cli.projection import PictureDistance, Projection, ProjectionSettings, as_target, decibels, read_photograph
@@ -130,6 +130,7 @@ def project(
     name, photograph = _opened(picture)
     loaded = network_of(network, device, notice)
     generator = loaded.generator
+    say_white(generator, notice, "pictures of a projection have")
     target = as_target(photograph, generator.image_shape).to(loaded.device)
     eye = None if detector == "pixels" else load_detector(detector, loaded.critic if detector == "critic" else None, loaded.device)
     settings = ProjectionSettings(space=space, steps=steps, seed=seed, class_index=class_index, candidates=candidates, starts=starts)

@@ -18,7 +18,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, numbered, picture_html, resize, save_image, tile
 from orojar_cli.numbers import check_seeds
-from orojar_cli.operations.network import Network, check_noise, network_of, quiet
+from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress
 
@@ -123,8 +123,8 @@ def save_samples(
     generator = loaded.generator
     if names is None:
         _check_sheet(len(chosen), size or max(generator.image_shape[1:]))
-    if generator.img_channels in (2, 4) and suffix not in WITH_ALPHA:
-        notice(f"{suffix} has no alpha channel: the images are laid on white; {', '.join(WITH_ALPHA)} keep it")
+    if suffix not in WITH_ALPHA:
+        say_white(generator, notice, f"{suffix} has", f"{', '.join(WITH_ALPHA)} keep it")
     parts, written = [], []
     for part, images in _drawn(generator, chosen, class_index, psi, cutoff, noise_mode):
         if names is None:

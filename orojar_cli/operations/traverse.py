@@ -19,7 +19,7 @@ from orojar_cli.files import written_file
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
-from orojar_cli.operations.network import check_noise, network_of, quiet, shown_class
+from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.film import save_film, save_frames
@@ -167,8 +167,7 @@ def traverse(
     if ws is None and generator.c_dim:
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
-    if generator.img_channels in (2, 4):
-        notice(f"{source.checkpoint.name} draws with an alpha channel: grids and films lay its images on white; sample keeps it")
+    say_white(generator, notice)
     known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")

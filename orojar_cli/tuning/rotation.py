@@ -53,8 +53,8 @@ class Rotation:
 
     @property
     def reduction(self) -> float:
-        """Share of the held-out loss that is gone."""
-        return 1 - self.loss_after / self.loss_before
+        """Share of the held-out loss that is gone; 0 where there was none."""
+        return 1 - self.loss_after / self.loss_before if self.loss_before else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers, JSON-serialisable."""
