@@ -14,7 +14,7 @@ from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import CheckpointFile, container_of, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.module_tree import NetworkTree, check_tensors, read_network
-from orojar_cli.containers.records import NetworkRecord, PersistentRecord, PlainObject, TensorRecord
+from orojar_cli.containers.records import NetworkRecord, PersistentRecord, PlainObject, TensorRecord, as_table
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.containers.value import read_value
@@ -146,8 +146,10 @@ def tensors_below(value: Any) -> list[TensorRecord]:
         seen.add(id(item))
         if type(item) is TensorRecord:
             found.append(item)
-        elif type(item) in (PersistentRecord, PlainObject):
-            pending.append(item.meta if type(item) is PersistentRecord else item.attributes)
+        elif type(item) is PersistentRecord:
+            pending.append(item.meta)
+        elif type(item) is PlainObject:
+            pending += (item.attributes, item.others)
         elif type(item) is dict:
             pending += item.values()
         elif type(item) in (list, tuple):
@@ -193,6 +195,7 @@ def _opened(path: str | os.PathLike[str], limits: Limits) -> Contents:
     if container == "safetensors":
         tensors, metadata = value
         return _safetensors_contents(file, tensors, metadata, limits)
+    value = as_table(value)
     if type(value) is tuple and len(value) == 3 and all(type(entry) is NetworkRecord for entry in value):
         return Contents(file, TENSORFLOW_PICKLE, dict(zip(("G", "D", "G_ema"), value, strict=True)), limits)
     if type(value) is PersistentRecord:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 import struct
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
+from orojar_cli.containers.names import RECONSTRUCTOR, has_objects, is_data, may_be_called
 from orojar_cli.containers.records import (
     OLDEST_NETWORKS,
     ArrayRecord,
@@ -45,7 +45,7 @@ class CheckpointMachine(Machine):
     """The outer pickle of a checkpoint (protocols 2 to 5).
 
     Objects of classes that it does not know become inert too (`PlainObject`): a network file may keep beside its networks what only its
-    own training code can use.  Such a class may be named and may have objects filled with attributes; it is never called.
+    own training code can use.  `names.py` says which names are data; a call of one is kept as what it was called with.
     """
 
     protocols: tuple[int, ...] = (2, 3, 4, 5)
@@ -60,19 +60,17 @@ class CheckpointMachine(Machine):
         return CALLABLE
 
     def global_token(self, module: str, name: str) -> Token:
-        """A known name, or a class of somebody's training code; names of Python itself and of the libraries are refused."""
+        """A known name, or one of data; what asks for something to be executed is refused."""
         known = _TOKENS.get((module, name))
         if known is not None and self.protocol == _ONLY_IN.get((module, name) if name == _FROM_BUFFER else module, self.protocol):
             return known
-        path = (*module.split("."), name)
-        theirs = path[0] not in _NOT_THEIR_OWN or path[:3] in _LAYERS
-        if not theirs or not all(part.isascii() and part.isidentifier() for part in path):
-            raise self._never_needed(module, name)
+        if not is_data(module, name) or self.protocol != _ONLY_IN.get(module, self.protocol):
+            raise self.never_needed(module, name)
         if (module, name) not in self.classes:
             self.classes[module, name] = Token(module, name)
         return self.classes[module, name]
 
-    def _never_needed(self, module: str, name: str) -> UnsafeCheckpointError:
+    def never_needed(self, module: str, name: str) -> UnsafeCheckpointError:
         return UnsafeCheckpointError(
             f"refused: {self.file.name} uses {printable(f'{module}.{name}')}, which {self.contents} never need (byte {self.at}); "
             "the file may be malicious, nothing was executed"
@@ -83,13 +81,19 @@ class CheckpointMachine(Machine):
 
     def set_items(self, target: dict[str, Any], items: list[Any]) -> None:
         """As everywhere, but optimisers number their parameters: whole numbers are keys too, kept as texts."""
-        super().set_items(target, [str(item) if index % 2 == 0 and type(item) is int else item for index, item in enumerate(items)])
+        items = [str(item) if index % 2 == 0 and type(item) is int else item for index, item in enumerate(items)]
+        owner = self.stack[-1]
+        if type(owner) is PlainObject and any(type(key) is not str for key in items[::2]):
+            owner.others += items  # a dictionary of somebody's own, such as the one from parameters to their averages
+            return
+        super().set_items(target, items)
 
     def top(self, kind: type) -> Any:
-        """As everywhere; an object can be filled as a dictionary, whose items are its attributes, or as a list, which is not kept."""
+        """As everywhere; an object can be filled as a dictionary, whose items are its attributes, or as a list, a set or a tuple."""
         value = self.stack[-1] if len(self.stack) > (self.marks[-1] if self.marks else 0) else None
         if type(value) is PlainObject and kind in (dict, list):
-            return value.attributes if kind is dict else []
+            value.mapping = value.mapping or kind is dict
+            return value.attributes if kind is dict else value.others
         return super().top(kind)
 
     def _text(self, length: int, limit: int | None = None) -> None:
@@ -102,24 +106,42 @@ class CheckpointMachine(Machine):
             raise self.damaged("a name that is not a short text")
         self.push(self.global_token(module, name))
 
-    def is_theirs(self, token: Any) -> bool:
+    def is_inert(self, token: Any) -> bool:
+        """Whether a token stands for data of no kind that is read."""
         return type(token) is Token and self.classes.get((token.module, token.name)) is token
 
     def _reduce(self) -> None:
         arguments, token = self.pop(), self.pop()
-        if self.is_theirs(token):
-            raise self._never_needed(token.module, token.name)
         constructor = self.constructors().get((token.module, token.name)) if type(token) is Token else None
-        if constructor is None or type(arguments) is not tuple:
+        if type(arguments) is not tuple or not (constructor or self.is_inert(token)):
             raise self.refused("calls something that is not a constructor")
-        self.push(constructor(self, arguments))
+        self.push(constructor(self, arguments) if constructor else self._called(token, arguments))
+
+    def _called(self, token: Token, arguments: tuple[Any, ...]) -> PlainObject:
+        """What a call of somebody's own class or function is kept as: nothing is called."""
+        if not may_be_called(token.module, token.name, arguments):
+            raise self.never_needed(token.module, token.name)
+        if token.name == RECONSTRUCTOR:
+            token = arguments[0]
+            if not self.is_inert(token) or not has_objects(token.module):
+                raise self.never_needed(token.module, token.name)
+        return PlainObject(f"{token.module}.{token.name}", others=[arguments])
 
     def _newobj(self) -> None:
         arguments, token = self.pop(), self.pop()
         known = NEWABLE.get((token.module, token.name)) if type(token) is Token else None
-        if type(arguments) is not tuple or arguments or not (known or self.is_theirs(token)):
+        inert = self.is_inert(token) and has_objects(token.module)
+        if type(arguments) is not tuple or not (inert or (known and not arguments)):
             raise self.refused("creates an object that is not data")
-        self.push(known(self) if known else PlainObject(f"{token.module}.{token.name}"))
+        self.push(known(self) if known else PlainObject(f"{token.module}.{token.name}", others=[arguments]))
+
+    def _newobj_with_names(self) -> None:
+        named = self.pop()
+        if type(named) is not dict:
+            raise self.damaged("an object with malformed arguments")
+        self._newobj()
+        if named and type(self.stack[-1]) is PlainObject:
+            self.stack[-1].others.append(named)
 
     def _build(self) -> None:
         state = self.pop()
@@ -133,8 +155,12 @@ class CheckpointMachine(Machine):
     def _add_items(self) -> None:
         items = self.pop_mark()
         self.top(SetRecord)
-        if any(type(item) is not str for item in items):
-            raise self.damaged("a set of something else than texts")
+        if any(type(item) in (dict, list, SetRecord) for item in items):
+            raise self.damaged("a set of something that changes")
+
+    def _frozen_set(self) -> None:
+        self.pop_mark()
+        self.push(SetRecord())
 
     def _of_protocol_5(self, opcode: bytes, instruction: Callable[[], None]) -> None:
         if self.protocol < 5:
@@ -175,6 +201,8 @@ class CheckpointMachine(Machine):
             b"j": lambda: self._recall(cursor.unsigned(4)),
             b"R": self._reduce,
             b"\x81": self._newobj,
+            b"\x92": self._newobj_with_names,
+            b"\x91": self._frozen_set,
             b"b": self._build,
         }
 
@@ -219,6 +247,24 @@ def _parameter(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> Tensor
         raise machine.damaged("a parameter with unexpected arguments")
     _refuse_hooks(machine, arguments[2])
     return arguments[0]
+
+
+def _parameter_with_state(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> TensorRecord:
+    """A parameter to which somebody's code gave attributes, which are not read."""
+    if len(arguments) != 4 or type(arguments[0]) is not TensorRecord:
+        raise machine.never_needed("torch._utils", "_rebuild_parameter_with_state")
+    return _parameter(machine, arguments[:3])
+
+
+def _tensor_of_a_type(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> TensorRecord:
+    """A tensor with attributes, or of a class of its own: the plain one that it is made from."""
+    kinds: dict[str, Constructor] = {"_rebuild_tensor_v2": _tensor, "_rebuild_parameter": _parameter}
+    function = arguments[0] if len(arguments) == 4 else None
+    if type(function) is not Token or function.module != "torch._utils" or function.name not in kinds:
+        raise machine.never_needed("torch._tensor", "_rebuild_from_type_v2")
+    if type(arguments[1]) is not Token or type(arguments[2]) is not tuple:
+        raise machine.never_needed("torch._tensor", "_rebuild_from_type_v2")
+    return kinds[function.name](machine, arguments[2])
 
 
 def _refuse_hooks(machine: CheckpointMachine, hooks: Any) -> None:
@@ -308,8 +354,10 @@ def _build_network(machine: CheckpointMachine, network: NetworkRecord, state: An
 
 def _build_plain(machine: CheckpointMachine, target: PlainObject, state: Any) -> None:
     # Other states than a dictionary are what only the class itself understands.
-    if type(state) is dict:
+    if type(state) is dict and not target.mapping:
         target.attributes = state
+    else:
+        target.others.append(state)
 
 
 def _size(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -343,6 +391,10 @@ ANYWHERE: dict[tuple[str, str], Constructor] = {
     ("collections", "OrderedDict"): _ordered_dict,
     ("builtins", "set"): _set,
     ("__builtin__", "set"): _set,
+    ("dnnlib.util", "EasyDict"): _ordered_dict,
+    ("dnnlib", "EasyDict"): _ordered_dict,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter_with_state,
+    ("torch._tensor", "_rebuild_from_type_v2"): _tensor_of_a_type,
 }
 # Protocol 2 knows no bytes, and Python's modules by their old names.
 _FROM_BUFFER = "_frombuffer"
@@ -350,6 +402,7 @@ _FROM_BUFFER = "_frombuffer"
 _ONLY_IN: dict[Any, int] = {
     "__builtin__": 2,
     "_codecs": 2,
+    "copy_reg": 2,
     ("numpy.core.numeric", _FROM_BUFFER): 5,
     ("numpy._core.numeric", _FROM_BUFFER): 5,
 }
@@ -367,6 +420,7 @@ CALLABLE: dict[tuple[str, str], Constructor] = ANYWHERE | {
 
 NEWABLE: dict[tuple[str, str], Callable[[CheckpointMachine], Any]] = {
     ("dnnlib.util", "EasyDict"): lambda machine: {},
+    ("dnnlib", "EasyDict"): lambda machine: {},
     ("dnnlib.tflib.network", "Network"): lambda machine: NetworkRecord(machine.at, "dnnlib.tflib.network"),
     ("tfutil", "Network"): lambda machine: NetworkRecord(machine.at, OLDEST_NETWORKS),
     # Training scripts keep their command line in the checkpoint.
@@ -377,9 +431,6 @@ _TYPES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32",
 
 # One token per name, however often a file mentions it.
 _TOKENS = {pair: Token(*pair) for pair in (*CALLABLE, *NEWABLE, _NDARRAY, *(("torch", name) for name in _TYPES))}
-# What belongs to Python or to the libraries is nobody's own class, but for the layers that networks are built of.
-_NOT_THEIR_OWN = sys.stdlib_module_names | {"__builtin__", "cPickle", "commands", "copy_reg", "numpy", "torch"}
-_LAYERS = {("torch", "nn", "modules"), ("torch", "nn", "functional")}
 
 _BUILDERS: dict[type, Callable[[CheckpointMachine, Any, Any], None]] = {
     DtypeRecord: _build_dtype,

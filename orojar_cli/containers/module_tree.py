@@ -9,7 +9,7 @@ from typing import Any
 
 from orojar_cli.containers.file import CheckpointFile, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.containers.records import PersistentRecord, PlainObject, TensorRecord
+from orojar_cli.containers.records import PersistentRecord, PlainObject, TensorRecord, as_table
 from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
@@ -83,10 +83,10 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
         if tree is None:
             if type(state.get("_init_args", ())) is not tuple or state.get("_init_args", ()):
                 raise UnsupportedCheckpointError(f"not supported: {where} was built with positional arguments")
-            init_kwargs = state.get("_init_kwargs")
+            init_kwargs = as_table(state.get("_init_kwargs"))
             if type(init_kwargs) is not dict:
                 raise DamagedCheckpointError(f"damaged: {where} has no constructor arguments")
-            tree = NetworkTree(name, class_name, init_kwargs)
+            tree = NetworkTree(name, class_name, {key: as_table(value) for key, value in init_kwargs.items()})
         tree.classes[path] = class_name
         if source is not None:
             tree.sources.add(digests[id(source)])

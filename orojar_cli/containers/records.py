@@ -90,10 +90,21 @@ class TensorRecord:
 
 @dataclass(eq=False)
 class PlainObject:
-    """An object of a class that is never looked up: the name it is given in the file, and its attributes as plain data."""
+    """An object of a class that is never looked up: the name it is given in the file, and its attributes as plain data.
+
+    What it is filled with as a dictionary are attributes too (`mapping`); whatever else it is given, such as the arguments of the call that
+    would make it, is in `others`.
+    """
 
     name: str
     attributes: dict[str, Any] = field(default_factory=dict)
+    others: list[Any] = field(default_factory=list)
+    mapping: bool = False
+
+
+def as_table(value: Any) -> Any:
+    """The dictionary behind an object of somebody's own class of dictionaries; everything else as it is."""
+    return value.attributes if type(value) is PlainObject and value.mapping else value
 
 
 @dataclass(frozen=True, eq=False)

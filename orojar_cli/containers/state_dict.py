@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orojar_cli.containers.records import PlainObject, TensorRecord
+from orojar_cli.containers.records import PlainObject, TensorRecord, as_table
 from orojar_cli.errors import DamagedCheckpointError
 
 # In the order of preference: averaged weights first.
@@ -51,7 +51,7 @@ class StateDicts:
     def __init__(self, value: Any, file: str = "") -> None:
         self.value = value
         self.top: dict[str, Any] = value if type(value) is dict else {}
-        networks = self.top.get("models")
+        networks = as_table(self.top.get("models"))
         if type(networks) is dict and not networks.keys() & self.top.keys():
             self.top = networks | {key: item for key, item in self.top.items() if key != "models"}
         whole = _tensors(self.top)
@@ -101,6 +101,7 @@ def _parts(name: str, tensors: dict[str, TensorRecord], depth: int = 0) -> Itera
 
 def _tensors(value: Any) -> dict[str, TensorRecord] | None:
     """`value` as a table of tensors, or None where it is something else."""
+    value = as_table(value)
     if type(value) is not dict or not value or any(type(item) is not TensorRecord for item in value.values()):
         return None
     return _unwrapped(value)

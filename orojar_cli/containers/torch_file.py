@@ -75,7 +75,7 @@ class TorchMachine(CheckpointMachine):
 
     def _persistent_id(self) -> None:
         identity = self.pop()
-        if type(identity) is tuple and len(identity) == 4 and identity[0] == "module" and self.is_theirs(identity[1]):
+        if type(identity) is tuple and len(identity) == 4 and identity[0] == "module" and self.is_inert(identity[1]):
             # Older files keep the source text of a module's class beside it.
             self.push(identity[1])
             return

@@ -257,7 +257,6 @@ LOOKALIKES = {
     "empty": ("", ""),
     "ansi_escape": ("\x1b[2J\x1b[1;31mos", "system\r\x07"),
     "bidi": ("\u202esystem", "os\u2066"),
-    "dunder_main": ("__main__", "Generator"),
 }
 
 for _case, _pair in LOOKALIKES.items():
@@ -489,6 +488,8 @@ ALLOWED_OPCODES = {
     "REDUCE",
     "NEWOBJ",
     "BUILD",
+    "NEWOBJ_EX",
+    "FROZENSET",
 }
 
 for _opcode in pickletools.opcodes:
@@ -609,7 +610,7 @@ def _(canary: str) -> Any:
     return New(Global("dnnlib.util", "EasyDict"), ("a",))
 
 
-@hostile("opcode/reduce_newable", Unsafe)
+@hostile("opcode/reduce_newable", Unsupported)
 def _(canary: str) -> Any:
     return Call(Global("dnnlib.util", "EasyDict"), ())
 
@@ -1369,19 +1370,35 @@ def own_object(**attributes: Any) -> Build:
     return Build(New(OWN), attributes)
 
 
-@hostile("object/called", Unsafe)
+@hostile("object/called", Unsupported)
 def _(canary: str) -> Any:
     return with_config(Call(OWN, ()))
 
 
-@hostile("object/called_with_a_command", Unsafe)
+@hostile("object/called_with_a_command", Unsupported)
 def _(canary: str) -> Any:
     return with_config(Call(Global("models.utils.config", "run"), (f"touch {canary}",)))
 
 
-@hostile("object/made_with_arguments", Unsafe)
+@hostile("object/made_with_arguments", Unsupported)
 def _(canary: str) -> Any:
     return with_config(New(OWN, (f"touch {canary}",)))
+
+
+@hostile("object/made_with_arguments_by_name", Unsafe)
+def _(canary: str) -> Any:
+    payload = global_line("os", "system") + text(f"touch {canary}") + b"\x85}\x92"
+    return pa.checkpoint(augment_pipe=Opcodes(payload))
+
+
+@hostile("object/payload_in_a_frozen_set", Unsafe)
+def _(canary: str) -> Any:
+    return pa.checkpoint(augment_pipe=Opcodes(b"(" + system_code(canary) + b"\x91"))
+
+
+@hostile("object/payload_in_arguments", Unsafe)
+def _(canary: str) -> Any:
+    return with_config(Call(OWN, (gadget(canary, "builtins", "eval"),)))
 
 
 @hostile("object/payload_in_attribute", Unsafe)
@@ -1399,7 +1416,7 @@ def _(canary: str) -> Any:
     return with_config(Build(New(OWN), gadget(canary)))
 
 
-@hostile("object/class_recalled_and_called", Unsafe)
+@hostile("object/class_recalled_and_called", Unsupported)
 def _(canary: str) -> Any:
     return with_config(own_object(again=Call(OWN, (f"touch {canary}",))))
 
