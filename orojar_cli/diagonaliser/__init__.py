@@ -7,6 +7,7 @@ Gram matrices (Cardoso & Souloumiac 1996), so it is found from them alone, witho
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,18 +15,23 @@ from torch import Tensor
 from orojar_cli.diagonaliser.criteria import (
     CRITERIA,
     Criterion,
+    check,
     log_likelihood_loss,
-    normalise_by_trace,
     off_diagonal_energy,
     orojar_loss,
 )
+from orojar_cli.diagonaliser.grams import FactoredGrams, Grams, dimension, mean_matrix, normalise_by_trace
 from orojar_cli.diagonaliser.quasinewton import Diagonalisation, descend
+from orojar_cli.diagonaliser.reduction import completion, economical, joint_range
 from orojar_cli.errors import NumericalError, OptionError
 
 __all__ = [
     "CRITERIA",
     "Diagonalisation",
+    "FactoredGrams",
+    "Grams",
     "joint_diagonalise",
+    "joint_range",
     "log_likelihood_loss",
     "mean_eigenvectors",
     "normalise_by_trace",
@@ -36,14 +42,14 @@ _ORTHOGONAL = 1e-5
 
 
 def joint_diagonalise(
-    grams: Tensor,
+    grams: Grams,
     *,
-    held_out: Tensor | None = None,
+    held_out: Grams | None = None,
     criterion: str = "orojar",
     initial: Tensor | None = None,
     restarts: int = 0,
     generator: torch.Generator | None = None,
-    max_sweeps: int = 100,
+    max_sweeps: int = 1000,
     tolerance: float = 1e-7,
     patience: int = 3,
     callback: Callable[[int, float, float | None], None] | None = None,
@@ -55,6 +61,10 @@ def joint_diagonalise(
     [d, d], and from `restarts` random rotations drawn with `generator` (on the CPU).  A sweep moves every pair of dimensions once;
     the loss on `grams` never rises from one sweep to the next; the search has converged when a sweep lowers it by less than
     `tolerance` of itself and no rotation of a single pair does better.
+
+    Low ranks cost less.  `FactoredGrams` are worked on by their factors, and so are matrices whose rank is at most d / 4.  Unless there is
+    an `initial`, only the joint range of all matrices is rotated: the first `rank` rows of V span it (`joint_range`), and the others,
+    along which nothing happens, are a fixed completion.  From the mean's eigenvectors no gradient leads out of that range.
 
     Few samples over-fit.  With `held_out` matrices [H, d, d] the default start follows a path from the mean's eigenvectors to the
     minimum, along which M_n is shrunk less and less towards the mean, and the rotation with the lowest held-out loss met, the start
@@ -68,26 +78,40 @@ def joint_diagonalise(
         raise OptionError(f"unknown criterion {criterion!r}; choose one of {', '.join(CRITERIA)}")
     if restarts < 0 or max_sweeps < 0 or patience < 1 or not tolerance >= 0:
         raise OptionError("restarts, max_sweeps and tolerance must not be negative, and patience must be at least 1")
-    training = Criterion(grams, criterion)
-    dim = grams.shape[1]
-    if held_out is not None and held_out.shape[1:] != grams.shape[1:]:
-        raise NumericalError(f"held-out Gram matrices are {list(held_out.shape[1:])}, the others {[dim, dim]}")
-    stopping = None if held_out is None else Criterion(held_out.to(grams.device), criterion)
-    starts = [mean_eigenvectors(training.mean[None]) if initial is None else _orthogonal(initial, dim).to(grams.device)]
+    check(grams)
+    dim = dimension(grams)
+    if held_out is not None:
+        if (isinstance(held_out, Tensor) and held_out.shape[1:] != (dim, dim)) or dimension(held_out) != dim:
+            raise NumericalError(f"held-out Gram matrices are not {[dim, dim]}, as the others are")
+        check(held_out)
+    inside = outside = None
+    if initial is None:
+        start = joint_range(grams)
+        if len(start) < dim:
+            inside, outside = start, completion(start)
+            start = torch.eye(len(inside)).to(inside)
+    else:
+        start = _orthogonal(initial, dim).to(grams.device)
+    training = Criterion(economical(grams), criterion, inside, outside)
+    stopping = None if held_out is None else Criterion(economical(held_out.to(grams.device)), criterion, inside, outside)
+    starts = [start]
     for _ in range(restarts):
-        normal = torch.randn(dim, dim, dtype=torch.float64, generator=generator)
+        normal = torch.randn(training.dim, training.dim, dtype=torch.float64, generator=generator)
         starts.append(torch.linalg.qr(normal).Q.to(grams.device))
     found = []
     for number, start in enumerate(starts):
         # The path begins where shrinkage is complete, at the mean's eigenvectors; from elsewhere it would lead back there.
         path = stopping is not None and initial is None and number == 0
         found.append(descend(training, stopping, start, path, max_sweeps, tolerance, patience, callback))
-    return min(found, key=lambda result: result.loss if result.held_out_loss is None else result.held_out_loss)
+    best = min(found, key=lambda result: result.loss if result.held_out_loss is None else result.held_out_loss)
+    if inside is None or outside is None:
+        return best
+    return replace(best, rotation=torch.cat([best.rotation @ inside, outside]), rank=len(inside))
 
 
-def mean_eigenvectors(grams: Tensor) -> Tensor:
+def mean_eigenvectors(grams: Grams) -> Tensor:
     """[d, d] float64 rows: eigenvectors of the mean of grams [N, d, d], largest eigenvalue first."""
-    return torch.linalg.eigh(grams.mean(0, dtype=torch.float64)).eigenvectors.flip(1).T.contiguous()
+    return torch.linalg.eigh(mean_matrix(grams)).eigenvectors.flip(1).T.contiguous()
 
 
 def _orthogonal(initial: Tensor, dim: int) -> Tensor:

@@ -7,7 +7,8 @@ from math import cos, pi, sin
 import torch
 from torch import Tensor
 
-from orojar_cli.diagonaliser.criteria import Criterion, chunks
+from orojar_cli.diagonaliser.criteria import Criterion
+from orojar_cli.diagonaliser.grams import turned
 
 # The log-likelihood of a pair has no closed form; these turns tell a saddle from a minimum, and the descent does the rest.
 _ANGLES = (-pi / 8, pi / 8, pi / 4)
@@ -43,8 +44,7 @@ def _orojar_turns(criterion: Criterion, rotation: Tensor) -> tuple[Tensor, Tenso
     by half the change of its square: a quadratic form in (cos 2t, sin 2t), largest along its first eigenvector.
     """
     cross, squares, products = (torch.zeros_like(rotation) for _ in range(3))
-    for chunk in chunks(criterion.grams):
-        matrices = rotation @ chunk.double() @ rotation.T
+    for matrices in turned(criterion.grams, rotation):
         diagonal = matrices.diagonal(dim1=1, dim2=2).clone()
         cross += (diagonal[:, :, None] * matrices).sum(0)
         squares += matrices.square_().sum(0)
@@ -62,16 +62,18 @@ def _orojar_turns(criterion: Criterion, rotation: Tensor) -> tuple[Tensor, Tenso
 def _loglik_turns(criterion: Criterion, rotation: Tensor) -> tuple[Tensor, Tensor]:
     """(gain, angle) [d, d] of each pair's best rotation among a few."""
     totals = rotation.new_zeros(len(_ANGLES), *rotation.shape)
-    for chunk, ridge in criterion.pieces():
-        matrices = rotation @ chunk.double() @ rotation.T
+    done = 0
+    for matrices in turned(criterion.grams, rotation):
+        ridge = criterion.ridge[done : done + len(matrices)]
+        done += len(matrices)
         diagonal = matrices.diagonal(dim1=1, dim2=2).clamp_min(0) + ridge[:, None]
         mean = (diagonal[:, :, None] + diagonal[:, None, :]) / 2
         half_difference = (diagonal[:, :, None] - diagonal[:, None, :]) / 2
         before = diagonal.log().sum(0)
         for index, angle in enumerate(_ANGLES):
-            turned = half_difference * cos(2 * angle) + matrices * sin(2 * angle)
+            moved = half_difference * cos(2 * angle) + matrices * sin(2 * angle)
             # The product of both new diagonals; at least the ridge squared, which rounding may undercut.
-            after = (mean.square() - turned.square()).maximum(ridge.square()[:, None, None]).log().sum(0)
+            after = (mean.square() - moved.square()).maximum(ridge.square()[:, None, None]).log().sum(0)
             totals[index] += before[:, None] + before[None, :] - after
     gains, best = totals.max(0)
     angles = torch.tensor(_ANGLES, dtype=torch.float64, device=rotation.device)[best]

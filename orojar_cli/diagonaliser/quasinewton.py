@@ -1,7 +1,7 @@
 """A quasi-Newton descent on the orthogonal group, monotone in the loss, with a shrinkage path and early stopping.
 
-V moves to cayley(E) V with E skew-symmetric.  Each pair of dimensions has one entry of the gradient and, with the couplings between
-pairs neglected, one curvature, which precondition an L-BFGS direction (Ablin, Cardoso & Gramfort 2019).
+V moves to (I - E/2)^-1 (I + E/2) V with E skew-symmetric.  Each pair of dimensions has one entry of the gradient and, with the
+couplings between pairs neglected, one curvature, which precondition an L-BFGS direction (Ablin, Cardoso & Gramfort 2019).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Diagonalisation:
 
     `history` holds (loss, held-out loss) at the start and after every sweep; the first never rises.  `iterations` counts the sweeps,
     and `converged` tells that the search ended because the loss would not fall further, not by `patience` or `max_sweeps`.
+    The first `rank` rows are those that were rotated: all, or those that span the joint range of the matrices.
     """
 
     rotation: Tensor
@@ -41,6 +42,7 @@ class Diagonalisation:
     iterations: int
     history: list[tuple[float, float | None]] = field(default_factory=list)
     converged: bool = False
+    rank: int = 0
     solver: str = "quasi-newton"
 
 
@@ -55,7 +57,7 @@ def descend(
     callback: Callable[[int, float, float | None], None] | None,
 ) -> Diagonalisation:
     """Minimise `criterion` from `start`; with `path` the samples' weight against their mean grows from 0.01 to 1 on the way."""
-    point = criterion.at(start)
+    point = criterion.at(start, path)
     history = [(point.samples.loss, None if held_out is None else held_out.loss(start))]
     best, best_sweep, path_end = start, 0, 0
     pairs: Pairs = deque(maxlen=_MEMORY)
@@ -68,7 +70,7 @@ def descend(
         if step is None and weight == 1:
             pairs.clear()
             turn = plane_rotations(criterion, point.rotation, least)
-            step = None if turn is None else criterion.at(turn @ point.rotation)
+            step = None if turn is None else criterion.at(turn @ point.rotation, False)
             if step is None or step.samples.loss >= loss:
                 converged = True
                 break
@@ -88,7 +90,7 @@ def descend(
             break
     # Products of many rotations drift from orthogonality by rounding; the polar factor is the nearest orthogonal matrix.
     left, _, right = torch.linalg.svd(best)
-    return Diagonalisation(left @ right, *history[best_sweep], len(history) - 1, history, converged)
+    return Diagonalisation(left @ right, *history[best_sweep], len(history) - 1, history, converged, len(best))
 
 
 def _rank(entry: tuple[float, float | None]) -> float:
@@ -101,7 +103,7 @@ def _sweep(criterion: Criterion, point: Point, weight: float, pairs: Pairs) -> P
     slope = point.shrunk(weight)
     for attempt in range(2):
         direction = _direction(slope, pairs)
-        descent = float((direction * slope.gradient).sum()) / 2
+        descent = _inner(direction, slope.gradient) / 2
         if not -descent > criterion.rounding:
             if descent > 0 and attempt == 0:
                 pairs.clear()
@@ -110,12 +112,12 @@ def _sweep(criterion: Criterion, point: Point, weight: float, pairs: Pairs) -> P
         scale = min(1.0, _LARGEST_TURN / float(direction.abs().max()))
         for _ in range(_HALVINGS):
             move = scale * direction
-            candidate = criterion.at(_cayley(move) @ point.rotation)
+            candidate = criterion.at(_turned(move, point.rotation), weight < 1)
             reached = candidate.shrunk(weight)
             # On the path the loss of the samples must not rise either.
             if reached.loss < slope.loss + _SUFFICIENT * scale * descent and candidate.samples.loss <= point.samples.loss:
                 change = reached.gradient - slope.gradient
-                if (inner := float((change * move).sum())) > 0:
+                if (inner := _inner(change, move)) > 0:
                     pairs.append((move, change, inner))
                 return candidate
             scale /= 2
@@ -125,14 +127,10 @@ def _sweep(criterion: Criterion, point: Point, weight: float, pairs: Pairs) -> P
     return None
 
 
-def _cayley(move: Tensor) -> Tensor:
-    """(I - E/2)^-1 (I + E/2): orthogonal for skew-symmetric E, exp(E) to second order, and cheaper.
-
-    Computed as (I + E/2)^2 (I - E^2/4)^-1, whose second factor is the inverse of a positive definite matrix.
-    """
+def _turned(move: Tensor, rotation: Tensor) -> Tensor:
+    """(I - E/2)^-1 (I + E/2) V, which is 2 (I - E/2)^-1 V - V: Cayley's map, orthogonal for skew-symmetric E, exp(E) to second order."""
     identity = torch.eye(len(move), dtype=move.dtype, device=move.device)
-    forward = identity + move / 2
-    return torch.cholesky_solve(forward @ forward, torch.linalg.cholesky(identity + move.T @ move / 4))
+    return 2 * torch.linalg.solve(identity - move / 2, rotation) - rotation
 
 
 def _direction(slope: Slope, pairs: Pairs) -> Tensor:
@@ -140,9 +138,13 @@ def _direction(slope: Slope, pairs: Pairs) -> Tensor:
     direction = slope.gradient.clone()
     weights = []
     for move, change, inner in reversed(pairs):
-        weights.append(float((move * direction).sum()) / inner)
-        direction -= weights[-1] * change
+        weights.append(_inner(move, direction) / inner)
+        direction.sub_(change, alpha=weights[-1])
     direction = direction / slope.curvature
     for (move, change, inner), weight in zip(pairs, reversed(weights), strict=True):
-        direction += move * (weight - float((change * direction).sum()) / inner)
+        direction.add_(move, alpha=weight - _inner(change, direction) / inner)
     return -direction
+
+
+def _inner(one: Tensor, other: Tensor) -> float:
+    return float(torch.dot(one.flatten(), other.flatten()))

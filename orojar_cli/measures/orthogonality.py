@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orojar_cli.diagonaliser.criteria import RIDGE, off_diagonal_energy, traces
+from orojar_cli.diagonaliser.criteria import RIDGE, off_diagonal_energy
+from orojar_cli.diagonaliser.grams import traces
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval
