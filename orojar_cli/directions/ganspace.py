@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from orojar_cli.directions.direction_set import DirectionSet
@@ -10,11 +12,14 @@ from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
+from orojar_cli.latents.points import Latents, normal_latents, one_hot
 from orojar_cli.latents.spaces import free_coordinates
 from orojar_cli.progress import Progress
 from orojar_cli.response.outputs import Output
 
-_STREAM, _CHUNK = 4, 8192
+_STREAM = 4
+# A multiple of 16: so many normal numbers are drawn at a time, and a part's are those that one draw of all has in its place.
+_PART = 8192
 _SAMPLES, _SAMPLES_WITH_ACTIVATION = 100_000, 10_000
 _OPTIONS = {"activation": Option(None, str), "num_samples": Option(None, int, low=2)}
 
@@ -22,25 +27,32 @@ _OPTIONS = {"activation": Option(None, str), "num_samples": Option(None, int, lo
 def ganspace(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
     """Principal components of the latents (w or p), largest variance first; one sigma is the data's standard deviation.
 
-    Option `num_samples` (None: 100,000; 10,000 with an activation).  Option `activation` ("b16", …) decomposes the features of that
-    block instead and carries its components back to the latent by least squares, as the authors do for BigGAN.
+    Option `num_samples` (None: 100,000; 10,000 with an activation): memory does not grow with it.  Option `activation` ("b16", …)
+    decomposes the features of that block instead, all of which are held, and carries its components back to the latent by least
+    squares, as the authors do for BigGAN.
     """
     options = with_defaults(_OPTIONS, settings.options)
     activation = options["activation"]
     count = options["num_samples"] or (_SAMPLES_WITH_ACTIVATION if activation else _SAMPLES)
-    at = settings.latents(generator, count, _STREAM)
-    samples = []
-    for start in range(0, count, _CHUNK):
-        samples.append(latent_samples(generator, at[start : start + _CHUNK], settings.space).cpu())
-        if progress is not None:
-            progress("sampling", min(start + _CHUNK, count), count)
-    latents = torch.cat(samples)
     free = free_coordinates(generator, settings.space, settings.layers_of(generator))
-    if free is not None:
-        latents = torch.zeros_like(latents).index_copy_(1, free, latents[:, free])
-    moments = Moments.of(latents)
+    kept: list[torch.Tensor] = []
+
+    def drawn() -> Iterator[torch.Tensor]:
+        done = 0
+        for at in latents_in_parts(generator, settings, count):
+            latents = latent_samples(generator, at, settings.space).cpu()
+            if free is not None:
+                latents = torch.zeros_like(latents).index_copy_(1, free, latents[:, free])
+            if activation:
+                kept.append(latents)
+            yield latents
+            done += len(latents)
+            if progress is not None:
+                progress("sampling", done, count)
+
+    moments = Moments.over(drawn())
     if activation:
-        coordinates, values = _by_activation(generator, settings, latents, activation, progress)
+        coordinates, values = _by_activation(generator, settings, torch.cat(kept), activation, progress)
     else:
         scales, values = moments.whitening()
         coordinates = (scales / scales.norm(dim=0).clamp_min(1e-30)).T
@@ -50,6 +62,19 @@ def ganspace(generator: Generator, settings: Settings, progress: Progress | None
     return finished(
         generator, settings, frame, coordinates, "ganspace", by_activeness=False, scores={"variance": values}, progress=progress
     )
+
+
+def latents_in_parts(generator: Generator, settings: Settings, count: int, size: int = _PART) -> Iterator[Latents]:
+    """The latents that `settings.latents` draws at once, `size` at a time; where z is truncated, by drawing again, all z are held."""
+    if hasattr(generator, "z_limit") and generator.z_limit(settings.psi) is not None:
+        whole = settings.latents(generator, count, _STREAM)
+        yield from (whole[start : start + size] for start in range(0, count, size))
+        return
+    rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
+    for start in range(0, count, size):
+        number = min(size, count - start)
+        z = normal_latents(generator, number, rng, settings.psi)
+        yield Latents(z, one_hot(generator, settings.class_index, number), settings.psi)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import pre_activation
+
+_PART = 8192
 
 
 @torch.no_grad()
@@ -33,8 +36,26 @@ class Moments:
     @classmethod
     def of(cls, samples: Tensor) -> Moments:
         """Moments of samples [N, D]; raises NumericalError where they do not vary."""
-        samples = samples.double().cpu()
-        moments = cls(samples.mean(0), samples.T.cov())
+        return cls.over(samples.split(_PART))
+
+    @classmethod
+    def over(cls, parts: Iterable[Tensor]) -> Moments:
+        """Moments of all rows of `parts` [n, D], of which one at a time is held; raises NumericalError where they do not vary.
+
+        Sums in float64 around the first part's mean, so that little is lost where the mean is long (Chan, Golub & LeVeque 1983).
+        """
+        count, middle, total, products = 0, torch.zeros(0), torch.zeros(0), torch.zeros(0)
+        for part in parts:
+            rows = part.cpu().double()
+            if not count:
+                middle = rows.mean(0)
+                total, products = torch.zeros_like(middle), middle.new_zeros(len(middle), len(middle))
+            rows = rows - middle
+            count += len(rows)
+            total += rows.sum(0)
+            products += rows.T @ rows
+        offset = total / count
+        moments = cls(middle + offset, (products - count * offset[:, None] * offset) / (count - 1))
         if not bool(torch.isfinite(moments.covariance).all()) or not float(moments.covariance.trace()) > 0:
             raise NumericalError("the latents are not finite or do not vary; the mapping's weights may be damaged")
         return moments

@@ -13,6 +13,7 @@ from toys import alignment, linear, rotated_product
 from orojar_cli import load_checkpoint
 from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
 from orojar_cli.directions import METHODS, Settings
+from orojar_cli.directions.ganspace import latents_in_parts
 from orojar_cli.directions.optimised import gram_schmidt
 from orojar_cli.directions.sefa import style_factors, style_weights
 from orojar_cli.errors import OptionError
@@ -62,6 +63,20 @@ def test_ganspace_components_are_the_latents_principal_axes(shapes) -> None:
     w = shapes.generator.mapping.w(Settings().latents(shapes.generator, 20_000, 77).z)
     assert torch.allclose(found.sigma, (w @ found.directions.T).std(0), rtol=0.1)
     assert bool((found.sigma.diff() < 0).all())
+
+
+def test_ganspace_draws_in_parts_what_one_draw_has(shapes) -> None:
+    generator, asked = shapes.generator, settings("ganspace", seed=3)
+    whole = asked.latents(generator, 1000, 4)
+    for size in (16, 48, 1024):
+        parts = list(latents_in_parts(generator, asked, 1000, size))
+        assert max(map(len, parts)) <= size
+        assert torch.equal(torch.cat([part.z for part in parts]), whole.z)
+    found = METHODS["ganspace"](generator, asked)
+    w = generator.mapping.w(asked.latents(generator, 2000, 4).z)
+    assert torch.allclose(
+        found.scores["variance"].double(), torch.linalg.eigvalsh(w.double().T.cov()).flip(0)[: len(found.directions)], rtol=1e-6
+    )
 
 
 def test_sefa_is_the_svd_of_the_stacked_unit_rows(shapes) -> None:
