@@ -47,6 +47,30 @@ def test_sliced_wasserstein_of_a_shift_is_its_squared_projection() -> None:
     assert float(sliced_wasserstein(a, a + shift, torch.eye(3))) == pytest.approx(5 / 3, rel=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sliced_wasserstein_and_its_gradients_are_those_of_sorting(dtype: torch.dtype) -> None:
+    a, b = normal(300, 5).to(dtype), normal(300, 5, seed=1).to(dtype)
+    a[:60, 2] = -0.5  # ties: the first in the samples comes first
+    a[0], b[1], a[2, 3] = 1e3, -1e3, 1e-40
+    projections = torch.cat([torch.eye(5), normal(5, 7, seed=2)], 1).to(dtype)
+    for wanted in ((True, False), (True, True), (False, False)):
+        found, plain = ([part.clone().requires_grad_(needed) for part, needed in zip((a, b), wanted, strict=True)] for _ in range(2))
+        ours = sliced_wasserstein(*found, projections)
+        theirs = (
+            ((plain[0] @ projections).sort(dim=0, stable=True).values - (plain[1] @ projections).sort(dim=0, stable=True).values)
+            .square()
+            .mean()
+        )
+        torch.testing.assert_close(ours, theirs)
+        if any(wanted):
+            ours.backward()
+            theirs.backward()
+        for one, other in zip(found, plain, strict=True):
+            assert (one.grad is None) == (other.grad is None)
+            if one.grad is not None:
+                torch.testing.assert_close(one.grad, other.grad)
+
+
 def test_gradients_of_the_energy_distance_are_finite_where_points_meet() -> None:
     a = torch.zeros(4, 2, requires_grad=True)
     energy_distance(a, torch.zeros(4, 2)).backward()
