@@ -16,6 +16,7 @@ _PUBLIC = {
     "sefa": "operations.discover",
     "traverse": "operations.traverse",
     "edit": "operations.traverse",
+    "save_edits": "operations.editing",
     "label": "operations.label",
     "resolve": "operations.resolve",
     "load_checkpoint": "checkpoint.checkpoint",

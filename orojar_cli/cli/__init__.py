@@ -14,6 +14,7 @@ from orojar_cli.cli.bench import bench
 from orojar_cli.cli.compare import compare
 from orojar_cli.cli.convert import convert
 from orojar_cli.cli.discover import discover, sefa
+from orojar_cli.cli.edit import edit
 from orojar_cli.cli.explore import explore
 from orojar_cli.cli.export_directions import export
 from orojar_cli.cli.finetune import finetune
@@ -50,6 +51,7 @@ for command in (
     discover,
     finetune,
     traverse,
+    edit,
     explore,
     compare,
     metrics,

@@ -58,10 +58,16 @@ def sefa(context: click.Context, normalize: bool, variant: str, first_layer: boo
 @click.option("--space", type=click.Choice(["z", "w", "p", "w+", "s"]), default="w", show_default=True, help="Latent space to search.")
 @click.option("--whiten/--no-whiten", default=None, help="Measure latents in standard deviations of the data [default: on, off for sefa].")
 @layers_option
-@click.option("--num", type=click.IntRange(1), default=16, show_default=True, help="Number of directions.")
+@click.option("--num", type=click.IntRange(1), help="Number of directions [default: 16; with --protocol all that the space has].")
 @click.option("--samples", type=click.IntRange(8), default=128, show_default=True, help="Latents to measure Gram matrices at.")
 @click.option("--subspace", default="10", show_default=True, help="Size of the active subspace to rotate inside, or auto.")
 @click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["paper"]),
+    help="How the authors of orojar-sgd and hessian searched in BigGAN (batch 32 or 96, k 2, epsilon 0.1, Adam 0.01, 50,000 steps, "
+    "the whole image); --set says otherwise.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method itself, e.g. steps=1000 for orojar-sgd."
 )

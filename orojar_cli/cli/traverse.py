@@ -48,7 +48,23 @@ if TYPE_CHECKING:
 @generator_option
 @download_options
 @click.option("--projected-w", "projected", type=click.Path(path_type=Path), help="Show the images of an .npz with w instead of seeds.")
-@click.option("--range", "extent", type=float, default=3.0, show_default=True, help="How far to go, in sigmas.")
+@click.option("--range", "extent", type=float, default=3.0, show_default=True, help="How far to go, in the unit.")
+@click.option(
+    "--unit",
+    type=click.Choice(["sigma", "latent"]),
+    default="sigma",
+    show_default=True,
+    help="What strengths are measured in: standard deviations, or the latent's own unit of length as in the papers.",
+)
+@click.option(
+    "--center/--no-center",
+    default=False,
+    show_default=True,
+    help="First take from each image what it has along the dimension, so that all start at the same place (the papers' films).",
+)
+@click.option(
+    "--save-w", type=click.Path(path_type=Path), help="Also write the w of every picture: .npz, key w, as --projected-w takes it."
+)
 @click.option("--steps", type=click.IntRange(1, 200), default=7, show_default=True, help="Strengths in a grid.")
 @click.option("--rows", type=click.IntRange(1, 1000), help="Dimensions on a page of a grid; the rest go to grid-2.png and so on.")
 @click.option("--frames", type=click.IntRange(1, 2000), default=48, show_default=True, help="Frames of a film, for each dimension.")
@@ -83,6 +99,7 @@ def traverse(
     max_download: float | None,
     projected: Path | None,
     rows: int | None,
+    save_w: Path | None,
     device: str,
     as_json: bool,
     **look: Any,
@@ -100,11 +117,14 @@ def traverse(
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
     """
     from orojar_cli.cli.sources import load_source
+    from orojar_cli.latents.projected import check_projected_out
     from orojar_cli.operations import traverse as operation
     from orojar_cli.pictures.recipe import read_recipe
 
     if out is not None:
         operation.check_out(out)
+    if save_w is not None:
+        check_projected_out(save_w)
     recipe = None if picture is None else read_recipe(picture)
     given = {name for name in look if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     words: dict[str, Any] = {"source": source, "directions": directions, "network": network}
@@ -121,12 +141,17 @@ def traverse(
     )
     out = out or str(operation.default_out(shown, None if recipe is None else recipe.scene))
     check_out(Path(out), picture, shown.projected)
+    if save_w is not None:
+        check_out(save_w, shown.projected, Path(out))
+        shown.save_w(save_w, out)
     number = shown.pages(out)
     if number > 1:
         say(f"{len(shown.values['dimensions'])} dimensions on {number} pages; choose how many go on each with --rows")
     with progress_bar() as progress:
         written = shown.save(out, progress)
-    result(as_json, shown.to_dict(written=written), [told_of(shown, written)])
+    saved = {} if save_w is None else {"w": str(save_w)}
+    lines = [told_of(shown, written), *([] if save_w is None else [f"wrote {save_w}: the w of every picture"])]
+    result(as_json, shown.to_dict(written=written) | saved, lines)
 
 
 def check_out(out: Path, *read: Path | None) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orojar_cli.directions.direction_set import DirectionSet
-from orojar_cli.directions.method import Method
-from orojar_cli.directions.optimised import OPTIONS, optimised
+from orojar_cli.directions.method import Method, Preset
+from orojar_cli.directions.optimised import OPTIONS, PAPER, optimised
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
@@ -16,4 +16,5 @@ def hessian(generator: Generator, settings: Settings, progress: Progress | None 
     return optimised("hessian", hessian_penalty, generator, settings, progress)
 
 
-METHOD = Method("hessian", hessian, OPTIONS, needs_gradients=True, compared=True)
+_PAPER = Preset(PAPER | {"batch": 96, "point": "one-hot"})
+METHOD = Method("hessian", hessian, OPTIONS, needs_gradients=True, compared=True, protocols={"paper": _PAPER})

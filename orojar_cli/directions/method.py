@@ -13,6 +13,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.spaces import SPACES
 from orojar_cli.progress import Progress
+from orojar_cli.response.outputs import Output
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
@@ -63,11 +64,19 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """A published way to use a method: values of its options, what of the response is compared; all directions that the space has."""
+
+    options: Mapping[str, Any]
+    outputs: tuple[Output, ...] = (Output(),)
+
+
+@dataclass(frozen=True)
 class Method:
     """A method under the name it is asked for, called as its function is: method(generator, settings, progress) -> DirectionSet.
 
     `options` are its own, beside the settings that all methods share; `spaces` those it works in; `whiten` whether it measures latents
-    in standard deviations unless told otherwise; `compared` whether a comparison runs it unasked.
+    in standard deviations unless told otherwise; `compared` whether a comparison runs it unasked; `protocols` published ways to use it.
     """
 
     name: str
@@ -77,6 +86,7 @@ class Method:
     needs_gradients: bool = False
     whiten: bool = True
     compared: bool = False
+    protocols: Mapping[str, Preset] = field(default_factory=dict)
 
     def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
         """The method's directions; raises what `check` raises."""
@@ -90,6 +100,13 @@ class Method:
             raise OptionError(f"the directions of {self.name} live in {' or '.join(self.spaces)}, not in {settings.space}")
         if self.needs_gradients and not getattr(generator, "differentiable", True):
             raise OptionError(f"{self.name} takes gradients, which this generator does not give; use orojar")
+
+    def protocol(self, name: str) -> Preset:
+        """A published way to use the method; raises OptionError for one that it does not have."""
+        if name not in self.protocols:
+            known = f"it has {', '.join(self.protocols)}" if self.protocols else "orojar-sgd and hessian have one"
+            raise OptionError(f"{self.name} has no protocol {name!r:.60}; {known}")
+        return self.protocols[name]
 
     def check_options(self, given: Mapping[str, Any]) -> None:
         """Raise OptionError for an option that the method does not have, or a value that it cannot have."""

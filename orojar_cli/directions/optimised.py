@@ -31,13 +31,31 @@ OPTIONS = {
     "init": Option("normal", choices=("normal", "identity")),
     "search_start": Option(0, low=0),
     "search_size": Option(None, int, low=1),
+    "point": Option("zero", choices=("zero", "one-hot")),
 }
+# The searches in BigGAN of the OroJaR paper; that of the Hessian Penalty differs in the batch and the point.
+PAPER = {"steps": 50_000, "batch": 32, "lr": 0.01, "k": 2, "epsilon": 0.1, "reduction": "mean", "init": "normal"}
+_EXTENT = 5.0
 
 
 def gram_schmidt(matrix: Tensor) -> Tensor:
     """Rows of [K, D] orthonormalised in order, differentiably (through the QR decomposition)."""
     q, r = torch.linalg.qr(matrix.T)
     return (q * r.diagonal().sign()).T
+
+
+def first_matrix(count: int, width: int, init: str, rng: torch.Generator) -> Tensor:
+    """The matrix [count, width] that the search starts from: the axes for "identity", else Kaiming-normal numbers."""
+    return torch.eye(count, width) if init == "identity" else torch.randn(count, width, generator=rng) * (2 / width) ** 0.5
+
+
+def coefficients(batch: int, count: int, point: str, rng: torch.Generator) -> Tensor:
+    """Where the penalty is taken, in coefficients of the directions [batch, count]: at 0, or "one-hot", one of them in [-5, 5] each."""
+    at = torch.zeros(batch, count)
+    if point == "one-hot":
+        chosen = torch.randint(count, (batch, 1), generator=rng)
+        at.scatter_(1, chosen, (2 * torch.rand(batch, 1, generator=rng) - 1) * _EXTENT)
+    return at
 
 
 def descent(
@@ -48,11 +66,7 @@ def descent(
     The rows are coefficients of the coordinates' unit steps `steps` [d, D]; `options` as in `optimised`, all of them.
     """
     rng = torch.Generator().manual_seed(settings.seed * 1000 + _STREAM)
-    if options["init"] == "identity":
-        matrix = torch.eye(count, len(steps))
-    else:
-        matrix = torch.randn(count, len(steps), generator=rng) * (2 / len(steps)) ** 0.5
-    matrix = matrix.to(steps).requires_grad_(True)
+    matrix = first_matrix(count, len(steps), options["init"], rng).to(steps).requires_grad_(True)
     optimiser = torch.optim.Adam([matrix], lr=options["lr"])
     kept, first, last = settings.partial.section("optimisation"), 0, None
     if found := kept.read():
@@ -69,7 +83,7 @@ def descent(
         directions = gram_schmidt(matrix) @ steps
         loss = penalty(
             lambda c, at=at, directions=directions: response(at, c @ directions),
-            torch.zeros(batch, count).to(steps),
+            coefficients(batch, count, options["point"], rng).to(steps),
             options["k"],
             options["epsilon"],
             reduction=options["reduction"],
@@ -90,11 +104,12 @@ def optimised(
     settings: Settings,
     progress: Progress | None,
 ) -> DirectionSet:
-    """Adam on a matrix A [num, d] whose rows are orthonormalised at every step; the penalty is taken in the coefficients at 0.
+    """Adam on a matrix A [num, d] whose rows are orthonormalised at every step; the penalty is taken in the coefficients.
 
     Options and their defaults, the papers': `steps` 300 (they: 50,000), `batch` 32, `lr` 0.01, `k` 2, `epsilon` 0.1,
     `reduction` mean, `init` "normal" (or "identity"), `search_start` / `search_size`: the stretch of coordinates searched (BigGAN's
-    thirds).
+    thirds, which `layers` choose too); `point` where the penalty is taken: with coefficients "zero", or "one-hot" with one of them
+    anywhere in [-5, 5] (the Hessian Penalty's authors).
     """
     options = with_defaults(OPTIONS, settings.options)
     frame = Frame.of(generator, settings)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orojar_cli.directions.direction_set import DirectionSet
-from orojar_cli.directions.method import Method
-from orojar_cli.directions.optimised import OPTIONS, optimised
+from orojar_cli.directions.method import Method, Preset
+from orojar_cli.directions.optimised import OPTIONS, PAPER, optimised
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
@@ -16,4 +16,4 @@ def orojar_sgd(generator: Generator, settings: Settings, progress: Progress | No
     return optimised("orojar-sgd", orojar_penalty, generator, settings, progress)
 
 
-METHOD = Method("orojar-sgd", orojar_sgd, OPTIONS, needs_gradients=True)
+METHOD = Method("orojar-sgd", orojar_sgd, OPTIONS, needs_gradients=True, protocols={"paper": Preset(PAPER)})

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from torch import Tensor
 
 from orojar_cli.containers.file import printable
 from orojar_cli.errors import InputFileError, OptionError
-from orojar_cli.files import write_bytes
+from orojar_cli.files import atomic_path, write_bytes, written_file
 from orojar_cli.generators.primitives import activation_gain, bias_act
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.arrays import read_arrays
@@ -65,10 +68,34 @@ def _before_activation(w: Tensor, activation: str) -> Tensor:
     return x if activation == "linear" else torch.where(x < 0, x / 0.2, x)
 
 
-def save_projected(path: str | os.PathLike[str], ws: Tensor) -> None:
-    """Write ws [N, num_ws, w_dim] as .npz under the key "w", float32, whole or not at all; raises OptionError for another suffix."""
+def check_projected_out(path: str | os.PathLike[str]) -> None:
+    """Raise what writing ws to `path` would: OptionError for another suffix, OutputFileError for a place that cannot be."""
     if Path(path).suffix.lower() != ".npz":
         raise OptionError(f"cannot write {Path(path).name}: the name of a projected w ends in .npz")
+    written_file(path)
+
+
+@contextmanager
+def projected_writer(path: str | os.PathLike[str], shape: tuple[int, int, int]) -> Iterator[Callable[[Tensor], None]]:
+    """Write ws of `shape` [N, num_ws, w_dim] as `save_projected` does, a few rows at a time: what is yielded takes them.
+
+    Raises what `check_projected_out` raises.
+    """
+    check_projected_out(path)
+    # A fixed date, so that equal latents are equal files.
+    entry = zipfile.ZipInfo(f"{KEY}.npy")
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive, archive.open(entry, "w", force_zip64=True) as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+        def write(ws: Tensor) -> None:
+            member.write(ws.detach().float().cpu().contiguous().numpy().astype("<f4").tobytes())
+
+        yield write
+
+
+def save_projected(path: str | os.PathLike[str], ws: Tensor) -> None:
+    """Write ws [N, num_ws, w_dim] as .npz under the key "w", float32, whole or not at all; raises OptionError for another suffix."""
+    check_projected_out(path)
     assert ws.ndim == 3, "ws are [N, num_ws, w_dim]"
     buffer = io.BytesIO()
     np.savez(buffer, w=ws.detach().float().cpu().numpy())

@@ -33,6 +33,7 @@ GRID, GRID_ROWS = "grid.png", 10
 _SEEDS = (0, 1, 2, 3, 4)
 # The size of the active subspace that OroJaR rotates inside, unless the caller says otherwise.
 SUBSPACE = 10
+NUM = 16
 LEAST_SAMPLES = 8
 
 
@@ -103,10 +104,11 @@ def discover(
     space: str = "w",
     whiten: bool | None = None,
     layers: Sequence[int] | str | None = None,
-    num: int = 16,
+    num: int | None = None,
     samples: int = 128,
     subspace: int | str | None = SUBSPACE,
     outputs: str | Sequence[str | Output] = (),
+    protocol: str | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
@@ -128,6 +130,8 @@ def discover(
     as the method usually does); `layers` are entries of ws, or "coarse", "mid" or "fine" (None: all); `samples` latents to measure at,
     at least 8; `subspace` the size of the active subspace that OroJaR rotates inside ("auto" or None: the method chooses); `outputs`
     what of the response is compared, such as "image:8" (none: `default_output`); `seed` the method's randomness.
+    `protocol` "paper" is how the authors of orojar-sgd and hessian searched in BigGAN: their options, but for those in `options`, the
+    whole image, and with no `num` (otherwise 16) as many directions as the space has.
     `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer where a processor
     would draw for minutes.
     With `outdir` a numbered run is written, and `resume` goes on in the folder of an interrupted one.  In a group of processes they share
@@ -138,7 +142,10 @@ def discover(
         raise OptionError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
     chosen = METHODS[method]
     chosen.check_options(options or {})
-    check_whole("num", num, 1)
+    way = None if protocol is None else chosen.protocol(protocol)
+    num = NUM if num is None and way is None else num
+    if num is not None:
+        check_whole("num", num, 1)
     check_whole("samples", samples, LEAST_SAMPLES)
     check_seed(seed)
     check_noise_mode(noise_mode)
@@ -158,12 +165,13 @@ def discover(
         samples=samples,
         seed=seed,
         subspace=as_size(subspace),
-        outputs=tuple(map(as_output, [outputs] if isinstance(outputs, str) else outputs)) or (default_output(generator),),
+        outputs=tuple(map(as_output, [outputs] if isinstance(outputs, str) else outputs))
+        or ((default_output(generator),) if way is None else way.outputs),
         class_index=class_index,
-        options=dict(options or {}),
+        options=({} if way is None else dict(way.options)) | dict(options or {}),
     )
     chosen.check(generator, settings)
-    shown = tuple(seeds) if seeds is not None else grid_seeds(generator, str(loaded.device), min(num, GRID_ROWS), notice)
+    shown = tuple(seeds) if seeds is not None else grid_seeds(generator, str(loaded.device), min(num or GRID_ROWS, GRID_ROWS), notice)
     look = Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode)
     writes = outdir is not None and is_first()
     run = RunWriter(str(outdir), command or f"discover-{method}", loaded.run_name, resume, argv=argv) if writes else None
@@ -174,7 +182,7 @@ def discover(
     result = Discovery(loaded, found, look)
     if run is None:
         return result
-    recorded = settings.to_dict() | {"method": method, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
+    recorded = settings.to_dict() | {"method": method, "protocol": protocol, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
     return dataclasses.replace(result, run=write_discovery(run, result, recorded, progress))
 
 
@@ -192,14 +200,16 @@ def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], 
     )
 
 
-def sefa(network: Any, *, variant: str = "authors", normalize: bool = True, first_layer: bool = False, **options: Any) -> Discovery:
+def sefa(
+    network: Any, *, variant: str = "authors", normalize: bool = True, first_layer: bool = False, num: int = NUM, **options: Any
+) -> Discovery:
     """SeFa's directions (Shen & Zhou, CVPR 2021), from the weights alone: `discover(network, "sefa")` under its own name.
 
     `normalize` gives the weights' rows unit length first, as the authors do; `first_layer` factorises the first chosen layer alone.
     `variant` "rosinality" is the factorisation of stylegan2-pytorch: rows as they are, the first ToRGB's among them, the last one's not.
     """
     own = {"variant": variant, "normalize": normalize and variant == "authors", "first_layer": first_layer}
-    return discover(network, "sefa", options=own, **{"command": "sefa"} | options)
+    return discover(network, "sefa", options=own, num=num, **{"command": "sefa"} | options)
 
 
 def as_size(subspace: int | str | None) -> int | None:

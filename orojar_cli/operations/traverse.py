@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -16,16 +17,17 @@ from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet, load_directions
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.files import written_file
-from orojar_cli.latents.projected import load_projected
+from orojar_cli.latents.projected import check_projected_out, load_projected, save_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.dimensions import chosen_dimensions
-from orojar_cli.pictures.film import save_film, save_frames
+from orojar_cli.pictures.film import movement, save_film, save_frames
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
 from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
-from orojar_cli.pictures.still import draw_still, pages, save_stills
+from orojar_cli.pictures.still import draw_still, pages, plane_steps, save_stills
+from orojar_cli.pictures.walk import along, moved_ws, strengths
 from orojar_cli.progress import Notice, Progress
 
 FILMS = (".gif", ".webp", ".apng", ".mp4")
@@ -85,6 +87,39 @@ class Traversal:
         assert isinstance(scene, Still)
         return save_stills(self.subject, scene, path, rows=self.rows, metadata=lambda page: self.recipe(page).to_dict(), progress=progress)
 
+    def latents(self, path: str | os.PathLike[str] = "shown.png") -> Tensor:
+        """ws [N, num_ws, w_dim] of the pictures that `save` would draw, in the order in which a page is read: dimension by dimension, image
+        by image, strength by strength; of edits alone those after them; of a film frame by frame.
+
+        A network without mapping has z for its w.  Raises OptionError for directions in s, which no w can hold.
+        """
+        scene, directions = self.scene(path), self.subject.directions
+        if directions.space == "s":
+            raise OptionError("directions in s move styles, which no w holds: leave out --save-w")
+        generator, at, moving = self.subject.generator, self.subject.points(scene), self.subject.moving(scene)
+
+        def moved(displacements: Tensor, *centered: int) -> Tensor:
+            offset = self.subject.offset(scene, at, *centered)
+            return moved_ws(generator, at, directions, displacements.to(generator.device), scene.layers, offset)
+
+        if isinstance(scene, Walk):
+            parts = [moved(movement(self.subject, scene, index)[1], index) for index in scene.dimensions]
+            return torch.cat(parts or [moved(movement(self.subject, scene, None)[1])]).flatten(0, 1)
+        assert isinstance(scene, Still)
+        if scene.by is not None:
+            parts = [moved(plane_steps(self.subject, scene), scene.dimensions[0], scene.by)]
+        elif scene.dimensions:
+            values = strengths(scene.extent, scene.steps)
+            parts = [moved(along(moving, index, values, scene.edits), index) for index in scene.dimensions]
+        else:
+            parts = [moved(along(moving, None, [0.0], scene.edits))]
+        return torch.cat([part.transpose(0, 1).flatten(0, 1) for part in parts])
+
+    def save_w(self, file: str | os.PathLike[str], path: str | os.PathLike[str] = "shown.png") -> None:
+        """Write `latents` as .npz under the key "w", as NVIDIA's tools read it and `projected` takes it."""
+        check_projected_out(file)
+        save_projected(file, self.latents(path))
+
     def show(self, progress: Progress | None = None) -> Image.Image:
         """The grid, or the pictures before and after the edits, on one page."""
         scene = self.scene("shown.png")
@@ -143,7 +178,7 @@ def traverse(
     `dims` are dimensions to walk along, by number, label or range ("0-9", "all"), and edits such as "3:+2" that are applied throughout;
     `by` a second dimension against the first; `projected` an .npz with w to start from instead of seeds; `rows` how many dimensions go on
     a page.  All further `values` are those of a scene: seeds, extent (in sigmas), layers, class_index, psi, cutoff, noise_mode, size,
-    columns, caption; steps of a grid; frames, fps, ease and marker of a film.
+    columns, caption, unit, center; steps of a grid; frames, fps, ease and marker of a film.
     With `recipe`, what the file `picture` keeps, everything that is not said is as it was there.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit.
     """

@@ -51,9 +51,11 @@ def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) 
         raise OptionError(f"{len(at)} pictures of {side} pixels are too many for a frame; use fewer --seeds or a smaller --size")
     done = itertools.count(1)
     for index in walk.dimensions or (None,):
-        positions, displacements, caption, ends = _movement(subject, walk, index)
+        positions, displacements, caption, ends = movement(subject, walk, index)
         composer = None
-        for position, images in zip(positions, pictures_at(renderer, at, subject.directions, displacements, walk.layers), strict=True):
+        offset = None if index is None else subject.offset(walk, at, index)
+        drawn = pictures_at(renderer, at, subject.directions, displacements, walk.layers, offset)
+        for position, images in zip(positions, drawn, strict=True):
             shown = resize(images, side)
             if composer is None:
                 text = caption if walk.caption else ""
@@ -63,20 +65,21 @@ def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) 
                 progress("rendering", next(done), film_length(walk))
 
 
-def _movement(subject: Subject, walk: Walk, index: int | None) -> tuple[list[float], Any, str, Sequence[str]]:
+def movement(subject: Subject, walk: Walk, index: int | None) -> tuple[list[float], Any, str, Sequence[str]]:
     """(places of the marker in [-1, 1], displacements [S, D], caption, what stands at the marker's ends)."""
+    directions = subject.moving(walk)
     if index is None:
         phases = [number / walk.frames for number in range(walk.frames)]
         parts = [(1 - math.cos(2 * math.pi * phase)) / 2 if walk.ease else 1 - abs(2 * phase - 1) for phase in phases]
-        whole = along(subject.directions, None, [0.0], walk.edits)
-        scaled = along(subject.directions, None, [0.0] * len(parts)) + whole * whole.new_tensor(parts).unsqueeze(1)
+        whole = along(directions, None, [0.0], walk.edits)
+        scaled = along(directions, None, [0.0] * len(parts)) + whole * whole.new_tensor(parts).unsqueeze(1)
         return [2 * part - 1 for part in parts], scaled, subject.edit_text(walk), ("before", "after")
     values = there_and_back(walk.extent, walk.frames, walk.ease, rest=len(walk.dimensions) > 1)
     caption = subject.directions.name(index)
     if walk.edits:
         caption += f", with {subject.edit_text(walk)}"
     places = [value / walk.extent if walk.extent else 0.0 for value in values]
-    return places, along(subject.directions, index, values, walk.edits), caption, (strength_text(-walk.extent), strength_text(walk.extent))
+    return places, along(directions, index, values, walk.edits), caption, (strength_text(-walk.extent), strength_text(walk.extent))
 
 
 def save_film(

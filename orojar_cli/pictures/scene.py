@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
@@ -16,7 +17,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
 from orojar_cli.numbers import Classes, as_classes, classes_text
-from orojar_cli.pictures.walk import Points
+from orojar_cli.pictures.walk import Points, centring
 
 # name: lowest and highest value.  Pictures from elsewhere are remade from their settings, so everything has a bound.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -35,6 +36,8 @@ _SEQUENCES: dict[str, tuple[float, float]] = {"dimensions": (0, 1 << 20), "layer
 # How the command line calls a value, where that is another word.
 _OPTIONS = {"extent": "range", "psi": "trunc", "cutoff": "trunc-cutoff", "class_index": "class", "dimensions": "dim", "edits": "dim"}
 _LONGEST = 10_000
+# What strengths are measured in: one standard deviation along the direction, or the latent's own unit of length, as the papers do.
+UNITS = ("sigma", "latent")
 S = TypeVar("S", bound="Scene")
 
 
@@ -45,7 +48,9 @@ class Scene:
     `dimensions` are the rows of the direction set that are walked, from -extent to +extent sigmas; `edits` are (dimension, strength)
     pairs applied throughout; `layers` the entries of ws they act on (None: the direction set's own).  `seeds`, `class_index`, `psi`,
     `cutoff` and `noise_mode` choose the images.  `size` is one picture's longer side in pixels, `columns` how many seeds stand side by
-    side, both None for a comfortable choice; `caption` writes names and strengths.
+    side, both None for a comfortable choice; `caption` writes names and strengths.  `unit` "latent" measures all strengths in the latent's
+    own unit of length instead of sigmas; `center` takes from every image what it has along the dimensions walked, so that all start at
+    the same place.
     """
 
     dimensions: tuple[int, ...] = ()
@@ -60,6 +65,8 @@ class Scene:
     size: int | None = None
     columns: int | None = None
     caption: bool = True
+    unit: str = "sigma"
+    center: bool = False
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -75,7 +82,7 @@ class Scene:
             elif field.name in _RANGES and not optional:
                 kept = _number(field.name, value, *_RANGES[field.name], whole=not isinstance(field.default, float))
             else:
-                choices = {"noise_mode": NOISE_MODES}.get(field.name, (None,) if optional else (False, True))
+                choices = {"noise_mode": NOISE_MODES, "unit": UNITS}.get(field.name, (None,) if optional else (False, True))
                 if value not in choices or type(value) is not type(field.default):
                     raise OptionError(f"{_option(field.name)} {value!r:.60} is none of {', '.join(map(str, choices))}")
                 kept = value
@@ -150,6 +157,15 @@ class Subject:
     directions: DirectionSet
     name: str = ""
     projected: Tensor | None = None
+
+    def moving(self, scene: Scene) -> DirectionSet:
+        """The directions, a step of which is as long as the scene's unit."""
+        found = self.directions
+        return found if scene.unit == "sigma" else dataclasses.replace(found, sigma=torch.ones_like(found.sigma))
+
+    def offset(self, scene: Scene, at: Points, *dimensions: int) -> Tensor | None:
+        """What `center` takes from the points along these dimensions, as displacements [N, D]; None where it does not."""
+        return centring(self.generator, at, self.directions, dimensions, scene.layers) if scene.center and dimensions else None
 
     def points(self, scene: Scene) -> Points:
         """Where the pictures start from.  Raises OptionError for a scene this network or direction set cannot show."""

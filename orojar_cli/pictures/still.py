@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
@@ -101,9 +102,11 @@ def side_by_side(subject: Subject, still: Still) -> int:
 def grid_bands(cells: Cells) -> list[Strip]:
     """One row per dimension, strengths from left to right, the images side by side; of a single dimension one row per image."""
     subject, still = cells.subject, cells.still
-    values = strengths(still.extent, still.steps)
+    values, moving = strengths(still.extent, still.steps), subject.moving(still)
     walks = [
-        cells.resized(walk(cells.renderer, cells.at, subject.directions, index, values, still.layers, still.edits))
+        cells.resized(
+            walk(cells.renderer, cells.at, moving, index, values, still.layers, still.edits, subject.offset(still, cells.at, index))
+        )
         for index in still.dimensions
     ]
     drawn, texts = np.stack(walks).swapaxes(1, 2), [strength_text(value) for value in values]
@@ -117,13 +120,19 @@ def plane_bands(cells: Cells) -> list[Strip]:
     subject, still = cells.subject, cells.still
     if len(still.dimensions) != 1 or still.by is None:
         raise OptionError("a plane needs exactly one dimension to walk along beside --by")
-    values = strengths(still.extent, still.steps)
-    upwards = [(still.by, value) for value in reversed(values)]
-    steps = [along(subject.directions, still.dimensions[0], values, (*still.edits, edit)) for edit in upwards]
-    drawn = cells.resized(pictures_at(cells.renderer, cells.at, subject.directions, torch.cat(steps), still.layers))
+    values, offset = strengths(still.extent, still.steps), subject.offset(still, cells.at, still.dimensions[0], still.by)
+    steps = plane_steps(subject, still)
+    drawn = cells.resized(pictures_at(cells.renderer, cells.at, subject.directions, steps, still.layers, offset))
     drawn = drawn.reshape(len(values), len(values), *drawn.shape[1:]).swapaxes(1, 2)
     texts = [strength_text(value) for value in values]
     return _bands(cells, drawn, texts[::-1], texts)
+
+
+def plane_steps(subject: Subject, still: Still) -> Tensor:
+    """Displacements [steps * steps, D] of a plane, line by line from the top."""
+    values, moving = strengths(still.extent, still.steps), subject.moving(still)
+    upwards = [(still.by, value) for value in reversed(values) if still.by is not None]
+    return torch.cat([along(moving, still.dimensions[0], values, (*still.edits, edit)) for edit in upwards])
 
 
 def pair_bands(cells: Cells) -> list[Strip]:
@@ -131,7 +140,8 @@ def pair_bands(cells: Cells) -> list[Strip]:
     subject, still = cells.subject, cells.still
     if not still.edits:
         raise OptionError("nothing to show: name a dimension to walk along, or edits such as 3:+2")
-    both = torch.cat([along(subject.directions, None, [0.0]), along(subject.directions, None, [0.0], still.edits)])
+    moving = subject.moving(still)
+    both = torch.cat([along(moving, None, [0.0]), along(moving, None, [0.0], still.edits)])
     drawn = cells.resized(pictures_at(cells.renderer, cells.at, subject.directions, both, still.layers))
     return [Strip(drawn[:, part], ["before", "after"], cells.names[part]) for part in _parts(cells)]
 
@@ -250,7 +260,10 @@ def _dimension_text(dimensions: tuple[int, ...], count: int) -> str:
 
 
 def _footer(subject: Subject, still: Still) -> str:
-    parts = [f"{subject.directions.method} in {subject.directions.space}, strength in sigmas", subject.name]
+    unit = "sigmas" if still.unit == "sigma" else f"units of {subject.directions.space}"
+    parts = [f"{subject.directions.method} in {subject.directions.space}, strength in {unit}", subject.name]
+    if still.center and still.dimensions:
+        parts.append("centered")
     if still.psi != 1 and subject.projected is None:
         parts.append(f"truncation {still.psi:g}")
     if still.layers is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orojar_cli.directions.applied import Points, displaced
+from orojar_cli.directions.applied import Points, chosen_layers, displaced
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator, arrange
@@ -89,11 +89,46 @@ def along(directions: DirectionSet, index: int | None, values: Sequence[float] |
 
 
 @torch.no_grad()
-def moved_ws(
-    generator: Generator, at: Points, directions: DirectionSet, displacements: Tensor, layers: Sequence[int] | None = None
+def centring(
+    generator: Generator, at: Points, directions: DirectionSet, indices: Sequence[int], layers: Sequence[int] | None = None
 ) -> Tensor:
-    """ws [S, N, num_ws, w_dim] of N points moved by S displacements [S, D] in the direction set's own space."""
-    return torch.stack([displaced(generator, at, directions, step.expand(len(at), -1), layers) for step in displacements])
+    """Displacements [N, D] that take from every point what it has along the directions `indices`, seen from the mean latent.
+
+    So do the papers' films (z - (z q) q / (q q)): every row starts at the same place.  In w the mean of the entries that the set moves
+    counts.  Raises OptionError for p and s, in which points have no coordinates of their own.
+    """
+    space, where = directions.space, chosen_layers(generator, directions, layers)
+    if space not in ("z", "w", "w+"):
+        raise OptionError(f"--center takes away coordinates in z, w or w+, and these directions are in {space}")
+    if isinstance(at, ProjectedLatents):
+        if space == "z":
+            raise OptionError("a projected w has no z to center: use directions in w or w+")
+        ws = at.ws
+    elif space == "z":
+        offsets = at.z
+    else:
+        ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
+    if space != "z":
+        mean = generator.mapping.w_avg
+        own = ws[:, list(where)] - mean.reshape(-1, mean.shape[-1]).mean(0)
+        offsets = own.flatten(1) if space == "w+" else own.mean(1)
+    span = torch.linalg.qr(directions.directions[list(indices)].double().T).Q.to(offsets)
+    return -(offsets @ span) @ span.T
+
+
+@torch.no_grad()
+def moved_ws(
+    generator: Generator,
+    at: Points,
+    directions: DirectionSet,
+    displacements: Tensor,
+    layers: Sequence[int] | None = None,
+    offset: Tensor | None = None,
+) -> Tensor:
+    """ws [S, N, num_ws, w_dim] of N points moved by S displacements [S, D] in the direction set's own space, and by their own `offset`
+    [N, D] throughout."""
+    own = displacements.new_zeros(1, 1) if offset is None else offset
+    return torch.stack([displaced(generator, at, directions, (step + own).expand(len(at), -1), layers) for step in displacements])
 
 
 def walk_ws(
@@ -107,12 +142,20 @@ def walk_ws(
 
 
 def pictures_at(
-    renderer: Renderer, at: Points, directions: DirectionSet, displacements: Tensor, layers: Sequence[int] | None = None
+    renderer: Renderer,
+    at: Points,
+    directions: DirectionSet,
+    displacements: Tensor,
+    layers: Sequence[int] | None = None,
+    offset: Tensor | None = None,
 ) -> Iterator[np.ndarray]:
-    """For every displacement [S, D] in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across displacements."""
+    """For every displacement [S, D] in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across displacements.
+
+    `offset` [N, D] moves each point throughout, in spaces whose displacements move ws.
+    """
     generator, per_batch = renderer.generator, max(1, renderer.batch // len(at))
     for group in displacements.to(_device(at)).split(per_batch):
-        ws = moved_ws(generator, at, directions, group, layers)
+        ws = moved_ws(generator, at, directions, group, layers, offset)
         styles = style_offsets(generator, group.repeat_interleave(len(at), 0), directions.space, directions.layers)
         drawn = renderer.images(ws.flatten(0, 1), styles, at.seeds and at.seeds * len(group))
         yield from drawn.reshape(len(group), len(at), *_picture_shape(generator))
@@ -126,9 +169,10 @@ def walk(
     values: Sequence[float],
     layers: Sequence[int] | None = None,
     edits: Sequence[tuple[int, float]] = (),
+    offset: Tensor | None = None,
 ) -> Iterator[np.ndarray]:
     """For every strength in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across strengths."""
-    return pictures_at(renderer, at, directions, along(directions, index, values, edits), layers)
+    return pictures_at(renderer, at, directions, along(directions, index, values, edits), layers, offset)
 
 
 def _device(at: Points) -> torch.device:

@@ -11,11 +11,11 @@ import torch
 from paths import ROOT
 from PIL import Image
 
-from orojar_cli import load_checkpoint, load_directions, save_directions
+from orojar_cli import discover, load_checkpoint, load_directions, save_directions
 from orojar_cli.cli import main
 from orojar_cli.errors import OptionError
-from orojar_cli.latents.projected import save_projected
-from orojar_cli.media import read_metadata
+from orojar_cli.latents.projected import load_projected, save_projected
+from orojar_cli.media import read_metadata, to_uint8
 from orojar_cli.operations.traverse import shared_name
 from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.scene import Still, Walk
@@ -224,3 +224,69 @@ def test_a_scene_says_the_line_that_asks_for_it(traverse, scene) -> None:
     code, _, err = traverse(*scene.arguments(), "--out", out)
     assert code == 0, err
     assert type(scene).from_dict(read_metadata(out)["scene"]) == scene
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        (["--dim", "0-1", "--steps", "3", "--out", "a.png"], 12),
+        (["--dim", "0", "--by", "1", "--steps", "2", "--center", "--out", "a.png"], 8),
+        (["--dim", "0:+1", "--dim", "1:-1", "--out", "a.png"], 2),
+        (["--dim", "0", "--dim", "1:+1", "--frames", "4", "--out", "a.gif"], 8),
+        (["--dim", "2:+1", "--frames", "4", "--unit", "latent", "--out", "a.gif"], 8),
+    ],
+)
+def test_the_w_of_the_pictures_are_those_that_are_drawn(traverse, shapes, arguments, rows: int) -> None:
+    """In the order of the page: drawn again they are the cells of its picture."""
+    plain = ("--seeds", "4,8", "--no-caption", "--no-marker", "--size", 32)
+    code, told, err = traverse(*arguments, *plain, "--save-w", "w.npz")
+    assert code == 0 and told["w"] == "w.npz", err
+    ws = load_projected("w.npz", shapes.generator)
+    assert ws.shape == (rows, 8, 64)
+    drawn = to_uint8(shapes.generator.synthesis(ws))
+    assert len({image.tobytes() for image in drawn}) > 1
+    with Image.open(told["out"]) as picture:
+        page = np.asarray(picture.convert("RGB")).astype(int)
+    if arguments[-1] == "a.png":
+        found = [
+            any(
+                np.abs(page[y : y + 32, x : x + 32] - image).max() <= 1
+                for y in range(0, page.shape[0] - 31)
+                for x in range(0, page.shape[1] - 31)
+                if abs(int(page[y, x, 0]) - int(image[0, 0, 0])) <= 1 and np.abs(page[y, x : x + 32] - image[0]).max() <= 1
+            )
+            for image in drawn
+        ]
+        assert all(found)
+    code, _, err = traverse("--projected-w", "w.npz", "--dim", 0, "--save-w", "w.npz", "--out", "b.png")
+    assert code == 2 and "another --out" in err
+
+
+def test_what_no_w_can_hold_is_said_before_anything_is_drawn(traverse, shapes_path: Path) -> None:
+    code, _, err = traverse("--dim", 0, "--save-w", "w.txt")
+    assert code == 2 and ".npz" in err and os.listdir() == []
+    save_directions(discover(load_checkpoint(shapes_path), "random", space="s", num=2, seeds=(0,), samples=8).directions, "s.safetensors")
+    words = ("--directions", "s.safetensors", "--network", shapes_path, "--dim", 0, "--seeds", 0, "--out", "a.png")
+    code, _, err = traverse(*words, "--save-w", "w.npz")
+    assert code == 2 and "which no w holds" in err and os.listdir() == ["s.safetensors"]
+    code, _, err = traverse(*words, "--center")
+    assert code == 2 and "--center takes away" in err
+
+
+def test_centered_rows_start_at_the_same_place_and_units_are_the_latents(traverse) -> None:
+    options = ("--dim", 0, "--seeds", "4,8", "--steps", 3)
+    assert traverse(*options, "--center", "--unit", "latent", "--range", 4, "--save-w", "c.npz", "--out", "c.png")[0] == 0
+    found = load_directions(DEMONSTRATION)
+    with np.load("c.npz") as file:
+        places = file["w"][:, 0] @ found.directions[0].numpy()
+    assert np.allclose(places[:3], places[3:], atol=1e-4) and np.allclose(np.diff(places[:3]), 4, atol=1e-4)
+    assert traverse("--from", "c.png", "--out", "d.png")[0] == 0
+    assert Path("d.png").read_bytes() == Path("c.png").read_bytes()
+    scene = read_metadata("c.png")["scene"]
+    assert scene["unit"] == "latent" and scene["center"] is True
+    assert {"--unit", "latent", "--center"} <= set(Still.from_dict(scene).arguments())
+    assert traverse(*options, "--save-w", "e.npz", "--out", "e.png")[0] == 0
+    with np.load("e.npz") as file:
+        plain = file["w"][:, 0] @ found.directions[0].numpy()
+    assert not np.allclose(plain[:3], plain[3:], atol=0.01)
+    assert np.allclose(np.diff(plain[:3]), 3 * float(found.sigma[0]), atol=1e-4)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +16,19 @@ from paths import REFERENCES
 from torch.func import jvp, vmap
 
 from orojar_cli import load_checkpoint, save_checkpoint
-from orojar_cli.directions import METHODS, Settings
+from orojar_cli.directions import METHODS, Settings, optimised
 from orojar_cli.directions.frame import Frame
-from orojar_cli.directions.optimised import gram_schmidt
 from orojar_cli.directions.sefa import sefa
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.explore.studio import Studio
 from orojar_cli.explore.view import View
 from orojar_cli.generators.biggan.config import BigGANConfig
 from orojar_cli.generators.biggan.network import BigGAN, statistics_position
-from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.points import Latents, seed_latents
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.response import penalties
 from orojar_cli.response.outputs import Output
+from orojar_cli.runs.resume import Partial
 from orojar_cli.tuning.rotation import find_rotation, fold_rotation, z_parts
 
 FILES = {
@@ -328,38 +330,83 @@ def test_the_rotation_found_is_that_of_each_chunk() -> None:
     assert bool((active.diff(dim=1) <= 0).all())
 
 
+class Steps(Partial):
+    """What an optimisation keeps of every step, in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[dict[str, torch.Tensor]] = []
+
+    def write(self, name: str, tensors: dict[str, torch.Tensor], *, at_once: bool = False) -> None:
+        if name == "optimisation":
+            self.steps.append({key: tensor.clone() for key, tensor in tensors.items()})
+
+    def gradients(self) -> list[torch.Tensor]:
+        """Of every step, from Adam's moving average m = 0.9 m + 0.1 g."""
+        moments = [torch.zeros_like(self.steps[0]["exp_avg"]), *(step["exp_avg"] for step in self.steps)]
+        return [(after - 0.9 * before) / 0.1 for before, after in itertools.pairwise(moments)]
+
+
 @pytest.mark.slow
-def test_the_papers_protocol_gives_the_papers_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four steps of OroJaR's search in a third of z, and the Hessian Penalty, with the signs and latents that the original code drew."""
+@pytest.mark.parametrize(("method", "count"), [("orojar-sgd", 4), ("hessian", 1)])
+def test_the_methods_take_the_authors_own_steps(method: str, count: int, monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
+    """`discover --method orojar-sgd --protocol paper --layers mid`, and `hessian`, with the start, signs and latents that the original
+    code drew: its penalties, gradients and matrix after four steps of Adam."""
     generator = generator_of(SHARED)
     with np.load(REFERENCES / "biggan_pt_128_discovery.npz") as arrays:
         wanted = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    signs, label, epsilon = wanted["signs"], wanted["y"], float(wanted["eps"])
-    start, end = wanted["segment"].tolist()
+    layers = named_layers(generator, "mid")
+    assert [index for entry in layers or () for index in generator.free_coordinates(entry)] == list(range(*wanted["segment"].tolist()))
+    drawn = iter(wanted["signs"].flatten(0, 1))
+    monkeypatch.setattr(penalties, "rademacher", lambda shape, like, rng=None: next(drawn).to(like))
+    monkeypatch.setattr(optimised, "first_matrix", lambda *_: wanted["A0"].clone())
+    if method == "hessian":
+        monkeypatch.setattr(optimised, "coefficients", lambda *_: wanted["hp_w"])
+    latents = iter(wanted["z"])
+    label = torch.nn.functional.one_hot(wanted["y"], generator.c_dim).float()
+    monkeypatch.setattr(
+        Settings,
+        "latents",
+        lambda self, generator, size, stream=0: Latents(next(latents, torch.randn(size, 24)), label[:1].expand(size, -1)),
+    )
+    preset = METHODS[method].protocol("paper")
+    assert preset.options["lr"] == float(wanted["lr"]) and preset.options["epsilon"] == float(wanted["eps"]) and preset.options["k"] == 2
+    kept, options = Steps(), dict(preset.options) | {"steps": count, "batch": 2}
+    settings = Settings(space="z", layers=layers, num=None, class_index=2, outputs=preset.outputs, options=options, partial=kept)
+    # The file has five rows in a space of eight.
+    found = METHODS[method](generator, replace(settings, num=5))
+    assert found.directions.shape == (5, 24) and found.options["steps"] == count and len(kept.steps) == count
+    if method == "hessian":
+        assert float(kept.steps[0]["loss"]) == pytest.approx(float(wanted["hp_penalty"]), rel=1e-3)
+        assert worst(kept.gradients()[0], wanted["hp_grad_A"]) < 1e-3
+        return
+    assert [float(step["loss"]) for step in kept.steps] == pytest.approx(wanted["orojar_penalty"].tolist(), rel=1e-3)
+    for gradient, theirs in zip(kept.gradients(), wanted["orojar_grad_A"], strict=True):
+        assert worst(gradient, theirs) < 1e-3
+    assert worst(kept.steps[-1]["matrix"], wanted["A_after_4_adam_steps"]) < 1e-3
+    # And the directions are its orthonormal rows, in their third of z.
+    rows = torch.nn.functional.pad(optimised.gram_schmidt(wanted["A_after_4_adam_steps"]), (8, 8))
+    assert float((found.directions @ rows.T).abs().max(1).values.min()) > 1 - 1e-3
 
-    def penalised(penalty: Any, matrix: torch.Tensor, step: int, at: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
-        drawn = iter(signs[step])
-        monkeypatch.setattr(penalties, "rademacher", lambda shape, like, rng=None: next(drawn).to(like))
-        directions = torch.nn.functional.pad(gram_schmidt(matrix), (start, generator.z_dim - end))
-        origin = torch.zeros(signs.shape[2:]) if at is None else at
-        return penalty(lambda c: generator(wanted["z"][step] + c @ directions, label), origin, 2, epsilon, **options)
 
-    assert worst(torch.nn.functional.pad(gram_schmidt(wanted["A0"]), (start, generator.z_dim - end)), wanted["Q0"]) < 1e-5
-    matrix = wanted["A0"].clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([matrix], lr=float(wanted["lr"]))
-    for step in range(4):
-        loss = penalised(penalties.orojar_penalty, matrix, step, reduction="mean")
-        optimiser.zero_grad()
-        loss.backward()
-        assert float(loss.detach()) == pytest.approx(float(wanted["orojar_penalty"][step]), rel=1e-3)
-        assert worst(matrix.grad, wanted["orojar_grad_A"][step]) < 1e-3  # type: ignore[arg-type]
-        optimiser.step()
-    assert worst(matrix.detach(), wanted["A_after_4_adam_steps"]) < 1e-3
-    matrix = wanted["A0"].clone().requires_grad_(True)
-    loss = penalised(penalties.hessian_penalty, matrix, 0, wanted["hp_w"], reduction="mean")
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(float(wanted["hp_penalty"]), rel=1e-3)
-    assert worst(matrix.grad, wanted["hp_grad_A"]) < 1e-3  # type: ignore[arg-type]
+def test_the_protocol_is_the_papers_and_options_go_before_it(run: Any, rough: None) -> None:
+    """On the smallest network, whose z is one part: all twelve directions, the whole image, three steps."""
+    words = ("--class", 1, "--space", "z", "--layers", 0, "--protocol", "paper", "--seeds", 0)
+    found = run("discover", REFERENCES / FILES[UNSHARED], "--method", "orojar-sgd", *words, "--set", "steps=2", "--set", "batch=2")
+    told = found["options"]
+    assert len(found["dimensions"]) == 12 and told["outputs"] == ["image"]
+    assert {name: told[name] for name in ("k", "epsilon", "lr", "reduction", "init", "steps", "batch", "point")} == {
+        "k": 2, "epsilon": 0.1, "lr": 0.01, "reduction": "mean", "init": "normal", "steps": 2, "batch": 2, "point": "zero"
+    }  # fmt: skip
+    assert METHODS["hessian"].protocol("paper").options["batch"] == 96
+    with pytest.raises(OptionError, match="orojar has no protocol 'paper'; orojar-sgd and hessian have one"):
+        METHODS["orojar"].protocol("paper")
+
+
+def test_the_hessian_penaltys_points_have_one_coefficient() -> None:
+    at = optimised.coefficients(500, 7, "one-hot", torch.Generator().manual_seed(0))
+    assert bool(((at != 0).sum(1) == 1).all()) and 4.5 < float(at.abs().max()) <= 5 and bool(at.min() < -4.5)
+    assert len(at.nonzero()[:, 1].unique()) == 7 and not optimised.coefficients(5, 7, "zero", torch.Generator()).any()
 
 
 @pytest.mark.parametrize(

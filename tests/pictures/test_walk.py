@@ -5,11 +5,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import REFERENCES
 
+from orojar_cli import load_checkpoint
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
-from orojar_cli.latents.points import seed_latents
-from orojar_cli.pictures.walk import Renderer, along, strengths, there_and_back, walk, walk_ws
+from orojar_cli.latents.points import Latents, seed_latents
+from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.pictures.scene import Still, Subject
+from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, strengths, there_and_back, walk, walk_ws
 
 
 def axes(shapes, space: str = "w", layers=tuple(range(8))) -> DirectionSet:
@@ -142,3 +146,48 @@ def test_an_entry_of_ws_can_be_edited_alone(shapes, psi: float, cutoff: int | No
     before = ws.clone()
     ws[:, 3] += 1
     assert torch.equal(ws[:, :3], before[:, :3]) and torch.equal(ws[:, 4:], before[:, 4:])
+
+
+def test_centered_walks_are_the_papers_pictures() -> None:
+    """The projection of z on the direction is removed, then five units of it added from -1 to 1 (the original code's own pictures)."""
+    generator = load_checkpoint(REFERENCES / "biggan_pt_128.pth").generator
+    with np.load(REFERENCES / "biggan_pt_128_discovery.npz") as arrays:
+        wanted = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    rows = wanted["Q0"]
+    found = DirectionSet(rows, torch.full((5,), 7.0), torch.ones(5), "made", "z", (2, 3), "", scores={})
+    label = torch.nn.functional.one_hot(wanted["y"], generator.c_dim).float()
+    subject, scene = Subject(generator, found), Still(dimensions=(0,), extent=5.0, steps=3, unit="latent", center=True)
+    at = Latents(wanted["z"][0, :1], label[:1])
+    steps = along(subject.moving(scene), 0, strengths(scene.extent, scene.steps))
+    ws = moved_ws(generator, at, found, steps, None, subject.offset(scene, at, 0))
+    with torch.no_grad():
+        drawn = generator.synthesis(ws[:, 0])[:, None, :, ::2, ::2]
+    assert float((drawn - wanted["walk_dir0"]).abs().max() / wanted["walk_dir0"].abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("space", ["z", "w", "w+"])
+def test_centered_points_have_the_same_place_along_the_direction(tiny, space: str) -> None:
+    generator = tiny.generator
+    rng = torch.Generator().manual_seed(0)
+    width = {"z": 16, "w": 16, "w+": 32}[space]
+    rows = torch.randn(2, width, generator=rng)
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    layers = (1, 2) if space == "w+" else tuple(range(6))
+    found = DirectionSet(rows, torch.ones(2), torch.ones(2), "made", space, layers, "")
+    at = Latents(torch.randn(4, 16, generator=rng))
+    ws = generator.mapping(at.z)
+    for indices in ((0,), (1, 0)):
+        offset = centring(generator, at, found, indices)
+        own = {"z": at.z, "w": ws[:, 0] - generator.mapping.w_avg, "w+": (ws[:, 1:3] - generator.mapping.w_avg).flatten(1)}[space]
+        places = (own + offset) @ rows.T
+        assert float(places[:, list(indices)].abs().max()) < 1e-5
+        # Nothing else is moved: the offset lies in the span of the directions.
+        outside = offset - offset @ torch.linalg.pinv(rows[list(indices)]) @ rows[list(indices)]
+        assert float(outside.abs().max()) < 1e-5 < float(offset.abs().max())
+    if space != "z":
+        projected = centring(generator, ProjectedLatents(ws), found, (0,))
+        assert torch.allclose(projected, centring(generator, at, found, (0,)), atol=1e-6)
+    for name, rest in (("p", ""), ("s", "")):
+        other = DirectionSet(torch.eye(16), torch.ones(16), torch.ones(16), "made", name, (0,), rest)
+        with pytest.raises(OptionError, match="--center takes away coordinates in z, w or"):
+            centring(generator, at, other, (0,))
