@@ -1,8 +1,9 @@
-"""Measure every method on the shapes world and on a face GAN, and write the README's tables.
+"""Measure every method on the shapes world and on a face GAN, the paper's search on a BigGAN, and write the README's tables.
 
     python examples/benchmark/tables.py
 
-The shapes network is the bundled one; the face GAN's weights are fetched (examples/faces/face_weights.py).  Figures are kept in
+The shapes network is the bundled one; the face GAN's weights are fetched (examples/faces/face_weights.py); the BigGAN is a reference of
+the tests.  Figures are kept in
 examples/benchmark/results/; an interrupted measurement goes on where it was.
 """
 
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import biggan
 import faces
 import shapes_world
 import torch
@@ -28,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "faces"))
 from face_weights import fetch
 
 ROOT = Path(__file__).parent.parent.parent
-WORLDS: dict[str, Any] = {"shapes": shapes_world, "faces": faces}
+WORLDS: dict[str, Any] = {"shapes": shapes_world, "faces": faces, "biggan": biggan}
 RESULTS, README = ROOT / "examples" / "benchmark" / "results", ROOT / "README.md"
 SEEDS = (0, 1, 2)
 
@@ -39,7 +41,7 @@ def say(line: str) -> None:
 
 def checkpoints(options: argparse.Namespace) -> dict[str, Path]:
     """The file of every chosen world; the face GAN's is fetched unless it was given.  Raises DownloadError."""
-    found = {"shapes": options.checkpoint}
+    found = {"shapes": options.checkpoint, "biggan": ROOT / "tests" / "references" / "biggan_pt_noshared_32.pth"}
     if "faces" in options.only:
         try:
             found["faces"] = options.faces or fetch()
@@ -82,7 +84,7 @@ def write(name: str, options: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(WORLDS), action="append", help="one of the two tables")
+    parser.add_argument("--only", choices=list(WORLDS), action="append", help="one of the tables")
     parser.add_argument("--rows", default="", metavar="TEXT", help="measure only rows whose name contains this")
     parser.add_argument("--again", action="store_true", help="measure also what was measured before")
     parser.add_argument("--write-only", action="store_true", help="measure nothing, write the tables from the figures that are there")
