@@ -30,7 +30,7 @@ class Checkpoint:
     def __init__(self, contents: Contents, device: torch.device) -> None:
         self.contents = contents
         self.device = device
-        self.generator: Any = self._build("G_ema", contents.generator)
+        self.generator: Any = self.build("G_ema", contents.generator)
         self.generator.identity = functools.partial(getattr, contents, "sha256")
 
     @property
@@ -87,9 +87,10 @@ class Checkpoint:
         stored = self.contents.critic
         if stored is None:
             return None
-        return cast(Critic, self._build("D", stored))
+        return cast(Critic, self.build("D", stored))
 
-    def _build(self, name: str, stored: StoredNetwork) -> Any:
+    def build(self, name: str, stored: StoredNetwork) -> Any:
+        """The network `name` ("G_ema", "G" or "D") as it is stored."""
         network = empty_network(stored.config)
         tensors = materialise(stored.tensors, f"{self.contents.file.name}: {name}")
         network.load_state_dict(tensors, strict=True, assign=True)

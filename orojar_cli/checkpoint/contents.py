@@ -114,6 +114,8 @@ class Contents:
             behind = {key: record.source if isinstance(record, DerivedRecord) else record for key, record in self.all_tensors().items()}
             return {key: record for key, record in behind.items() if record is not None}
         tables = {key: value.found.tensors if isinstance(value, Match) else value for key, value in self.entries.items()}
+        if isinstance(copy := self.entries.get("G"), Match):
+            tables["G"] = {name: record for name, record in copy.found.tensors.items() if name not in copy.found.shared}
         return {
             f"{key}.{name}": record
             for key, table in tables.items()
@@ -214,6 +216,8 @@ def _state_dict_entries(stored: StateDicts, name: str) -> dict[str, Any]:
     if not generators:
         raise UnsupportedCheckpointError(f"not supported: {name} is {what_it_is(stored.value)}")
     networks = {"G_ema": min(generators, key=lambda match: stored.rank(match.found))}
+    if copy := networks["G_ema"].trained(stored):
+        networks["G"] = copy
     if critics := matches(stored, CRITIC):
         networks["D"] = critics[0]
     used = {key for match in networks.values() for key in match.found.keys} | {"G_ema", "G", "D"}

@@ -2,8 +2,8 @@
 
 The container embeds the source text of its modules, and the tools that this container comes from run that text to find the classes.  We
 copy nobody's: ours is an import of the classes by their names from the tool that loads the file (`SOURCES`).  These tools also want G, D
-and G_ema to be modules: G is the same object as G_ema, and D too where there is no critic.  A .pkl made from a .pkl is patched instead
-and keeps its texts.
+and G_ema to be modules: G is the same object as G_ema where there is no copy for training, and D too where there is no critic.  A .pkl made
+from a .pkl is patched instead and keeps its texts, but for those of our first versions, which kept none.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ _HOOKS = (
 )
 
 
-def write_pickle(checkpoint: Checkpoint, path: Path) -> None:
-    """Write G_ema and D of `checkpoint` as a PyTorch-era pickle to `path`, whole or not at all.
+def write_pickle(checkpoint: Checkpoint, path: Path, training: nn.Module | None = None) -> None:
+    """Write G_ema and D of `checkpoint`, and as G the network `training`, as a PyTorch-era pickle to `path`, whole or not at all.
 
     Raises UnsupportedCheckpointError for a generator that this container has no form for, OutputFileError when it cannot be written.
     """
@@ -65,7 +65,8 @@ def write_pickle(checkpoint: Checkpoint, path: Path) -> None:
     keys = map(str, itertools.count())
     critic = None if checkpoint.critic is None else _network(checkpoint.critic, keys, known)
     generator = Once(_network(checkpoint.generator, keys, known))
-    networks = {"G": generator, "D": generator if critic is None else critic, "G_ema": generator}
+    copy = generator if training is None else _network(training, keys, known)
+    networks = {"G": copy, "D": generator if critic is None else critic, "G_ema": generator}
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         PickleWriter(stream).dump(networks | {"training_set_kwargs": {}, "augment_pipe": None})
 

@@ -21,18 +21,20 @@ from orojar_cli.checkpoint.contents import (
     Contents,
 )
 from orojar_cli.checkpoint.emitter import write_pickle
+from orojar_cli.checkpoint.genforce import write_genforce
 from orojar_cli.checkpoint.rosinality import write_rosinality
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import printable
+from orojar_cli.containers.module_tree import WITHOUT_SOURCE
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.safetensors_file import encoded_header
 from orojar_cli.containers.tensors import stored_tensor
 from orojar_cli.containers.zip_checksums import renew_checksums
-from orojar_cli.errors import OptionError, OutputFileError, UnsupportedCheckpointError
+from orojar_cli.errors import CheckpointError, OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
 from orojar_cli.generators.families import config_to_dict, family_of
 
-FORMATS = ("input", "nvlabs", "rosinality", "safetensors")
+FORMATS = ("input", "nvlabs", "rosinality", "genforce", "safetensors")
 
 
 def save_checkpoint(
@@ -46,13 +48,15 @@ def save_checkpoint(
     """Write `checkpoint` with its generator's present tensors to `path` and return the names of the tensors that changed.
 
     `format` is what is written; without one the name tells (`.safetensors`; `.pkl`: the input where it is a PyTorch-era pickle, else
-    "nvlabs"; the input's own suffix: the input).
+    "nvlabs", and so too where that pickle is one of our own first versions, which other tools cannot load; the input's own suffix: the
+    input).
 
     "input": a byte-for-byte copy of the input file but for the numbers of the changed tensors of G_ema, so every tool that opens the input
     opens the output.  With `training`, a network like the generator, its present tensors become those of G, the copy that training goes on
     with; with `also_g` the changed tensors of G_ema do.  "nvlabs": G_ema and D as a new .pkl for the StyleGAN2-ADA and StyleGAN3 code
-    (`emitter.py`).  "rosinality": a StyleGAN2 as a state dictionary in the layout with `convs.N` (`rosinality.py`).  "safetensors": G_ema
-    and D with their options as metadata.  The input file is never modified.
+    (`emitter.py`), and G where the input has one.  "rosinality": a StyleGAN2 as a state dictionary in the layout with `convs.N`
+    (`rosinality.py`).  "genforce": a StyleGAN2, StyleGAN or ProGAN as GenForce's tools read it (`genforce.py`).  "safetensors": G_ema and D
+    with their options as metadata.  The input file is never modified.
     Raises OptionError for another suffix, OutputFileError when the file cannot be written, UnsupportedCheckpointError when the
     network has no such form, shares bytes that would change, or changed where the file keeps nothing.
     """
@@ -73,10 +77,39 @@ def save_checkpoint(
         _copy_settings(checkpoint, path)
         return changed
     if chosen == "nvlabs":
-        write_pickle(checkpoint, path)
+        write_pickle(checkpoint, path, _training_copy(checkpoint, also_g, training))
+    elif chosen == "genforce":
+        write_genforce(checkpoint.generator, path, _training_copy(checkpoint, also_g, training))
     else:
         write_rosinality(checkpoint.generator, path)
     return sorted(_changed(checkpoint.generator, contents, "G_ema"))
+
+
+def default_format(contents: Contents) -> str:
+    """The format that takes the place of the input: "input", but "nvlabs" for .pkl of our first versions, which other tools cannot load."""
+    if contents.container == PYTORCH_PICKLE and WITHOUT_SOURCE in contents.generator.sources:
+        return "nvlabs"
+    return "input"
+
+
+def _training_copy(checkpoint: Checkpoint, also_g: bool, training: Any) -> Any:
+    """The network to write as G; None where it is that of G_ema, or the input has none like it."""
+    contents = checkpoint.contents
+    if training is None:
+        if contents.container == SAFETENSORS or contents.entries.get("G") in (None, contents.entries.get("G_ema")):
+            return None
+        try:
+            stored = contents.network("G")
+        except CheckpointError:
+            return None
+        if stored.config != checkpoint.generator.config:
+            return None
+        training = checkpoint.build("G", stored)
+        if also_g:
+            current = checkpoint.generator.state_dict()
+            training.load_state_dict({name: current[name] for name in _changed(checkpoint.generator, contents, "G_ema")}, strict=False)
+    present = checkpoint.generator.state_dict()
+    return None if all(torch.equal(tensor, present[name]) for name, tensor in training.state_dict().items()) else training
 
 
 def own_suffix(contents: Contents) -> str:
@@ -90,13 +123,13 @@ def _format_of(path: Path, contents: Contents) -> str:
     """What a name asks for; raises OptionError."""
     if path.suffix == ".safetensors":
         return "safetensors"
-    if path.suffix == ".pkl" and contents.container != PYTORCH_PICKLE:
+    if path.suffix == ".pkl" and (contents.container != PYTORCH_PICKLE or default_format(contents) == "nvlabs"):
         return "nvlabs"
     if path.suffix == own_suffix(contents):
         return "input"
     raise OptionError(
         f"cannot write {path.name}: a checkpoint's name ends in .pkl or .safetensors, and only what was read from a state dictionary "
-        "goes back into one, under the same suffix; --format rosinality writes one of a StyleGAN2"
+        "goes back into one, under the same suffix; --format rosinality or genforce writes one"
     )
 
 

@@ -23,8 +23,8 @@ from orojar_cli.cli.options import download_options, json_option
 )
 @click.option(
     "--format",
-    type=click.Choice(["input", "nvlabs", "rosinality", "safetensors"]),
-    help="The container: nvlabs a .pkl for the StyleGAN2-ADA and StyleGAN3 code, rosinality a .pt [default: by TARGET's name].",
+    type=click.Choice(["input", "nvlabs", "rosinality", "genforce", "safetensors"]),
+    help="The container: nvlabs a .pkl for StyleGAN2-ADA and StyleGAN3, rosinality a .pt, genforce a .pth [default: by TARGET's name].",
 )
 @download_options
 @json_option
@@ -37,7 +37,7 @@ def convert(
     max_download: float | None,
     as_json: bool,
 ) -> None:
-    """Write the networks of SOURCE, a file or an https address, to TARGET: .safetensors, .pkl, or with --format rosinality .pt.
+    """Write the networks of SOURCE, a file or an https address, to TARGET: .safetensors, .pkl, or with --format .pt and .pth.
 
     What some files do not say of their network (the activation of a DCGAN) --assume chooses; a .safetensors keeps it.
     """

@@ -36,8 +36,8 @@ _ROWS = 10
 @click.option("--ema-only", is_flag=True, help="Change G_ema alone, not the copy G that training tools go on with.")
 @click.option(
     "--format",
-    type=click.Choice(["input", "nvlabs", "rosinality", "safetensors"]),
-    help="The container to write: nvlabs a .pkl for the StyleGAN2-ADA and StyleGAN3 code, rosinality a .pt [default: the input's].",
+    type=click.Choice(["input", "nvlabs", "rosinality", "genforce", "safetensors"]),
+    help="The container to write: nvlabs a .pkl for StyleGAN2-ADA and StyleGAN3, rosinality a .pt, genforce a .pth [default: the input's].",
 )
 @click.option("--safetensors", is_flag=True, help="Also write the tuned network as tuned.safetensors.")
 @seeds_option("0-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -31,13 +32,14 @@ class StateDict:
     """The tensors of one network by name, without prefixes that all of them share; `keys` are the entries of the file's top level that
     it is made of, none where it is the whole file; `settings` the attributes of the configuration object that some training scripts keep
     beside their networks: plain data of any kind; `file` is the name of the file, which some scripts let say something; `name` where it
-    lies, as in `StateDicts.known`."""
+    lies, as in `StateDicts.known`; `shared` are names of tensors that the file keeps for several networks together."""
 
     tensors: dict[str, TensorRecord]
     keys: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     file: str = ""
     name: str = ""
+    shared: tuple[str, ...] = ()
 
 
 class StateDicts:
@@ -67,6 +69,13 @@ class StateDicts:
     def generator(self, fits: Names) -> StateDict | None:
         """The first state dictionary that fits, averaged weights first; None where there is none."""
         return next((self.known[name] for name in sorted(self.known, key=_preference) if fits(self.known[name].tensors)), None)
+
+    def trained(self, averaged: StateDict) -> StateDicts:
+        """The file without what is no training copy of these averaged weights, by its name."""
+        view = copy.copy(self)
+        last = averaged.name.rpartition(".")[2]
+        view.known = {name: each for name, each in self.known.items() if last in _AVERAGED and name.rpartition(".")[2] in _TRAINED}
+        return view
 
     def critic(self, fits: Names) -> StateDict | None:
         """The first state dictionary under a discriminator's usual names that fits; None where there is none."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orojar_cli import lazily
+from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.family import GENERATOR, Family, Read, Reader
 
@@ -40,6 +41,12 @@ class Match(NamedTuple):
     def read(self, where: str) -> Read:
         """Its configuration and tensors, checked."""
         return self.reader.read(self.found, where)
+
+    def trained(self, stored: StateDicts) -> Match | None:
+        """The copy of it in a file of state dictionaries that training goes on with; None where there is none."""
+        find = self.reader.trained
+        found = find(stored) if find is not None else self.reader.recognise(stored.trained(self.found))
+        return None if found is None else Match(self.reader, found)
 
 
 def matches(stored: object, role: str = GENERATOR) -> list[Match]:

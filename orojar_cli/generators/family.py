@@ -32,13 +32,15 @@ class Reader(Generic[Stored, Found]):
 
     `container` is the class of what the container gives: NetworkTree, TensorFlowNetwork, StateDicts.  `recognise` gives what of it is
     a network of the family, or None; `read` makes configuration and tensors of that and raises the CheckpointError for what is wrong,
-    with the name of the place it is told.  `also` are further names of what is read, for messages.
+    with the name of the place it is told.  `also` are further names of what is read, for messages.  `trained` finds the copy that training
+    goes on with, beside averaged weights in a state dictionary, where it has no name of its own there.
     """
 
     container: type[Stored]
     recognise: Callable[[Stored], Found | None]
     read: Callable[[Found, str], Read]
     also: tuple[str, ...] = ()
+    trained: Callable[[Stored], Found | None] | None = None
 
 
 @dataclass(frozen=True)

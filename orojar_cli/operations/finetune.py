@@ -18,7 +18,7 @@ from PIL import Image
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from orojar_cli.checkpoint.contents import Contents, read_contents
-from orojar_cli.checkpoint.writer import own_suffix, save_checkpoint
+from orojar_cli.checkpoint.writer import default_format, own_suffix, save_checkpoint
 from orojar_cli.directions import DirectionSet, Settings, save_directions
 from orojar_cli.distributed import alone, is_first
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
@@ -72,7 +72,7 @@ class TunedCheckpoint(Checkpoint):
                 stored = original.contents.network("G")
                 if stored.config != original.generator.config:
                     raise UnsupportedCheckpointError("not supported: its options differ from G_ema's")
-                self.training = self._build("G", stored)
+                self.training = self.build("G", stored)
             except CheckpointError as error:
                 self.left = f"G, the copy that training tools go on with, stays as it was: {error}"
 
@@ -198,10 +198,10 @@ def finetune(
     `mode` "rotation" turns z exactly, which leaves the distribution of images as it is; "mapping" trains all mapping layers as
     `mapping` says.  `samples` are the latents a rotation is measured at, `outputs` what is compared ("image", "image:SIZE", ...).
     With an `outdir` the tuned file and its pictures are written into a numbered run, in the container of the input or in `format`
-    ("nvlabs", "rosinality", "safetensors"; `safetensors`: in that form as well), and `resume` continues an interrupted training.  G, the
-    copy that training tools go on with, is rotated too, which is exact for it, or gets the trained mapping; not with `ema_only`, and where
-    it cannot be, that is said, or with `also_g` refused.  `seeds` and what follows draw the
-    pictures.  In a group of processes all share the work and the first alone gets the result, the others None.
+    ("nvlabs", "rosinality", "genforce", "safetensors"; `safetensors`: in that form as well), and `resume` continues an interrupted
+    training.  G, the copy that training tools go on with, is rotated too, which is exact for it, or gets the trained mapping; not with
+    `ema_only`, and where it cannot be, that is said, or with `also_g` refused.  `seeds` and what follows draw the pictures.  In a
+    group of processes all share the work and the first alone gets the result, the others None.
     Raises OptionError where the network cannot be tuned so, DriftError where training moved the images too far.
     """
     started = time.time()
@@ -298,13 +298,13 @@ def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress
 def _names(contents: Contents, format: str | None) -> dict[str, str]:
     """Formats to write the tuned network in, the first that is possible, with the file's name in each."""
     own = getattr(contents.generator.config, "file_ending", None) or own_suffix(contents)
-    suffixes = {"input": own, "nvlabs": ".pkl", "rosinality": ".pt", "safetensors": ".safetensors"}
+    suffixes = {"input": own, "nvlabs": ".pkl", "rosinality": ".pt", "genforce": ".pth", "safetensors": ".safetensors"}
     if format is not None:
         if format not in suffixes:
             raise OptionError(f"unknown format {ascii(format)[:40]}; choose one of {', '.join(suffixes)}")
         return {format: TUNED + suffixes[format]}
     possible = ("input", "nvlabs", "safetensors") if has_pickle_form(contents.generator.config) else ("input", "safetensors")
-    return {each: TUNED + suffixes[each] for each in possible}
+    return {each: TUNED + suffixes[each] for each in dict.fromkeys((default_format(contents), *possible))}
 
 
 def _check_alone(path: Path, checkpoint: Checkpoint) -> None:
@@ -328,7 +328,7 @@ def _save_tuned(tuning: Tuning, folder: Path, format: str | None, notice: Notice
     names = _names(checkpoint.contents, format)
     for each, name in names.items():
         try:
-            changed = save_checkpoint(checkpoint, folder / name, format=each, **(copies if each == "input" else {}))
+            changed = save_checkpoint(checkpoint, folder / name, format=each, **(copies if each in ("input", "nvlabs", "genforce") else {}))
             _check_alone(folder / name, checkpoint)
             return name, changed
         except (UnsupportedCheckpointError, OptionError) as error:

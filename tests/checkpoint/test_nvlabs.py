@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import orojar_cli
 from orojar_cli import load_checkpoint, save_checkpoint
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.demonstration import demonstration
@@ -62,7 +64,36 @@ def test_attributes_that_newer_classes_ask_for_are_there(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_what_first_versions_wrote_is_written_anew(tmp_path: Path) -> None:
+    first = load_checkpoint(REFERENCES / "shapes32_first.pkl")
+    assert set(first.info.sources.values()) == {"converted by orojar, no source text"}
+    first.generator.mapping.w_avg += 1
+    assert save_checkpoint(first, tmp_path / "tuned.pkl") == ["mapping.w_avg"]
+    found = loaded_by("ada", tmp_path / "tuned.pkl")["states"]["G_ema"]
+    assert torch.equal(found["mapping.w_avg"], first.generator.mapping.w_avg)
+    told: list[str] = []
+    tuned = orojar_cli.finetune(REFERENCES / "shapes32_first.pkl", samples=8, seeds=(0,), device="cpu", outdir=tmp_path, notice=told.append)
+    assert not any("another container" in line for line in told)
+    loaded_by("three", tuned.run.path / "tuned.pkl")
+
+
+@pytest.mark.slow
+def test_a_training_copy_is_written_beside_the_averaged_one(tmp_path: Path) -> None:
+    first = load_checkpoint(REFERENCES / "genforce_stylegan2_32.pth")
+    training = first.build("G", first.contents.network("G"))
+    first.generator.mapping.w_avg += 1
+    for also_g in (False, True):
+        save_checkpoint(first, tmp_path / "new.pkl", also_g=also_g)
+        found = loaded_by("ada", tmp_path / "new.pkl")
+        assert not found["same"][0]
+        assert torch.equal(found["states"]["G"]["synthesis.b4.const"], training.synthesis.b4.const)
+        wanted = first.generator if also_g else training
+        assert torch.equal(found["states"]["G"]["mapping.w_avg"], wanted.mapping.w_avg)
+
+
+@pytest.mark.slow
 def test_the_bundled_network_opens_there_and_here(tmp_path: Path) -> None:
+    assert loaded_by("ada", Path(shutil.copy(demonstration()[0], tmp_path / "bundled.pkl")))["entries"]
     first = load_checkpoint(demonstration()[0])
     save_checkpoint(first, tmp_path / "demo.pkl", format="nvlabs")
     state, own = loaded_by("ada", tmp_path / "demo.pkl")["states"]["G_ema"], first.generator.state_dict()

@@ -352,3 +352,65 @@ def test_every_command_works_on_it(name: str, somewhere: Path, run: Any) -> None
     assert tuned["changed_tensors"] == ["mapping.fc0.weight" if name in STYLED else "synthesis.first.affine.weight"]
     assert run("traverse", tuned["run"], "--dim", 1, "--out", "walk.png", "--seeds", "0-1") and Path("walk.png").exists()
     assert run("convert", path, "new.safetensors") and run("inspect", "new.safetensors")["layers"] == told["layers"]
+
+
+@each_file
+@torch.no_grad()
+def test_a_file_of_theirs_is_written_with_all_its_keys(name: str, tmp_path: Path) -> None:
+    first, (_, expected) = load_checkpoint(REFERENCES / f"{name}.pth"), reference(name)
+    save_checkpoint(first, tmp_path / "new.pth", format="genforce")
+    again, theirs = load_checkpoint(tmp_path / "new.pth"), stored(name)
+    written = torch.load(tmp_path / "new.pth", weights_only=True)
+    assert written.keys() == {"generator", "generator_smooth"}  # training has moved on from the average in these files
+    for network, table in written.items():
+        assert table.keys() == theirs[network].keys()
+        for key, tensor in table.items():
+            assert tensor.shape == theirs[network][key].shape and tensor.dtype == theirs[network][key].dtype, key
+            drawn = name != PGGAN or not key.startswith("output") or key.startswith("output3")
+            assert not drawn or torch.allclose(tensor, theirs[network][key], atol=1e-6), key
+    assert worst(again.generator(expected["z"]), expected["img"]) < 1e-4 and again.generator.config == first.generator.config
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sg2_tensorflow_32.pkl",
+        pytest.param("sg2_skip_32.pkl", marks=pytest.mark.slow),
+        pytest.param("tf_ada_labelembed_32.pkl", marks=pytest.mark.slow),
+        "tf_stylegan2_labelconcat_32.pkl",
+        "tf_stylegan1_32.pkl",
+        "tf_pggan_32.pkl",
+        "rosinality_sg1_32.model",
+        "fb_pgan_32.pt",
+        pytest.param("sg3_t_32.pkl", marks=pytest.mark.slow),
+        pytest.param("sg2_resnet_gray_16.pkl", marks=pytest.mark.slow),
+        pytest.param("psp_decoder_32.pt", marks=pytest.mark.slow),
+        pytest.param("tf_orojar_progan_32.pkl", marks=pytest.mark.slow),
+        pytest.param("sg2_human_64x32.pkl", marks=pytest.mark.slow),
+    ],
+)
+@torch.no_grad()
+def test_networks_of_other_files_are_written_so_where_they_fit(name: str, tmp_path: Path) -> None:
+    first = load_checkpoint(REFERENCES / name)
+    generator = first.generator
+    z = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(0))
+    label = torch.eye(generator.c_dim)[:2] if generator.c_dim else None
+    told = {
+        "fb_pgan_32.pt": "not equalised|not normalised|labels|no form",
+        "rosinality_sg1_32.model": "another epsilon|one noise|before the blur",
+        "tf_ada_labelembed_32.pkl": "embedded in another way",
+        "sg3_t_32.pkl": "a StyleGAN3 network",
+        "sg2_resnet_gray_16.pkl": "resnet",
+        "sg2_human_64x32.pkl": "not square",
+        "tf_orojar_progan_32.pkl": "no form",
+    }.get(name)
+    if told is not None:
+        with pytest.raises(UnsupportedCheckpointError, match=told):
+            save_checkpoint(first, tmp_path / "new.pth", format="genforce")
+        assert list(tmp_path.iterdir()) == []
+        return
+    save_checkpoint(first, tmp_path / "new.pth", format="genforce")
+    again = load_checkpoint(tmp_path / "new.pth").generator
+    for psi in (1.0, 0.6):
+        wanted = generator(z, label, psi=psi)
+        assert worst(again(z, label, psi=psi), wanted) < 1e-4

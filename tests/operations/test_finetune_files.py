@@ -21,7 +21,7 @@ OPTIONS = {"samples": 8, "seeds": (0,), "device": "cpu"}
 def network(path: Path, name: str):
     """G or G_ema of a file."""
     loaded = load_checkpoint(path)
-    return loaded.generator if name == "G_ema" else loaded._build(name, loaded.contents.network(name))
+    return loaded.generator if name == "G_ema" else loaded.build(name, loaded.contents.network(name))
 
 
 def two_copies(path: Path) -> Path:
@@ -57,6 +57,67 @@ def test_ema_only_leaves_the_training_copy_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(before[key], after[key]) for key in before)
     with pytest.raises(OptionError, match="contradict"):
         orojar_cli.finetune(NETWORK, ema_only=True, also_g=True, **OPTIONS)
+
+
+def with_two_copies(name: str, folder: Path) -> Path:
+    """A state dictionary of the layout of a reference that holds a copy which training has moved on from its average."""
+    if name == "rosinality":
+        save_checkpoint(load_checkpoint(REFERENCES / "sg2_tensorflow_32.pkl"), folder / "in.pt", format="rosinality")
+        value = torch.load(folder / "in.pt", weights_only=True)
+        moved = {key: 1.2 * tensor if "weight" in key else tensor.clone() for key, tensor in value["g_ema"].items()}
+        torch.save({"g": {f"module.{key}": tensor for key, tensor in moved.items()}, **value}, folder / "in.pt")
+        return folder / "in.pt"
+    if name == "named":
+        averaged = load_checkpoint(NETWORK).generator.state_dict()
+        moved = {key: 1.2 * item if key.endswith("weight") else item.clone() for key, item in averaged.items()}
+        torch.save({"generator": moved, "g_ema": dict(averaged)}, folder / "in.pth")
+        return folder / "in.pth"
+    if name == "lucidrains":
+        value = torch.load(REFERENCES / "lucidrains_32.pt", weights_only=True)
+        table = value["GAN"]
+        table |= {f"{key[0]}{key[2:]}": 1.2 * item for key, item in table.items() if key.startswith(("SE.", "GE.")) and "weight" in key}
+        torch.save(value, folder / "model_1.pt")
+        return folder / "model_1.pt"
+    return REFERENCES / name
+
+
+@pytest.mark.parametrize("name", ["rosinality", "named", "lucidrains", "genforce_stylegan2_32.pth"])
+def test_the_mapping_that_is_trained_becomes_that_of_both_copies(name: str, tmp_path: Path) -> None:
+    source = with_two_copies(name, tmp_path)
+    loaded = load_checkpoint(source)
+    assert loaded.info.contents["G"].startswith("generator")
+    with torch.no_grad():
+        for tensor in loaded.generator.mapping.parameters():
+            tensor.mul_(1.1)
+        if loaded.substitutes == ():
+            loaded.generator.mapping.w_avg.add_(1)
+    old = network(source, "G").mapping.fc0.weight
+    new = loaded.generator.mapping.fc0.weight
+    assert not torch.allclose(new, old)
+    for also_g in (True, False):
+        path = tmp_path / f"mapped{source.suffix}"
+        save_checkpoint(loaded, path, also_g=also_g, format="input")
+        assert torch.allclose(network(path, "G_ema").mapping.fc0.weight, new, rtol=1e-5)
+        assert torch.allclose(network(path, "G").mapping.fc0.weight, new if also_g else old, rtol=1e-5)
+        path.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rosinality", "lucidrains"])
+def test_both_copies_in_a_state_dictionary_are_tuned(name: str, tmp_path: Path) -> None:
+    source = with_two_copies(name, tmp_path)
+    told: list[str] = []
+    tuned = orojar_cli.finetune(source, outdir=tmp_path, notice=told.append, **OPTIONS)
+    assert not any("another container" in line or "stays as it was" in line for line in told), told
+    path, rotation = tuned.run.path / tuned.run.manifest["artefacts"]["checkpoint"], tuned.rotation.directions
+    z = torch.randn(3, rotation.shape[1], generator=torch.Generator().manual_seed(1))
+    differ = []
+    for copy in ("G_ema", "G"):
+        before, after = network(source, copy), network(path, copy)
+        images = before(z @ rotation)
+        assert (after(z) - images).abs().max() <= 1e-4 * images.abs().max()
+        differ.append(images)
+    assert (differ[0] - differ[1]).abs().max() > 0.01
 
 
 def test_a_file_without_a_training_copy_is_tuned_all_the_same_unless_it_is_insisted_on(tmp_path: Path) -> None:

@@ -11,6 +11,6 @@ FAMILY = Family(
     name="lucidrains",
     config=LucidrainsConfig,
     network="Lucidrains",
-    readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read),),
+    readers=(Reader(StateDicts, state_dict_reader.recognise, state_dict_reader.read, trained=state_dict_reader.trained),),
     beside=(state_dict_reader.SETTINGS,),
 )

@@ -28,6 +28,16 @@ def recognise(file: StateDicts) -> StateDict | None:
     return file.generator(lambda tensors: "SE.net.0.weight" in tensors and "GE.blocks.0.to_style1.weight" in tensors)
 
 
+def trained(file: StateDicts) -> StateDict | None:
+    """The mapping (`S`) and generator (`G`) that are trained, under the names of the averaged ones."""
+    stored = recognise(file)
+    names = {name: f"{name[0]}E{name[1:]}" for name in stored.tensors if name.startswith(("S.", "G."))} if stored else {}
+    if stored is None or "SE.net.0.weight" not in names.values():
+        return None
+    tensors = {theirs: stored.tensors[name] for name, theirs in names.items()}
+    return replace(stored, tensors=tensors, shared=tuple(tensors))
+
+
 def read(stored: StateDict, where: str) -> Read:
     """Configuration and tensors of a generator; raises UnsupportedCheckpointError and DamagedCheckpointError."""
     tensors = {

@@ -7,6 +7,7 @@ normalised twice: w is the normalised z, and steps from it are normalised again.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, Form, constant, derive
 from orojar_cli.containers.module_tree import check_tensors
@@ -63,6 +64,18 @@ def read(stored: StateDict, where: str) -> Read:
         scaled_bias=False,
         fade=lod % 1,
     )
+    known = rules(config, fused)
+    unused = _shapes(widths, config.img_channels, fused)
+    for theirs, _ in known.values():
+        del unused[theirs]
+    check_tensors({name: record for name, record in tensors.items() if name in unused}, unused, where)
+    kept = {name: record for name, record in tensors.items() if name not in unused and name != "lod"}
+    return config, derive(dict(kept), config.shapes(), known, where) | {"mapping.w_avg": constant((config.w_dim,), 0.0)}
+
+
+def rules(config: ProGANConfig, fused: bool = False) -> dict[str, tuple[str, Form]]:
+    """Our tensors' names -> those of this layout, and the form they have there; with `fused` enlarging and convolving are one step."""
+    last = len(config.channels) - 1
     layers = {
         "first.affine": ("layer0", _FIRST, CHANNEL_BIAS),
         "b4.conv1": ("layer1", PLAIN, PLAIN),
@@ -73,15 +86,21 @@ def read(stored: StateDict, where: str) -> Read:
     for level, size in enumerate(config.resolutions[1:], start=1):
         layers[f"b{size}.conv0"] = f"layer{2 * level}", _FUSED if fused else PLAIN, PLAIN
         layers[f"b{size}.conv1"] = f"layer{2 * level + 1}", PLAIN, PLAIN
-    rules: dict[str, tuple[str, Form]] = {}
+    found: dict[str, tuple[str, Form]] = {}
     for ours, (theirs, weight, bias) in layers.items():
-        rules |= {f"synthesis.{ours}.weight": (f"{theirs}.weight", weight), f"synthesis.{ours}.bias": (f"{theirs}.bias", bias)}
-    unused = _shapes(widths, config.img_channels, fused)
-    for theirs, _, _ in layers.values():
-        del unused[f"{theirs}.weight"], unused[f"{theirs}.bias"]
-    check_tensors({name: record for name, record in tensors.items() if name in unused}, unused, where)
-    kept = {name: record for name, record in tensors.items() if name not in unused and name != "lod"}
-    return config, derive(dict(kept), config.shapes(), rules, where) | {"mapping.w_avg": constant((config.w_dim,), 0.0)}
+        found |= {f"synthesis.{ours}.weight": (f"{theirs}.weight", weight), f"synthesis.{ours}.bias": (f"{theirs}.bias", bias)}
+    return found
+
+
+def beside(config: ProGANConfig) -> dict[str, Any]:
+    """The other tensors of the layout: how far the network has grown, and images of resolutions that are not drawn with, as zeros."""
+    import torch
+
+    count, drawn = config.img_channels, 2 if config.fade else 1
+    found: dict[str, Any] = {"lod": torch.tensor(config.fade)}
+    for stage, width in enumerate(config.channels[:-drawn]):
+        found |= {f"output{stage}.weight": torch.zeros(count, width, 1, 1), f"output{stage}.bias": torch.zeros(count)}
+    return found
 
 
 def _fused(tensors: dict[str, TensorRecord], widths: list[int], where: str) -> bool:

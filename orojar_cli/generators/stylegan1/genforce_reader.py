@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
-from orojar_cli.containers.derived import PLAIN, derive
+from orojar_cli.containers.derived import PLAIN, Form, derive
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.state_dict import StateDict, StateDicts, count, small_values, tensor_shape
@@ -52,9 +53,27 @@ def read(stored: StateDict, where: str) -> Read:
     )
     mapping = mapping_config(tensors, 2 * stages, where)
     config = StyleGAN1Config.of(mapping, synthesis)
-    rules = mapping_rules(mapping, MAPPING_BIAS) | synthesis_rules(config, _LAYOUT, fused_from("auto", where))
     kept = {name: record for name, record in tensors.items() if name != "synthesis.lod"}
-    return config, derive(dict(kept), config.shapes(), rules, where)
+    return config, derive(dict(kept), config.shapes(), rules(config), where)
+
+
+def rules(config: StyleGAN1Config) -> dict[str, tuple[str, Form]]:
+    """Our tensors' names -> those of this layout, and the form they have there."""
+    return mapping_rules(config.mapping, MAPPING_BIAS) | synthesis_rules(config, _LAYOUT, fused_from("auto", ""))
+
+
+def beside(config: StyleGAN1Config) -> dict[str, Any]:
+    """The other tensors of the layout: how far the network has grown, and the blur."""
+    import torch
+
+    channels, step = config.synthesis.channels, config.synthesis.step
+    row = torch.tensor([1.0, 2.0, 1.0]) / 4
+    blurs = {
+        f"synthesis.layer{2 * stage}.blur.kernel": torch.outer(row, row).expand(width, 1, 3, 3).clone()
+        for stage, width in enumerate(channels)
+        if stage
+    }
+    return blurs | {"synthesis.lod": torch.tensor(len(channels) - 1 - step + config.synthesis.fade)}
 
 
 def without_blurs(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], where: str) -> dict[str, TensorRecord]:

@@ -6,6 +6,7 @@ Numbers are those of the original TensorFlow files: styles are learned around 1,
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from orojar_cli.containers.derived import PLAIN, PLUS_ONE, Form, derive, resample_kernel, unsqueezed
 from orojar_cli.containers.state_dict import StateDict, StateDicts, count, tensor_shape
@@ -44,20 +45,36 @@ def read(stored: StateDict, where: str) -> Read:
         resample_filter=TAPS,
     )
     config = StyleGAN2Config(mapping, synthesis)
-    rules = mapping_rules(mapping, PLAIN) | {"synthesis.b4.const": ("synthesis.early_layer.const", unsqueezed(1))}
+    kernel = resample_kernel(TAPS)
+    kernels = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
+    return config, derive(dict(tensors), config.shapes(), rules(config), where) | kernels
+
+
+def rules(config: StyleGAN2Config) -> dict[str, tuple[str, Form]]:
+    """Our tensors' names -> those of this layout, and the form they have there."""
+    found = mapping_rules(config.mapping, PLAIN) | {"synthesis.b4.const": ("synthesis.early_layer.const", unsqueezed(1))}
     for layer in config.layers():
         kind, level = layer.name.partition(".")[2], layer.resolution.bit_length() - 3
         theirs = f"synthesis.output{level}" if kind == "torgb" else f"synthesis.layer{2 * level - (kind == 'conv0')}"
         ours = f"synthesis.{layer.name}"
-        rules |= {
+        found |= {
             f"{ours}.weight": (f"{theirs}.weight", _FLIPPED if kind == "conv0" else PLAIN),
             f"{ours}.bias": (f"{theirs}.bias", PLAIN),
             f"{ours}.affine.weight": (f"{theirs}.style.weight", PLAIN),
             f"{ours}.affine.bias": (f"{theirs}.style.bias", PLUS_ONE),
         }
         if kind != "torgb":
-            rules[f"{ours}.noise_strength"] = f"{theirs}.noise_strength", PLAIN
-            rules[f"{ours}.noise_const"] = f"{theirs}.noise", unsqueezed(2)
-    kernel = resample_kernel(TAPS)
-    kernels = {name: kernel for name in config.shapes() if name.endswith("resample_filter")}
-    return config, derive(dict(tensors), config.shapes(), rules, where) | kernels
+            found[f"{ours}.noise_strength"] = f"{theirs}.noise_strength", PLAIN
+            found[f"{ours}.noise_const"] = f"{theirs}.noise", unsqueezed(2)
+    return found
+
+
+def beside(config: StyleGAN2Config) -> dict[str, Any]:
+    """The tensors of the layout that are the same in all its files: the resample filter."""
+    import torch
+
+    row = torch.tensor(TAPS)
+    kernel = 4 * torch.outer(row, row)[None, None]
+    names = [f"synthesis.layer{index}.filter.kernel" for index in range(1, config.num_ws - 1, 2)]
+    names += ["synthesis.upsample.kernel"] if config.synthesis.architecture == "skip" else []
+    return {name: kernel.clone() for name in names}

@@ -29,7 +29,7 @@ def recognise(file: StateDicts) -> StateDict | None:
     average = file.top.get("latent_avg")
     if stored is None or not stored.keys or type(average) is not TensorRecord:
         return stored
-    return replace(stored, tensors=stored.tensors | {"latent_avg": average}, keys=(*stored.keys, "latent_avg"))
+    return replace(stored, tensors=stored.tensors | {"latent_avg": average}, keys=(*stored.keys, "latent_avg"), shared=("latent_avg",))
 
 
 def read(stored: StateDict, where: str) -> Read:
