@@ -33,6 +33,11 @@ _NAMES: tuple[tuple[Callable[[set[str]], bool], str, str], ...] = (
         "a 3-D network such as EG3D",
         f"orojar reads generators of images from z and a label alone; {_OWN_CODE}",
     ),
+    (
+        lambda names: "blocks.0.0.conv1.weight" in names and not _some("output_layer.")(names),
+        "the critic of a BigGAN",
+        "pass the G_ema.pth beside it",
+    ),
     (_some("final_linear.", "epilogue.", "fromrgb.", "decisionLayer."), "a critic without its generator", "pass the generator beside it"),
     (
         lambda names: _some("encoder.")(names) and not _some("decoder.")(names),
@@ -95,6 +100,8 @@ def _table(value: dict[str, Any]) -> str:
         return "a network file without a generator; pass one that holds G_ema"
     if objects := [item for item in value.values() if type(item) is PlainObject and item.name != "argparse.Namespace"]:
         return f"a file of whole {printable(objects[0].name, 60)} objects; save their state_dict() instead, or {_OWN_CODE}"
+    if not names and "config" in value and {"itr", "epoch"} & value.keys():
+        return "how far a training run has come, and its options; pass the network beside it (BigGAN's is G_ema.pth)"
     if not names:
         what = ", ".join(printable(key, 30) for key in list(value)[:8])
         return f"a table without tensors (it has {what}); pass a network's file"

@@ -19,7 +19,7 @@ def sizes(tensors: dict[str, TensorRecord], name: str, axes: int, where: str) ->
     return record.shape
 
 
-def named_mapping(tensors: dict[str, TensorRecord], w_dim: int, num_ws: int, w_avg_beta: float, where: str) -> MappingConfig:
+def named_mapping(tensors: dict[str, TensorRecord], w_dim: int, num_ws: int | None, w_avg_beta: float | None, where: str) -> MappingConfig:
     """The mapping network of `mapping.fc0.weight`, `mapping.embed.weight`…; raises UnsupportedCheckpointError."""
     depth = next(index for index in range(66) if f"mapping.fc{index}.weight" not in tensors or index == 65)
     hidden, inputs = sizes(tensors, "mapping.fc0.weight", 2, where)

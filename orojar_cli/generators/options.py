@@ -34,7 +34,7 @@ class LayerInfo(NamedTuple):
 
     @property
     def affine(self) -> str:
-        """Name of the affine weight `[in_channels, w_dim]` that turns w into the layer's styles."""
+        """Name of the affine weight `[styles, w_dim]` that turns w into the layer's styles."""
         return f"synthesis.{self.name}.affine.weight"
 
 

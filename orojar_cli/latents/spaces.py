@@ -28,7 +28,7 @@ LAYERED = ("w+", "s")
 
 
 def space_dim(generator: Generator, space: str, layers: Sequence[int]) -> int:
-    """Dimension of a space; w+ has one w per chosen layer, s the input channels of every modulated layer that these drive.
+    """Dimension of a space; w+ has one w per chosen layer, s the styles of every modulated layer that these drive.
 
     Raises OptionError for an unknown space, for s where the generator has no styles to displace, for p where it has no mapping layers.
     """
@@ -37,7 +37,7 @@ def space_dim(generator: Generator, space: str, layers: Sequence[int]) -> int:
     if space not in SPACES:
         raise OptionError(f"unknown space {space!r}; choose one of {', '.join(SPACES)}")
     if space == "s":
-        return sum(layer.in_channels for layer in styled_layers(generator, layers))
+        return sum(_style_counts(generator, layers))
     return {"z": generator.z_dim, "w": generator.w_dim, "p": generator.w_dim, "w+": generator.w_dim * len(layers)}[space]
 
 
@@ -98,11 +98,17 @@ def styled_layers(generator: Generator, layers: Sequence[int]) -> list[LayerInfo
 
 
 def style_offsets(generator: Generator, displacement: Tensor, space: str, layers: Sequence[int]) -> dict[str, Tensor] | None:
-    """What a displacement [N, D] in s adds to the styles, by layer [N, in_channels]; None in the other spaces, which move ws."""
+    """What a displacement [N, D] in s adds to the styles, by layer [N, styles]; None in the other spaces, which move ws."""
     if space != "s":
         return None
-    driven = styled_layers(generator, layers)
-    return {layer.name: part for layer, part in zip(driven, displacement.split([layer.in_channels for layer in driven], 1), strict=True)}
+    parts = displacement.split(_style_counts(generator, layers), 1)
+    return {layer.name: part for layer, part in zip(styled_layers(generator, layers), parts, strict=True)}
+
+
+def _style_counts(generator: Generator, layers: Sequence[int]) -> list[int]:
+    """How many styles each of the layers has: StyleGAN2 and 3 scale the inputs, StyleGAN scales and shifts the outputs."""
+    shapes = generator.config.shapes()
+    return [shapes[layer.affine][0] for layer in styled_layers(generator, layers)]
 
 
 def style_affine(generator: Generator, layers: Sequence[int]) -> Tensor:

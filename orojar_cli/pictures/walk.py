@@ -61,7 +61,7 @@ class Renderer:
     def images(
         self, ws: Tensor, style_offsets: dict[str, Tensor] | None = None, seeds: Sequence[int] | None = None, alpha: bool = False
     ) -> np.ndarray:
-        """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim], with `style_offsets` [N, in_channels] added to the styles of the layers named.
+        """[N, H, W, 3] uint8 of ws [N, num_ws, w_dim], with `style_offsets` [N, styles] added to the styles of the layers named.
 
         Noise of mode "random" is that of `seeds`, one for each image (by default of one seed for all): films do not flicker.
         With `alpha` an alpha channel is kept: [N, H, W, 4].

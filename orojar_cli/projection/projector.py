@@ -13,6 +13,7 @@ from orojar_cli.directions.settings import one_hot
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.moments import Moments
+from orojar_cli.latents.points import normal_latents
 from orojar_cli.numbers import Classes, as_classes, check_seed, check_whole
 from orojar_cli.progress import Progress, unseen
 from orojar_cli.projection.distance import PictureDistance
@@ -136,7 +137,7 @@ class _Projector:
 
     def _samples(self) -> Tensor:
         generator, settings = self.generator, self.settings
-        z = torch.randn(settings.samples, generator.z_dim, generator=self.rng)
+        z = normal_latents(generator, settings.samples, self.rng)
         if generator.c_dim and settings.class_index is None:
             label = torch.eye(generator.c_dim)[torch.randint(generator.c_dim, (len(z),), generator=self.rng)].to(self.device)
         else:

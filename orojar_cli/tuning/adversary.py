@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from orojar_cli.distributed import add_gradients, joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import normal_latents
 from orojar_cli.response.outputs import Output
 from orojar_cli.response.recomputation import pieces, recomputed
 from orojar_cli.tuning.dataset import TrainingPictures
@@ -47,7 +48,7 @@ class Adversary:
 
     def images(self, mapping: Any, rng: torch.Generator) -> Tensor:
         """[n, group, C, H, W]: this process's groups of a batch of the tuned network's images."""
-        z = torch.randn(self.batch, self.generator.z_dim, generator=rng).to(next(mapping.parameters()))
+        z = normal_latents(self.generator, self.batch, rng).to(next(mapping.parameters()))
         draw = recomputed(lambda z: self.generator.synthesis(mapping(z)), self.images_at_once)
         return draw(self._own(z).flatten(0, 1)).unflatten(0, (-1, self.group))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import label_of
+from orojar_cli.latents.points import label_of, normal_latents
 from orojar_cli.numbers import Classes
 from orojar_cli.tuning.classes import random_labels
 from orojar_cli.tuning.surrogate import Surrogate
@@ -28,6 +27,7 @@ class Anchor:
     `weights` [D] the square roots of activeness along the frame, `coordinates` [N, D] and `images` [N, P] samples of all classes.
     Where there are classes, `offsets` [c_dim, D] are the coordinates of their mean w, A whitens w inside a class, and samples are
     compared class by class: the mixture alone would let the mapping swap classes.  Labels are one-hot [N, c_dim], [N, 0] without.
+    `generator` is the network with its mapping as it was; z is drawn as it takes it.
     """
 
     mean: Tensor
@@ -37,7 +37,7 @@ class Anchor:
     coordinates: Tensor
     images: Tensor
     offsets: Tensor
-    frozen: Any
+    generator: Generator
     class_index: Classes | None = None
 
     @classmethod
@@ -56,7 +56,7 @@ class Anchor:
             inverse = torch.linalg.inv(frame.double()).to(frame)
             offsets = (means - mean) @ inverse
         coordinates = (w - mean) @ inverse
-        return cls(mean, frame, inverse, weights, coordinates, images, offsets, generator.mapping, settings.class_index)
+        return cls(mean, frame, inverse, weights, coordinates, images, offsets, generator, settings.class_index)
 
     def of(self, w: Tensor) -> Tensor:
         """Coordinates [N, D] of w [N, w_dim]."""
@@ -67,23 +67,26 @@ class Anchor:
         inside = z[:, : len(self.frame)]
         return F.pad(inside, (0, len(self.frame) - inside.shape[1])) + label @ self.offsets
 
-    def draw(self, count: int, z_dim: int, rng: torch.Generator, *, focused: bool = False) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, rng: torch.Generator, *, focused: bool = False) -> tuple[Tensor, Tensor]:
         """z and labels of random classes, or `focused` on the class that was chosen, if one was."""
-        z = torch.randn(count, z_dim, generator=rng).to(self.mean)
+        z = self._latents(count, rng)
         if focused and self.class_index is not None:
             return z, label_of(len(self.offsets), self.class_index).expand(count, -1).to(z)
         return z, random_labels(len(self.offsets), count, rng).to(z)
 
-    def sample(self, count: int, z_dim: int, surrogate: Surrogate, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def sample(self, count: int, surrogate: Surrogate, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(z, labels, coordinates [count, D] of the frozen mapping, coarse images of half as many): all of one random class."""
-        z = torch.randn(count, z_dim, generator=rng).to(self.mean)
+        z = self._latents(count, rng)
         if not len(self.offsets):
             chosen = torch.randint(0, len(self.coordinates), (count,), generator=rng).to(z.device)
             return z, z[:, :0], self.coordinates[chosen], self.images[chosen[: count // 2]]
         label = random_labels(len(self.offsets), 1, rng).expand(count, -1).to(z)
         with torch.no_grad():
-            coordinates = self.of(self.frozen.w(torch.randn(count, z_dim, generator=rng).to(z), label))
+            coordinates = self.of(self.generator.mapping.w(self._latents(count, rng), label))
             return z, label, coordinates, surrogate(coordinates[: count // 2])
+
+    def _latents(self, count: int, rng: torch.Generator) -> Tensor:
+        return normal_latents(self.generator, count, rng).to(self.mean)
 
 
 def _class_means(generator: Generator, settings: Settings) -> Tensor:
@@ -94,7 +97,7 @@ def _class_means(generator: Generator, settings: Settings) -> Tensor:
     with torch.no_grad():
         for index in range(generator.c_dim):
             label = label_of(generator.c_dim, index).expand(count, -1).to(generator.mapping.w_avg)
-            means.append(generator.mapping.w(torch.randn(count, generator.z_dim, generator=rng).to(label), label).mean(0))
+            means.append(generator.mapping.w(normal_latents(generator, count, rng).to(label), label).mean(0))
     return torch.stack(means)
 
 

@@ -128,7 +128,7 @@ def tune_mapping(
 
 
 def _regress(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
-    z, label = anchor.draw(_REGRESSION_BATCH, mapping.config.z_dim, rng)
+    z, label = anchor.draw(_REGRESSION_BATCH, rng)
     coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
     return {"total": ((coordinates - anchor.target(z, label)) * anchor.weights).square().sum(1).mean()}
 
@@ -136,7 +136,7 @@ def _regress(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Te
 def _train(
     mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, step: int, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    z, label = anchor.draw(options.batch, mapping.config.z_dim, rng, focused=True)
+    z, label = anchor.draw(options.batch, rng, focused=True)
     columns = vmap(jacfwd(lambda point, kind: surrogate(anchor.of(mapping.w(point[None], kind[None])))[0]))(own(z), own(label))
     grams = joined(columns.transpose(1, 2) @ columns, len(z))
     if options.penalty == "hessian":
@@ -154,7 +154,7 @@ def _train(
 
 def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:
     """How far the coarse images and the w of a fresh batch are from the frozen mapping's."""
-    z, label, frozen, images = anchor.sample(options.anchor_batch, mapping.config.z_dim, surrogate, rng)
+    z, label, frozen, images = anchor.sample(options.anchor_batch, surrogate, rng)
     coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
     projections = random_projections(anchor.weights, 128, rng)
     return {

@@ -49,7 +49,7 @@ def refinement(
     dims = min(options.dims, generator.z_dim)
 
     def losses(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        z, label = anchor.draw(options.batch, generator.z_dim, rng, focused=True)
+        z, label = anchor.draw(options.batch, rng, focused=True)
 
         def draw(points: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
             ws = mapping(points, labels)

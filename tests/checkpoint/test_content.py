@@ -310,3 +310,19 @@ def test_archives_of_arrays_are_named(names: tuple[str, ...], words: str, tmp_pa
     np.savez(tmp_path / "network.npz", **{name: np.zeros(3) for name in names})
     with pytest.raises(NotACheckpointError, match=words):
         load_checkpoint(tmp_path / "network.npz")
+
+
+@pytest.mark.parametrize("stem", ["sg2_skip_32", "sg2_resnet_gray_16", "sg2_cond_fp16_64"])
+def test_critics_in_the_names_of_nvidias_modules_are_read(stem: str, tmp_path: Path) -> None:
+    first = load_checkpoint(REFERENCES / f"{stem}.pkl")
+    assert first.critic is not None
+    torch.save({"D": dict(first.critic.state_dict()), "G_ema": dict(first.generator.state_dict())}, tmp_path / "a.pt")
+    again = load_checkpoint(tmp_path / "a.pt")
+    assert again.critic is not None and again.info.contents["D"].startswith("critic")
+    # One image: groups, whose size shows in no tensor, are of other sizes in these files.
+    images = torch.randn(1, *first.generator.image_shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    label = torch.eye(first.generator.c_dim)[:1]
+    assert torch.allclose(again.critic(images, label), first.critic(images, label), atol=1e-5)
+    torch.save({"D": {"b4.out.weight": torch.zeros(1, 4), "b4.conv.weight": torch.zeros(4, 5, 3, 3)}}, tmp_path / "b.pt")
+    with pytest.raises(UnsupportedCheckpointError):
+        load_checkpoint(tmp_path / "b.pt")

@@ -377,6 +377,8 @@ def test_buffers_outside_the_file_are_not_followed(generator: StyleGAN2, tmp_pat
         ({"state_dict": {"encoder.input_layer.0.weight": torch.zeros(2)}}, "an encoder of photographs"),
         ({"backbone.synthesis.b4.const": torch.zeros(2)}, "a 3-D network such as EG3D"),
         ({"final_linear.0.weight": torch.zeros(2)}, "a critic without its generator"),
+        ({"blocks.0.0.conv1.weight": torch.zeros(2), "linear.weight": torch.zeros(2)}, r"the critic of a BigGAN; pass the G_ema\.pth"),
+        ({"itr": 3, "epoch": 1, "config": {"G_ch": 64}}, r"how far a training run has come, .* G_ema\.pth"),
         ({"layer4.1.conv2.weight": torch.zeros(2)}, "a classifier"),
         ({"epoch": 3, "loss": 0.5}, r"a table without tensors \(it has epoch, loss\)"),
         ({"a.weight": torch.zeros(2)}, r"does not know \(1 tensors: a\.weight, \.\.\.\); where you have its code, --generator"),

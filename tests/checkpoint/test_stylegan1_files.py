@@ -26,9 +26,11 @@ from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
 from orojar_cli.containers.tensors import stored_tensor
+from orojar_cli.directions import METHODS, Settings
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.noise import layer_noise
 from orojar_cli.generators.stylegan1 import network as network_module
+from orojar_cli.latents.spaces import space_dim, style_offsets
 from orojar_cli.projection.noise_maps import NoiseMaps
 
 TENSORFLOW, PYTORCH = REFERENCES / "tf_stylegan1_32.pkl", REFERENCES / "rosinality_sg1_32.model"
@@ -346,3 +348,23 @@ def test_every_command_works_on_it(kind: str, named: Path, somewhere: Path, run:
     assert tuned["changed_tensors"] == ["mapping.fc0.weight"]
     assert run("traverse", tuned["run"], "--dim", 1, "--out", "walk.png", "--seeds", "0-1") and Path("walk.png").exists()
     assert run("convert", path, "new.safetensors") and run("inspect", "new.safetensors")["layers"] == told["layers"]
+
+
+@pytest.mark.parametrize("stem", ["tf_stylegan1_32.pkl", "rosinality_sg1_32.model"])
+@torch.no_grad()
+def test_styles_are_a_space_of_scales_and_shifts(stem: str) -> None:
+    generator = load_checkpoint(REFERENCES / stem).generator
+    layers = (1, 2)
+    counts = [2 * layer.out_channels for layer in generator.config.layers() if layer.ws in layers]
+    assert space_dim(generator, "s", layers) == sum(counts)
+    step = torch.randn(1, sum(counts), generator=torch.Generator().manual_seed(0))
+    offsets = style_offsets(generator, step, "s", layers)
+    assert offsets is not None and [part.shape[1] for part in offsets.values()] == counts
+    ws = generator.mapping(torch.ones(1, generator.z_dim), torch.eye(generator.c_dim)[:1] if generator.c_dim else None)
+    moved = generator.synthesis(ws, style_offsets=offsets)
+    for name, part in offsets.items():
+        generator.synthesis.get_submodule(name).affine.bias += part[0]
+    wanted = generator.synthesis(ws)
+    assert (moved - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+    found = METHODS["random"](generator, Settings(space="s", layers=layers, num=3, samples=8, class_index=0 if generator.c_dim else None))
+    assert found.directions.shape == (3, sum(counts)) and bool((found.activeness > 0).all())

@@ -45,9 +45,9 @@ def test_classes_keep_their_own_frame(conditional) -> None:
         with torch.no_grad():
             coordinates = anchor.of(generator.mapping.w(z, label))
         assert torch.allclose(coordinates.mean(0), anchor.offsets[index], atol=0.15)
-    z, label, frozen, images = anchor.sample(64, generator.z_dim, lambda c: c[:, :3], torch.Generator().manual_seed(0))
+    z, label, frozen, images = anchor.sample(64, lambda c: c[:, :3], torch.Generator().manual_seed(0))
     assert len(label.unique(dim=0)) == 1 and frozen.shape == (64, generator.w_dim) and images.shape == (32, 3)
-    assert len(anchor.draw(64, generator.z_dim, torch.Generator().manual_seed(0))[1].unique(dim=0)) > 1
+    assert len(anchor.draw(64, torch.Generator().manual_seed(0))[1].unique(dim=0)) > 1
     assert any(not torch.equal(a, b) for a, b in zip(mapping.parameters(), generator.mapping.parameters(), strict=True))
 
 
@@ -57,7 +57,7 @@ def test_the_frame_of_one_class_and_its_training(conditional) -> None:
     generator = conditional.generator
     settings = Settings(space="z", seed=2, class_index=1)
     anchor, mapping, _ = tuned(generator, settings, SMALL)
-    assert bool((anchor.draw(8, generator.z_dim, torch.Generator(), focused=True)[1].argmax(1) == 1).all())
+    assert bool((anchor.draw(8, torch.Generator(), focused=True)[1].argmax(1) == 1).all())
     before = generator.mapping.w_avg.clone()
     install_mapping(generator, mapping, settings)
     at = AllClasses.of(settings).latents(generator, 20_000, 9)

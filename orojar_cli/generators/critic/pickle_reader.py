@@ -18,7 +18,7 @@ from orojar_cli.generators.pickle_options import (
     with_used_filters,
 )
 
-_USED_FILTERS = r"b\d+\.((conv1|skip)\.)?resample_filter\Z"
+USED_FILTERS = r"b\d+\.((conv1|skip)\.)?resample_filter\Z"
 _CLASSES = {
     "Discriminator",
     "DiscriminatorBlock",
@@ -68,5 +68,5 @@ def read(tree: NetworkTree, where: str) -> Read:
         mapping=mapping,
         start=said_start(given, where),
     )
-    filtered = with_used_filters(tree.tensors, config.shapes(), _USED_FILTERS, config.resample_filter, where)
+    filtered = with_used_filters(tree.tensors, config.shapes(), USED_FILTERS, config.resample_filter, where)
     return config, filtered

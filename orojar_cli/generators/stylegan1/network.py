@@ -22,6 +22,8 @@ from orojar_cli.generators.options import LayerInfo
 from orojar_cli.generators.primitives import FullyConnected, act_in_place, fast_layout, filter_2d
 from orojar_cli.generators.stylegan1.config import KERNEL, START, StyleGAN1Config, SynthesisConfig
 
+StyleOffsets = dict[str, Tensor]
+"""What is added to the styles of layers: by name ("b8.conv0") the scales, then the shifts, [N, 2 out_channels]."""
 _BLUR = (0.25, 0.5, 0.25)
 
 
@@ -53,7 +55,7 @@ class SynthesisLayer(nn.Module):
         if not config.shared_noise:
             self.register_buffer("noise_const", torch.empty(layer.resolution, layer.resolution))
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, style_offset: Tensor | float = 0.0) -> Tensor:
         early = self.config.bias_before_blur and self.convolves
         if self.convolves:
             x = F.interpolate(x, scale_factor=2.0) if self.enlarges else x
@@ -64,7 +66,7 @@ class SynthesisLayer(nn.Module):
             x = x + (noise * strength if early else torch.addcmul(added, noise, strength))
         elif not early:
             x = x + added
-        scale, shift = self.affine(w).chunk(2, 1)
+        scale, shift = (self.affine(w) + style_offset).chunk(2, 1)
         return adain(act_in_place(x, "lrelu", 1.0, None), scale, shift, self.config.epsilon)
 
 
@@ -96,10 +98,13 @@ class SynthesisBlock(nn.Module):
             self.const = nn.Parameter(torch.empty(config.channels[0], START, START))
         self.torgb = Head(layers[0].out_channels, config.img_channels)
 
-    def forward(self, x: Tensor | None, ws: Tensor, noise_mode: str, seeds: Sequence[int]) -> Tensor:
+    def forward(
+        self, x: Tensor | None, ws: Tensor, noise_mode: str, seeds: Sequence[int], style_offsets: StyleOffsets | None = None
+    ) -> Tensor:
+        offsets = style_offsets or {}
         x = fast_layout(self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1)) if x is None else x
         for layer, entry in zip((self.conv0, self.conv1), self.entries, strict=True):
-            x = layer(x, ws[:, entry], self._noise(layer, noise_mode, seeds, ws))
+            x = layer(x, ws[:, entry], self._noise(layer, noise_mode, seeds, ws), offsets.get(layer.name, 0.0))
         return x
 
     def _noise(self, layer: SynthesisLayer, mode: str, seeds: Sequence[int], like: Tensor) -> Tensor | None:
@@ -115,7 +120,7 @@ class SynthesisBlock(nn.Module):
 class Synthesis(nn.Module):
     """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
 
-    takes_noise = True
+    takes_style_offsets = takes_noise = True
 
     def __init__(self, config: SynthesisConfig) -> None:
         super().__init__()
@@ -125,7 +130,14 @@ class Synthesis(nn.Module):
         for level in range(last + 1):
             self.add_module(f"b{START << level}", SynthesisBlock(config, layers[2 * level : 2 * level + 2]))
 
-    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> tuple[Tensor, Tensor | None]:
+    def run(
+        self,
+        ws: Tensor,
+        noise_mode: str = "const",
+        until: int | None = None,
+        rng: Randomness = None,
+        style_offsets: StyleOffsets | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
         """(features, image) of the block of resolution `until` (the last by default); the image is None before the last.
 
         Raises OptionError for an unknown noise mode or resolution.
@@ -138,7 +150,7 @@ class Synthesis(nn.Module):
         seeds = noise_seeds(rng, len(ws)) if noise_mode == "random" else []
         x = before = None
         for resolution in resolutions[: resolutions.index(until) + 1]:
-            before, x = x, self.get_submodule(f"b{resolution}")(x, ws, noise_mode, seeds)
+            before, x = x, self.get_submodule(f"b{resolution}")(x, ws, noise_mode, seeds, style_offsets)
         assert x is not None
         if until != resolutions[-1]:
             return x, None
@@ -148,14 +160,21 @@ class Synthesis(nn.Module):
             image = torch.lerp(image, F.interpolate(smaller, scale_factor=2.0), config.fade)
         return x, image
 
-    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
-        """The image; `rng` gives the noise of mode "random".
+    def forward(
+        self,
+        ws: Tensor,
+        noise_mode: str = "const",
+        resolution: int | None = None,
+        rng: Randomness = None,
+        style_offsets: StyleOffsets | None = None,
+    ) -> Tensor:
+        """The image; `rng` gives the noise of mode "random".  `style_offsets` are added to the scales and shifts [N, 2 channels].
 
         Raises OptionError for an unknown noise mode, and for a `resolution` other than the image's own: there are no images on the way.
         """
         if resolution not in (None, self.config.img_resolution):
             raise OptionError(f"a StyleGAN has no image at resolution {resolution}, only at {self.config.img_resolution}")
-        _, image = self.run(ws, noise_mode, None, rng)
+        _, image = self.run(ws, noise_mode, None, rng, style_offsets)
         assert image is not None
         return image
 
