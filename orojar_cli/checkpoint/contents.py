@@ -13,7 +13,7 @@ from orojar_cli.checkpoint.kinds import of_other_kind, what_it_is
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import CheckpointFile, container_of, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
-from orojar_cli.containers.module_tree import NetworkTree, check_tensors, read_network
+from orojar_cli.containers.module_tree import KNOWN_SOURCES, WRITTEN, NetworkTree, check_tensors, read_network
 from orojar_cli.containers.records import NetworkRecord, PersistentRecord, PlainObject, TensorRecord, as_table
 from orojar_cli.containers.state_dict import StateDicts
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
@@ -123,12 +123,20 @@ class Contents:
             if type(record) is TensorRecord
         }
 
+    @property
+    def _written_by_orojar(self) -> bool:
+        try:
+            return any(KNOWN_SOURCES.get(digest) == WRITTEN for digest in self.generator.sources)
+        except (UnsupportedCheckpointError, DamagedCheckpointError):
+            return False
+
     def all_tensors(self) -> dict[str, Any]:
         """Every tensor of every network in the file, as "G_ema.synthesis.b4.const"."""
         found: dict[str, Any] = {}
         for name in ("G", "D", "G_ema"):
-            # Tools that want a D get the generator once more where there is none.
-            if self.entries.get(name) is None or (name == "D" and self.entries["D"] is self.entries.get("G_ema")):
+            # Tools that want a D get the generator once more where there is none, and a G in what we write ourselves.
+            again = self.entries.get(name) is self.entries.get("G_ema")
+            if self.entries.get(name) is None or (again and (name == "D" or (name == "G" and self._written_by_orojar))):
                 continue
             try:
                 found |= {f"{name}.{key}": record for key, record in self.network(name).tensors.items()}

@@ -19,12 +19,13 @@ _PLAIN = {"torch.nn.modules.sparse.Embedding": "Embedding"}
 
 # SHA-256 of embedded source texts whose networks orojar has been checked against.  The text is never compiled, only named:
 # a fork can keep every tensor's name and change what is computed, so an unknown text is reported to the user.
+WRITTEN = "written by orojar"
 WITHOUT_SOURCE = "4342a2061b98d18b1b2690fb9354f7cdf22bb50bbbde0ace43e7ac5595e09840"
 KNOWN_SOURCES = {
     "5b2a28c3ed91c5219a71c2f2e89c1762f1fffa6416dccb4f2d2948268d128549": "source text removed",
     WITHOUT_SOURCE: "converted by orojar, no source text",
-    "0befe0334244a25f53824fae32c9592c3dbb2fdf6d686a02e2e06487c085c5b4": "written by orojar",
-    "b3e4f3c278ad5823009486220d70778db3be1678caff5988fe54c9f7157f7bf2": "written by orojar",
+    "0befe0334244a25f53824fae32c9592c3dbb2fdf6d686a02e2e06487c085c5b4": WRITTEN,
+    "b3e4f3c278ad5823009486220d70778db3be1678caff5988fe54c9f7157f7bf2": WRITTEN,
 }
 
 
