@@ -31,6 +31,9 @@ W, W_PLUS = "projected_w.npz", "projected_w_plus.npz"
 @click.option(
     "--starts", type=click.IntRange(1, 64), default=8, show_default=True, help="The nearest of them, followed before one is chosen."
 )
+@click.option(
+    "--projected-w", "projected", type=click.Path(path_type=Path), help="Go on from the w of an .npz instead of looking for a start."
+)
 @click.option("--detector", default="pixels", show_default=True, help="What is compared beside pixels: critic, features or a file.")
 @click.option("--save-video", is_flag=True, help="Also write progress.gif, the way there.")
 @seed_option("the search")

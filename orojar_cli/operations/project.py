@@ -16,7 +16,7 @@ from torch import Tensor
 
 from orojar_cli.detectors import load_detector
 from orojar_cli.errors import OptionError
-from orojar_cli.latents.projected import save_projected
+from orojar_cli.latents.projected import load_projected, save_projected
 from orojar_cli.media import FrameComposer, display_size, labelled_grid, picture_html, resize, save_animation, save_image, to_uint8
 from orojar_cli.operations.network import Network, network_of, quiet, say_white
 from orojar_cli.pictures.walk import Renderer
@@ -109,6 +109,7 @@ def project(
     detector: str = "pixels",
     seed: int = 0,
     class_index: Any = None,
+    projected: str | os.PathLike[str] | None = None,
     video: bool = False,
     device: str = "auto",
     outdir: str | os.PathLike[str] | None = None,
@@ -121,7 +122,8 @@ def project(
 
     `space` "w" looks for one w for all layers, "w+" then also for one per layer, nearer to the picture; `steps` of each of the two;
     `candidates` images are drawn to look for a start, the nearest `starts` of them followed before one is chosen; `detector` is compared
-    beside pixels ("critic", "features" or a file).  A network without mapping is projected into z.
+    beside pixels ("critic", "features" or a file).  A network without mapping is projected into z.  `projected` is a file with the w of one
+    picture, such as `traverse` and `project` write, to go on from instead of from candidates.
     With `outdir` a numbered run is written, with `video` also the way there.
     Raises InputFileError for a file that is no picture, OptionError for numbers that do not fit.
     """
@@ -134,12 +136,18 @@ def project(
     target = as_target(photograph, generator.image_shape).to(loaded.device)
     eye = None if detector == "pixels" else load_detector(detector, loaded.critic if detector == "critic" else None, loaded.device)
     settings = ProjectionSettings(space=space, steps=steps, seed=seed, class_index=class_index, candidates=candidates, starts=starts)
+    initial = None if projected is None else load_projected(projected, generator)
+    if initial is not None and len(initial) != 1:
+        raise OptionError(f"{projected} holds the w of {len(initial)} pictures; a search goes on from one")
     if generator.c_dim and class_index is None:
         notice("conditional network: searching all classes; choose one with --class")
 
     def found() -> Projected:
-        reached = searched(generator, PictureDistance(target, eye), settings, progress or unseen)
-        images = {stage: generator.synthesis(ws, noise_mode="const").detach().float() for stage, ws in stages(reached).items()}
+        reached = searched(generator, PictureDistance(target, eye), settings, progress or unseen, initial)
+        images = {
+            stage: generator.synthesis(ws, noise_mode="const").detach().float()
+            for stage, ws in stages(reached, initial is not None).items()
+        }
         quality = {stage: float(decibels(image, target)) for stage, image in images.items()}
         shown = {stage: to_uint8(image)[0] for stage, image in images.items()}
         return Projected(loaded, name, to_uint8(target)[0], reached, shown, quality)
@@ -147,16 +155,17 @@ def project(
     if outdir is None:
         return found()
     shown_picture = str(Path(picture).resolve()) if isinstance(picture, (str, os.PathLike)) else name
-    options = settings.to_dict() | {"picture": shown_picture, "detector": "pixels" if eye is None else eye.name}
+    began = None if projected is None else str(Path(projected).resolve())
+    options = settings.to_dict() | {"picture": shown_picture, "detector": "pixels" if eye is None else eye.name, "projected": began}
     # Made first, so that a folder that cannot be written is noticed before the work.
     with RunWriter(outdir, "project", loaded.run_name, argv=argv) as run:
         result = found()
         return dataclasses.replace(result, run=_written(run, result, options, video))
 
 
-def stages(found: Projection) -> dict[str, Tensor]:
-    """ws of what is worth comparing, from far to near."""
-    points = {"mean": found.mean, "nearest sample": found.start, "w": found.w}
+def stages(found: Projection, given: bool = False) -> dict[str, Tensor]:
+    """ws of what is worth comparing, from far to near; `given` says that the start was not looked for."""
+    points = {"mean": found.mean, "start" if given else "nearest sample": found.start, "w": found.w}
     return points if found.w_plus is None else points | {"w+": found.w_plus}
 
 

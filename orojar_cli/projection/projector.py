@@ -79,8 +79,8 @@ class Track:
 
 @dataclass(frozen=True)
 class Projection:
-    """ws [1, num_ws, w_dim]: `start` the nearest candidate, `w` one vector for all layers, `w_plus` one per layer (None if not asked
-    for or the network has one layer); `mean` of all w's.  `track` is the way there."""
+    """ws [1, num_ws, w_dim]: `start` the nearest candidate or what was given, `w` one vector for all layers, `w_plus` one per layer (None
+    if not asked for or the network has one layer); `mean` of all w's.  `track` is the way there."""
 
     mean: Tensor
     start: Tensor
@@ -99,6 +99,7 @@ def project(
     distance: PictureDistance,
     settings: ProjectionSettings | None = None,
     progress: Progress = unseen,
+    initial: Tensor | None = None,
 ) -> Projection:
     """The ws whose picture is nearest to `distance.target`; the same for the same settings.
 
@@ -107,6 +108,8 @@ def project(
     schedule.  Noise maps are optimised with w, starting from the network's own, and then dropped: the distances that count are those of
     the pictures with the network's own noise.  A network without mapping is projected into z in the same way.
 
+    With `initial` ws [1, num_ws, w_dim] the search goes on from there instead of from the nearest candidates: in w from the mean of its
+    entries, in w+ from each.
     Without `class_index` a conditional network is searched over all its classes.
     Raises OptionError for a network without gradients, NumericalError where its numbers are not finite.
     """
@@ -115,11 +118,13 @@ def project(
         raise OptionError("projection follows gradients, which this generator does not give")
     if tuple(distance.target.shape[1:]) != generator.image_shape:
         raise OptionError(f"a target of shape {list(distance.target.shape)} does not fit this network; make it with as_target")
-    return _Projector(generator, distance, settings, progress).run()
+    return _Projector(generator, distance, settings, progress, initial).run()
 
 
 class _Projector:
-    def __init__(self, generator: Generator, distance: PictureDistance, settings: ProjectionSettings, progress: Progress) -> None:
+    def __init__(
+        self, generator: Generator, distance: PictureDistance, settings: ProjectionSettings, progress: Progress, initial: Tensor | None
+    ) -> None:
         self.generator, self.distance, self.settings, self.progress = generator, distance, settings, progress
         arrange(generator)
         self.device = generator.device
@@ -134,6 +139,7 @@ class _Projector:
         varying = variances > 1e-9 * variances[0]
         inverse = torch.where(varying, scale / variances.clamp_min(1e-30), 0.0)
         self.candidates = (samples[: settings.candidates] - self.mean) @ inverse.to(samples)
+        self.initial = None if initial is None else (initial.to(samples) - self.mean) @ inverse.to(samples)
 
     def _samples(self) -> Tensor:
         generator, settings = self.generator, self.settings
@@ -151,8 +157,10 @@ class _Projector:
 
     def run(self) -> Projection:
         settings = self.settings
-        v = self._nearest_candidates()
-        start, maps = self.ws(v[:1]), NoiseMaps.of(self.generator, len(v))
+        v, first = self._nearest_candidates(), self.initial
+        if first is not None:
+            v = first.mean(1, keepdim=True)
+        start, maps = self.ws(v[:1] if first is None else first), NoiseMaps.of(self.generator, len(v))
         if len(v) > 1:
             v, maps = self._descend("choosing a start", v, torch.zeros_like(v), maps, max(1, settings.steps // 4))
             best = self._distances(v, maps).argmin()[None]
@@ -161,7 +169,7 @@ class _Projector:
         w, w_plus = self.ws(v), None
         if settings.space == "w+" and self.generator.num_ws > 1:
             v = v.expand(-1, self.generator.num_ws, -1)
-            v, _ = self._descend("w+", v, v, maps, settings.steps)
+            v, _ = self._descend("w+", v if first is None else first, v, maps, settings.steps)
             w_plus = self.ws(v)
         mean = self.ws(torch.zeros_like(v[:, :1]))
         return Projection(mean, start.contiguous(), w.contiguous(), w_plus, self.track)

@@ -86,3 +86,20 @@ def test_a_conditional_network_is_searched_over_its_classes(orojar, photo: Path)
     assert code == 0 and "all classes" in err
     code, _, err = orojar("project", photo, checkpoint, "--class", 1, *quick)
     assert code == 0 and "all classes" not in err
+
+
+def test_a_search_goes_on_from_a_w_that_traverse_or_project_wrote(orojar, run, shapes_path: Path) -> None:
+    """The picture of an edit, from the w of the edit: it is there at the start, also where each layer has its own."""
+    words = ("--dim", "0:+1", "--seeds", 3, "--no-caption")
+    run("traverse", shapes_path, *words, "--out", "e.png", "--save-w", "w.npz")
+    generator = load_checkpoint(shapes_path).generator
+    Image.fromarray(to_uint8(generator.synthesis(load_projected("w.npz", generator)))[0]).save("picture.png")
+    few = ("--steps", 2, "--candidates", 8, "--starts", 1)
+    told = run("project", "picture.png", shapes_path, "--projected-w", "w.npz", *few)
+    assert list(told["psnr"]) == ["mean", "start", "w", "w+"] and told["psnr"]["start"] > 40
+    assert json.loads((Path(told["run"]) / "run.json").read_text())["options"]["projected"].endswith("w.npz")
+    again = run("project", "picture.png", shapes_path, "--projected-w", Path(told["run"]) / "projected_w_plus.npz", *few)
+    assert again["psnr"]["start"] == pytest.approx(told["psnr"]["w+"], abs=0.1)
+    run("traverse", shapes_path, "--dim", "0-1", "--seeds", 3, "--steps", 2, "--out", "f.png", "--save-w", "many.npz")
+    code, _, err = orojar("project", "picture.png", shapes_path, "--projected-w", "many.npz")
+    assert code == 2 and "holds the w of 4 pictures" in err
