@@ -23,6 +23,10 @@ _FUNCTIONS = {
 }
 # f(a x) = a f(x) for a > 0, so a gain may go where it costs nothing.
 _HOMOGENEOUS = ("linear", "relu", "lrelu")
+# Below, a layer of an image takes a millisecond or two, and its parts are as large as the calls.
+_LEAST_PIXELS = 64 * 64
+# The transforms of torch.func that are under way; without this function all of them might be.
+_transforms = getattr(torch._C._functorch, "peek_interpreter_stack", lambda: ())
 
 
 def activation_gain(activation: str) -> float:
@@ -84,12 +88,12 @@ def filter_kernel(x: Tensor, taps: Sequence[float]) -> Tensor:
     return torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
 
 
-def filter_2d(x: Tensor, taps: Sequence[float], padding: tuple[int, int], stride: int = 1) -> Tensor:
-    """Convolve every channel of x [N, C, H, W] with the outer product of `taps`, padded (before, after) on both axes."""
+def filter_2d(x: Tensor, taps: Sequence[float], padding: tuple[int, int], stride: int = 1, bias: Tensor | None = None) -> Tensor:
+    """Convolve every channel of x [N, C, H, W] with the outer product of `taps`, padded (before, after) on both axes; plus `bias`."""
     before, after = padding
     if before != after or before < 0:
         x, before = F.pad(x, (*padding, *padding)), 0
-    return F.conv2d(x, filter_kernel(x, taps[::-1]), stride=stride, padding=before, groups=x.shape[1])
+    return F.conv2d(x, filter_kernel(x, taps[::-1]), bias, stride=stride, padding=before, groups=x.shape[1])
 
 
 def upsample_2x(x: Tensor, taps: Sequence[float]) -> Tensor:
@@ -110,22 +114,22 @@ def downsample_2x(x: Tensor, taps: Sequence[float]) -> Tensor:
     return filter_2d(x, filter_taps(taps), ((count - 1) // 2, (count - 2) // 2), stride=2)
 
 
-def convolution(x: Tensor, weight: Tensor, taps: Sequence[float], up: int = 1, down: int = 1) -> Tensor:
+def convolution(x: Tensor, weight: Tensor, taps: Sequence[float], up: int = 1, down: int = 1, bias: Tensor | None = None) -> Tensor:
     """'Same' convolution with weight [out, in, k, k], optionally with the resolution doubled or halved through the resample filter."""
     kernel, count = weight.shape[-1], len(taps)
     if up == 2 and kernel == 1:
-        return upsample_2x(F.conv2d(x, weight), taps)
+        return upsample_2x(F.conv2d(x, weight, bias), taps)
     if up == 2:
         # A transposed convolution already pads the zero-inserted grid by (2, 1) of the (k//2 + filter) it needs.
         x = F.conv_transpose2d(x, fast_layout(weight.transpose(0, 1)), stride=2)
         excess = kernel // 2 - (kernel - 1)
-        return filter_2d(x, filter_taps(taps, 2), ((count + 1) // 2 + excess, (count - 2) // 2 + excess + 1))
+        return filter_2d(x, filter_taps(taps, 2), ((count + 1) // 2 + excess, (count - 2) // 2 + excess + 1), bias=bias)
     if down == 2 and kernel == 1:
-        return F.conv2d(downsample_2x(x, taps), weight)
+        return F.conv2d(downsample_2x(x, taps), weight, bias)
     if down == 2:
         x = filter_2d(x, filter_taps(taps), ((count - 1) // 2 + kernel // 2, (count - 2) // 2 + kernel // 2))
-        return F.conv2d(x, fast_layout(weight), stride=2)
-    return F.conv2d(x, fast_layout(weight), padding=kernel // 2)
+        return F.conv2d(x, fast_layout(weight), bias, stride=2)
+    return F.conv2d(x, fast_layout(weight), bias, padding=kernel // 2)
 
 
 def tap_energies(weight: Tensor) -> Tensor:
@@ -134,23 +138,55 @@ def tap_energies(weight: Tensor) -> Tensor:
     return functools.reduce(torch.add, weight.square().flatten(2).unbind(2))
 
 
+def one_weight_pays(x: Tensor, weight: Tensor, up: int = 1) -> bool:
+    """Whether scaling the weight [out, in, k, k] costs less than scaling the features of one image, x [1, in, H, W], before and after.
+
+    Only where nothing is differentiated: under `torch.func` a weight for each sample would be many convolutions instead of one.
+    """
+    pixels = x.shape[2] * x.shape[3] * up**2
+    return (
+        pixels >= _LEAST_PIXELS
+        and pixels * sum(weight.shape[:2]) > 3 * weight.numel()
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and _transforms() is None
+    )
+
+
 def modulated_convolution(
-    x: Tensor, weight: Tensor, styles: Tensor, shift: Tensor, taps: Sequence[float] = (1.0,), *, up: int = 1, gain: float = 1.0
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    shift: Tensor,
+    taps: Sequence[float] = (1.0,),
+    *,
+    up: int = 1,
+    gain: float = 1.0,
+    energies: Tensor | None = None,
 ) -> Tensor:
     """`gain` times the convolution of x [N, in, H, W] with weight * styles [N, in], demodulated, plus `shift` [out].
 
     StyleGAN2, eq. 1-3: each sample's output channels are brought to unit variance.  The weight is shared: activations are scaled
-    before it (modulation) and after it (demodulation), which is the same function as one weight per sample.
+    before it (modulation) and after it (demodulation), which is the same function as one weight per sample.  A single large image has
+    its own weight.  `energies` are the weight's `tap_energies`, where they are known.
     """
+    energy = styles.square() @ (tap_energies(weight) if energies is None else energies).T
+    factors = (energy + 1e-8).rsqrt() * gain
+    if len(x) == 1 and one_weight_pays(x, weight, up):
+        own = weight * (factors[0, :, None] * styles[0])[:, :, None, None]
+        return convolution(x, own, taps, up=up, bias=shift)
     x = convolution(x * styles[:, :, None, None], weight, taps, up=up)
-    energy = styles.square() @ tap_energies(weight).T
-    return torch.addcmul(shift[:, None, None], x, ((energy + 1e-8).rsqrt() * gain)[:, :, None, None])
+    return torch.addcmul(shift[:, None, None], x, factors[:, :, None, None])
 
 
 def modulated_projection(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
     """1x1 convolution of x [N, in, H, W] with weight [out, in, 1, 1] * styles [N, in], not demodulated: few outputs, so a product."""
     weights = weight.flatten(1) * styles[:, None]
-    return (weights @ x.flatten(2)).unflatten(2, x.shape[2:])
+    if x.device.type != "cpu":
+        return (weights @ x.flatten(2)).unflatten(2, x.shape[2:])
+    # Channels last: the product of pixels with a few columns reads the features once, in order.
+    pixels = x.permute(0, 2, 3, 1).flatten(1, 2) @ weights.transpose(1, 2)
+    return pixels.transpose(1, 2).contiguous().unflatten(2, x.shape[2:])
 
 
 class FullyConnected(nn.Module):

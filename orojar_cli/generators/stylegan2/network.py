@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +28,22 @@ from orojar_cli.generators.primitives import (
     inner_gain,
     modulated_convolution,
     modulated_projection,
+    one_weight_pays,
+    tap_energies,
     upsample_2x,
 )
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 
 StyleOffsets = dict[str, Tensor]
 """What is added to the styles of layers: by name ("b8.conv0") [N, in_channels]."""
+
+
+class _Energies(NamedTuple):
+    """The sums of squares [out, in] of a weight at one version, and its first output's numbers."""
+
+    version: int
+    first: Tensor
+    sums: Tensor
 
 
 class SynthesisLayer(nn.Module):
@@ -47,6 +58,7 @@ class SynthesisLayer(nn.Module):
         self.affine = FullyConnected(config.w_dim, layer.in_channels)
         self.weight = nn.Parameter(torch.empty(layer.out_channels, layer.in_channels, 3, 3))
         self.bias = nn.Parameter(torch.empty(layer.out_channels))
+        self.energies: _Energies | None = None
         self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
         if config.use_noise:
             self.noise_strength = nn.Parameter(torch.empty(()))
@@ -66,7 +78,9 @@ class SynthesisLayer(nn.Module):
         gain = activation_gain(config.activation) * gain
         inner = inner_gain(config.activation, gain)
         styles = self.affine(w) + style_offset
-        x = modulated_convolution(x, self.weight, styles, self.bias * inner, config.resample_filter, up=self.up, gain=inner)
+        x = modulated_convolution(
+            x, self.weight, styles, self.bias * inner, config.resample_filter, up=self.up, gain=inner, energies=self.known_energies()
+        )
         if config.use_noise and noise_mode == "const":
             x += self.noise_const * (self.noise_strength * inner)
         elif config.use_noise and noise_mode == "random":
@@ -80,6 +94,16 @@ class SynthesisLayer(nn.Module):
         arranged = fast_layout(weight)
         if arranged is not weight:
             self.weight.data = arranged.transpose(0, 1) if swap else arranged
+        self.energies = None
+        if not self.weight.requires_grad:
+            self.energies = _Energies(self.weight._version, self.weight[0].clone(), tap_energies(self.weight))
+
+    def known_energies(self) -> Tensor | None:
+        """What `arrange` has summed up, as long as the weight is the same: neither counted as changed, nor changed behind the count."""
+        known, weight = self.energies, self.weight
+        if known is None or weight.requires_grad or weight._version != known.version or weight.device != known.sums.device:
+            return None
+        return known.sums if torch.equal(weight[0], known.first) else None
 
 
 class ToRGB(nn.Module):
@@ -187,18 +211,34 @@ class Synthesis(nn.Module):
         style_offsets: StyleOffsets | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Features and image of the block that makes `until` rows (the last by default); later blocks are not computed."""
+        x, image = self._run(ws, noise_mode, until, rng, style_offsets, features=True)
+        assert x is not None
+        return x, image
+
+    def _run(
+        self, ws: Tensor, noise_mode: str, until: int | None, rng: Randomness, style_offsets: StyleOffsets | None, features: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """As `run`; large images one after another, without their `features` where these are not asked for."""
         check_noise_mode(noise_mode)
         heights = self.config.heights
-        until = last_resolution(until, heights)
+        count = heights.index(last_resolution(until, heights)) + 1
         weight = next(self.parameters())
         check_ws(ws, self.config.num_ws, self.config.w_dim, weight.device, weight.dtype)
         seeds = noise_seeds(rng, len(ws)) if noise_mode == "random" and self.takes_noise else ()
+        blocks: list[Any] = [self.get_submodule(f"b{resolution}") for resolution in self.config.resolutions[:count]]
         x = image = None
-        for resolution, height in zip(self.config.resolutions, heights, strict=True):
-            x, image = self.get_submodule(f"b{resolution}")(x, image, ws, noise_mode, seeds, style_offsets)
-            if height == until:
-                break
-        assert x is not None
+        for index, block in enumerate(blocks):
+            if x is not None and len(ws) > 1 and one_weight_pays(x, block.conv1.weight, up=2):
+                found = []
+                for one in map(slice, range(len(ws)), range(1, len(ws) + 1)):
+                    offsets = style_offsets and {name: offset[one] for name, offset in style_offsets.items()}
+                    state = x[one], None if image is None else image[one]
+                    for later in blocks[index:]:
+                        state = later(*state, ws[one], noise_mode, seeds[one], offsets)
+                    found.append(state)
+                images = [image for _, image in found if image is not None]
+                return torch.cat([x for x, _ in found]) if features else None, torch.cat(images) if images else None
+            x, image = block(x, image, ws, noise_mode, seeds, style_offsets)
         return x, image
 
     def arrange(self) -> None:
@@ -222,7 +262,7 @@ class Synthesis(nn.Module):
         styles, behind each layer's affine.
         Raises OptionError for an unknown noise mode or resolution.
         """
-        _, image = self.run(ws, noise_mode, resolution, rng, style_offsets)
+        _, image = self._run(ws, noise_mode, resolution, rng, style_offsets, features=False)
         if image is None:
             raise OptionError(f"the {self.config.architecture} architecture has no image at resolution {resolution}, only at the last")
         return image
