@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +21,8 @@ _CHANNELS, _SIDE = 256, 64
 
 @torch.no_grad()
 def synthesis(effort: Effort) -> Iterator[Row]:
-    """StyleGAN2 against a large matrix product and against the fastest convolution; StyleGAN3's rectifier against its convolution."""
+    """StyleGAN2 against a large matrix product, the fastest convolution and, where it is installed, onnxruntime on our own export;
+    StyleGAN3's rectifier against its convolution."""
     resolution, order = effort.pick(64, 256), effort.pick(512, 2048)
     network = stylegan2(resolution)
     rng = torch.Generator().manual_seed(0)
@@ -44,7 +49,44 @@ def synthesis(effort: Effort) -> Iterator[Row]:
         what = f"StyleGAN2 {resolution}x{resolution}, batch {batch}"
         yield Row("synthesis", what, 1000 * seconds["synthesis"] / batch, "ms/image", rate / product, "the product's rate", ">= 0.75")
         yield Row("synthesis", what, rate, "GFLOP/s", rate / convolution, "the convolution's rate", ">= 0.75")
+        yield from _onnxruntime(network, ws)
     yield _rectifier(effort)
+
+
+def _onnxruntime(network: Any, ws: torch.Tensor) -> Iterator[Row]:
+    """The images of `ws` against onnxruntime on our export of the same network, on as many threads; alone where that is not installed."""
+    what = f"StyleGAN2 {network.image_shape[1]}x{network.image_shape[2]}, batch {len(ws)}"
+    try:
+        import onnx  # noqa: F401  # the exporter needs it
+        import onnxruntime
+    except ImportError:
+        alone = interleaved({"ours": partial(network.synthesis, ws)}, 1)["ours"]
+        yield Row("synthesis", what, 1000 * alone / len(ws), "ms/image", None, "onnxruntime: not compared (pip install onnx onnxruntime)")
+        return
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The exporter warns of every branch it takes on a shape.
+        warnings.simplefilter("ignore")
+        file = Path(folder) / "synthesis.onnx"
+        torch.onnx.export(_Images(network), (ws,), str(file), dynamo=False, opset_version=17)
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    given = {session.get_inputs()[0].name: ws.numpy()}
+    seconds = interleaved({"ours": partial(network.synthesis, ws), "theirs": partial(session.run, None, given)}, 5)
+    ratio = seconds["theirs"] / seconds["ours"]
+    yield Row("synthesis", what, 1000 * seconds["ours"] / len(ws), "ms/image", ratio, "onnxruntime's rate on our export", ">= 1")
+
+
+class _Images(torch.nn.Module):
+    """ws -> images, with the networks' constant noise."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.synthesis = network.synthesis
+
+    def forward(self, ws: torch.Tensor) -> torch.Tensor:
+        images: torch.Tensor = self.synthesis(ws)
+        return images
 
 
 def _rectifier(effort: Effort) -> Row:
