@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch.func import jvp, vmap
@@ -87,3 +89,6 @@ def test_sums_over_weights_follow_the_weights(network) -> None:
         weight.copy_(kept)
         network.synthesis.arrange()
         assert network.synthesis.b8.conv1.known_energies() is not None
+    double = copy.deepcopy(network).double()
+    assert double.synthesis.b8.conv1.known_energies() is None
+    torch.testing.assert_close(drawn(double, ws.double(), False).float(), before, rtol=1e-3, atol=1e-3)

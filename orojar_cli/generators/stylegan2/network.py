@@ -101,7 +101,9 @@ class SynthesisLayer(nn.Module):
     def known_energies(self) -> Tensor | None:
         """What `arrange` has summed up, as long as the weight is the same: neither counted as changed, nor changed behind the count."""
         known, weight = self.energies, self.weight
-        if known is None or weight.requires_grad or weight._version != known.version or weight.device != known.sums.device:
+        if known is None or weight.requires_grad or weight._version != known.version:
+            return None
+        if (weight.device, weight.dtype) != (known.sums.device, known.sums.dtype):
             return None
         return known.sums if torch.equal(weight[0], known.first) else None
 
