@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from orojar_cli.directions import Settings
+from orojar_cli.response.outputs import moved_output
 from orojar_cli.tuning.mapping import MappingOptions, install_mapping, prepare, tune_mapping
-from orojar_cli.tuning.rotation import default_outputs, default_samples, find_rotation, fold_rotation
+from orojar_cli.tuning.rotation import default_rotation, find_rotation, fold_rotation
 
 METHODS = ("rotation", "mapping")
 
 
 def tune(generator: Any, mode: str, seed: int, samples: int | None, options: dict[str, Any]) -> None:
     """Tune a generator in place as the command does by default; `samples` of the rotation and `options` of the mapping say otherwise."""
-    outputs = default_outputs(generator)
-    settings = Settings(space="z", samples=samples or default_samples(generator, outputs), seed=seed, outputs=outputs)
+    settings = Settings(space="z", seed=seed, outputs=(moved_output(generator),))
     if mode == "rotation":
-        fold_rotation(generator, find_rotation(generator, settings).matrix)
+        found = default_rotation(generator, settings) if samples is None else find_rotation(generator, replace(settings, samples=samples))
+        fold_rotation(generator, found.matrix)
         return
     training = MappingOptions(**options)
     anchor, surrogate, _ = prepare(generator, settings, training)

@@ -6,12 +6,16 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from orojar_cli.cli.process import check_asked
-from orojar_cli.progress import Progress, unseen
+from orojar_cli.progress import Progress, lasting, unseen
+
+# Seconds of a stage that a line without a terminal names.
+_WORTH_SAYING = 10.0
 
 
 def say(message: str) -> None:
@@ -39,30 +43,69 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
         return
     from rich.console import Console
 
-    console, started, stages = Console(stderr=True), time.monotonic(), dict[str, Any]()
+    console, started, clocks = Console(stderr=True), time.monotonic(), dict[str, _Clock]()
+    last = started
+
+    def clock(stage: str, done: int, total: int) -> _Clock:
+        nonlocal last
+        check_asked()
+        # A stage is heard of when its first unit is done: it began when the one before was last heard of.
+        found = clocks.setdefault(stage, _Clock(last))
+        last = found.now(done, total)
+        return found
 
     def told(stage: str, done: int, total: int) -> None:
-        check_asked()
-        if stage not in stages:
-            say(f"{stage} ({total}), {time.monotonic() - started:.0f} s")
-            stages[stage] = None
+        new = stage not in clocks
+        left = clock(stage, done, total).left()
+        if new:
+            lasts = f", {lasting(left)} to go" if left is not None and left > _WORTH_SAYING else ""
+            say(f"{stage} ({total}), {time.monotonic() - started:.0f} s{lasts}")
 
     if not console.is_terminal:
         yield told
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    class TimeLeft(ProgressColumn):
+        """From the first unit on, however long that took: rich's own estimate forgets what is older than half a minute."""
+
+        def render(self, task: Task) -> Text:
+            left = clocks[task.description].left()
+            return Text("" if left is None or task.finished else str(timedelta(seconds=round(left))), style="progress.remaining")
+
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeLeft())
     with Bars(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
 
         def drawn(stage: str, done: int, total: int) -> None:
-            check_asked()
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)
+            clock(stage, done, total)
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
 
         yield drawn
+
+
+class _Clock:
+    """When a stage began and how far it is."""
+
+    def __init__(self, began: float) -> None:
+        self._began = self._heard = began
+        self._done, self._total = 0, 0
+
+    def now(self, done: int, total: int) -> float:
+        """It is this far; the time."""
+        self._heard, self._done, self._total = time.monotonic(), done, total
+        return self._heard
+
+    def left(self) -> float | None:
+        """Seconds to go at the pace so far; None before the first unit."""
+        if not self._done:
+            return None
+        end = self._began + (self._heard - self._began) * self._total / self._done
+        return max(0.0, end - time.monotonic())
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:

@@ -28,10 +28,10 @@ _ROWS = 10
     show_default=True,
     help="rotation: exact, images keep their distribution. mapping: train all mapping layers, z axes become far more disentangled.",
 )
-@click.option("--samples", type=click.IntRange(8), help="Rotation: latents to measure at [default: what fits a minute or two].")
+@click.option("--samples", type=click.IntRange(8), help="Rotation: latents to measure at [default: what fits a minute or two, 32 to 2048].")
 @click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
 @mapping_options
-@click.option("--resume", type=click.Path(path_type=Path), help="Mapping: continue the interrupted run in this folder.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder.")
 @click.option("--also-g", is_flag=True, help="Stop where the training copy G in the file cannot be changed too.")
 @click.option("--ema-only", is_flag=True, help="Change G_ema alone, not the copy G that training tools go on with.")
 @click.option(

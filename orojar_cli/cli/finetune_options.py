@@ -29,7 +29,7 @@ _OPTIONS = (
         "Mapping: fit to the OroJaR frame of w, exact rotation of z, as it is; auto: frame, but rotation where z is smaller than w.",
     ),
     _option("--steps", click.IntRange(1), "Mapping: training steps after the warm start."),
-    _option("--images", click.IntRange(2000), "Mapping: images drawn to learn from."),
+    _option("--images", click.IntRange(2000), "Mapping: images drawn to learn from [default: 4,000 to 40,000, by the network's size]."),
     click.option(
         "--refine-steps",
         type=click.IntRange(0),

@@ -12,10 +12,12 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
+from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import free_coordinates, space_dim, style_affine
 from orojar_cli.progress import Progress
-from orojar_cli.response.activeness import activeness, affordable_samples
+from orojar_cli.response.activeness import activeness, affordable_samples, leading_activeness
 from orojar_cli.response.jacobian import Response
+from orojar_cli.response.outputs import moved_output
 
 _MOMENT_SAMPLES = 10_000
 _ACTIVENESS_SAMPLES = 48
@@ -110,11 +112,13 @@ def finished(
     measured: bool = True,
     keep_signs: bool = False,
     scores: dict[str, Tensor] | None = None,
+    predicted: Tensor | None = None,
     progress: Progress | None = None,
 ) -> DirectionSet:
     """A direction set of coordinates [K, d] in `frame`, most active first or in the order given, cut to `settings.num`.
 
     Not `measured`, the activeness of all is 0: measuring it draws hundreds of pictures for every direction.
+    Where they are too many to be measured, `predicted` [K] squared changes to first order tell which are (`leading_activeness`).
     Signs are fixed so that the largest entry of every direction is positive (two runs agree, also across machines), or kept.
     """
     coordinates = coordinates.to(frame.steps)
@@ -128,12 +132,8 @@ def finished(
     largest = units.gather(1, units.abs().argmax(1, keepdim=True))
     if not keep_signs:
         units = units * torch.where(largest < 0, -1.0, 1.0)
-    response = Response(generator, settings.space, settings.layers_of(generator))
-    at = settings.latents(generator, affordable_samples(response, len(units), _ACTIVENESS_SAMPLES), _ACTIVENESS_STREAM)
-    callback = None if progress is None else lambda done: progress("activeness", done, len(units))
-    kept = settings.partial.section("activeness")
     steps = units * sigma.unsqueeze(1)
-    active = activeness(response, at, steps, callback=callback, kept=kept) if measured else torch.zeros(len(units))
+    active = _activeness(generator, settings, steps, predicted, progress) if measured else torch.zeros(len(units))
     result = DirectionSet(
         directions=units.cpu(),
         sigma=sigma.cpu(),
@@ -147,3 +147,17 @@ def finished(
     )
     order = active.argsort(descending=True, stable=True) if by_activeness else torch.arange(len(units))
     return result.select(order[: settings.num])
+
+
+def _activeness(generator: Generator, settings: Settings, steps: Tensor, predicted: Tensor | None, progress: Progress | None) -> Tensor:
+    response = Response(generator, settings.space, settings.layers_of(generator), (moved_output(generator),))
+    callback = None if progress is None else lambda done: progress("activeness", done, len(steps))
+    kept = settings.partial.section("activeness")
+
+    def draw(count: int) -> Latents:
+        return settings.latents(generator, count, _ACTIVENESS_STREAM)
+
+    if predicted is None:
+        at = draw(affordable_samples(response, len(steps), _ACTIVENESS_SAMPLES))
+        return activeness(response, at, steps, callback=callback, kept=kept)
+    return leading_activeness(response, draw, steps, _ACTIVENESS_SAMPLES, lambda: predicted, callback=callback, kept=kept)

@@ -7,7 +7,10 @@ happens, so the active subspace comes first (top eigenvectors of E[M]), then the
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from orojar_cli.diagonaliser import joint_diagonalise, mean_eigenvectors, normalise_by_trace, orojar_loss
@@ -21,21 +24,28 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
+from orojar_cli.response.budget import MINUTE, arithmetic
 from orojar_cli.response.jacobian import Response, gram_matrices
+from orojar_cli.response.subspace import Subspace, active_subspace
 
-FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM = 10, 11, 12
+FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _SUBSPACE_STREAM = 10, 11, 12, 200
 _PILOT = 48
 CUSTOMARY_SUBSPACE = 10
 _AUTO_SHARE, _AUTO_RANGE = 0.95, (4, 32)
+# Exact columns cost half as much again as differences; so much arithmetic is worth that.
+_EXACT_COST, _QUICK = 1.5, MINUTE / 4
+# Directions that are measured, unless more are asked for.
+_MOST = 32
 _OPTIONS = {"criterion": Option("orojar", choices=tuple(CRITERIA))}
 
 
 def orojar(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
     """The joint diagonaliser of the Gram matrices in the active subspace, most active direction first.
 
-    `settings.subspace` is the size of that subspace, None for the smallest (4 to 32) that holds 95 % of the mean trace.  The
-    subspace is found from at most 48 samples, the rotation from `settings.samples`; a quarter as many stop the search, and another
-    quarter, which took no part, give the losses before and after that the options record.
+    `settings.subspace` is the size of that subspace, None for the smallest (4 to 32) that holds 95 % of the mean trace.  Gradients find
+    a larger one, which holds 99 % of what moves the response, and at most 48 samples its principal axes; the rotation is found from
+    `settings.samples`; a quarter as many stop the search, and another quarter, which took no part, give the losses before and after
+    that the options record.
     Directions that could be turned into each other at no cost share a number in the score `degenerate`.
     Option `criterion`: what the joint diagonaliser minimises.
     """
@@ -44,25 +54,34 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     quarter = max(8, settings.samples // 4)
     stop, held = (settings.latents(generator, quarter, stream) for stream in (_STOP_STREAM, _HELD_OUT_STREAM))
     pilot = min(settings.samples, _PILOT)
-    pilot_grams = measured_grams(generator, settings, fit[:pilot], frame.steps, progress, "active subspace")
+    wide = moving_subspace(generator, settings, frame, 2 * (settings.subspace or _AUTO_RANGE[1]), progress)
+    wide_steps = wide.basis.to(frame.steps) @ frame.steps
+    pilot_grams = measured_grams(generator, settings, fit[:pilot], wide_steps, progress, "principal axes")
     basis = mean_eigenvectors(normalise_by_trace(pilot_grams))
-    size = _subspace_size(settings, pilot_grams, basis)
+    size = _subspace_size(settings, pilot_grams, basis, wide.basis.shape[1])
     inside = basis[:size]
     grams = inside @ pilot_grams @ inside.T
-    steps = inside.to(frame.steps) @ frame.steps
+    steps = inside.to(frame.steps) @ wide_steps
     if pilot < settings.samples:
         grams = torch.cat([grams, measured_grams(generator, settings, fit[pilot:], steps, progress, "Gram matrices")])
     stop_grams = measured_grams(generator, settings, stop, steps, progress, "stopping set")
-    held_grams = measured_grams(generator, settings, held, steps, progress, "held-out Gram matrices")
+    held_grams = measured_grams(generator, replace(settings, jacobian="exact"), held, steps, progress, "held-out Gram matrices")
     criterion = with_defaults(_OPTIONS, settings.options)["criterion"]
     result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(stop_grams), criterion=criterion)
-    wanted = len(basis) if settings.num is None else max(size, settings.num)
-    coordinates = torch.cat([result.rotation @ inside, basis[size:]])[:wanted]
-    turned = coordinates @ normalise_by_trace(pilot_grams) @ coordinates.T
-    scores = {DEGENERATE: degenerate_groups(turned)}
-    found = finished(generator, settings, frame, coordinates, "orojar", by_activeness=True, scores=scores, progress=progress)
+    turned = torch.cat([result.rotation @ inside, basis[size:]])
+    coordinates = torch.cat([turned @ wide.basis, wide.complement])
+    wanted = len(coordinates) if settings.num is None else max(size, settings.num)
+    turned_grams = turned @ normalise_by_trace(pilot_grams) @ turned.T
+    groups = degenerate_groups(turned_grams)
+    predicted = torch.cat([turned_grams.mean(0).diagonal() * wide.captured, wide.beyond])[:wanted]
+    scores = {DEGENERATE: F.pad(groups, (0, len(wide.complement)), value=-1)[:wanted]}
+    coordinates = coordinates[:wanted]
+    found = finished(
+        generator, settings, frame, coordinates, "orojar", by_activeness=True, scores=scores, predicted=predicted, progress=progress
+    )
     found.options.update(
         subspace=size,
+        captured=wide.captured,
         held_out_loss_before=orojar_loss(held_grams),
         held_out_loss=orojar_loss(held_grams, result.rotation),
         iterations=result.iterations,
@@ -70,23 +89,38 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     return found
 
 
-def _subspace_size(settings: Settings, grams: Tensor, basis: Tensor) -> int:
-    dim = len(basis)
+def moving_subspace(generator: Generator, settings: Settings, frame: Frame, least: int, progress: Progress | None) -> Subspace:
+    """The subspace of a frame's coordinates that holds 99 % of what moves the settings' outputs, of as many as asked for."""
+    response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
+    return active_subspace(
+        response,
+        lambda count, number: settings.latents(generator, count, _SUBSPACE_STREAM + number),
+        frame.steps,
+        least=max(least, settings.num or 0),
+        most=_MOST,
+        seed=settings.seed,
+        callback=None if progress is None else lambda done: progress("active subspace", done, done),
+    )
+
+
+def _subspace_size(settings: Settings, grams: Tensor, basis: Tensor, dim: int) -> int:
     if settings.subspace is not None:
         # The customary size is no demand: spaces of fewer dimensions are rotated as a whole.
         if not 1 <= settings.subspace <= max(dim, CUSTOMARY_SUBSPACE):
             raise OptionError(f"--subspace {settings.subspace}: this space has {dim} dimensions")
-        return min(settings.subspace, dim)
+        return min(settings.subspace, len(basis))
     spectrum = (basis @ normalise_by_trace(grams).mean(0) @ basis.T).diagonal()
     share = spectrum.cumsum(0) / spectrum.sum()
-    return min(dim, max(_AUTO_RANGE[0], min(_AUTO_RANGE[1], int((share < _AUTO_SHARE).sum()) + 1)))
+    return min(len(basis), max(_AUTO_RANGE[0], min(_AUTO_RANGE[1], int((share < _AUTO_SHARE).sum()) + 1)))
 
 
 def measured_grams(generator: Generator, settings: Settings, at: Latents, steps: Tensor, progress: Progress | None, stage: str) -> Tensor:
     """M [N, d, d] of the points `at` along `steps` [d, D]; finished parts are kept under the name of the stage."""
     response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
     callback = None if progress is None else lambda done: progress(stage, done, len(at))
-    return gram_matrices(response, at, steps, method=settings.jacobian, callback=callback, kept=settings.partial.section(stage))
+    exact = len(at) * len(steps) * _EXACT_COST * arithmetic(generator, settings.outputs) <= _QUICK
+    method = settings.jacobian or ("exact" if exact else "forward")
+    return gram_matrices(response, at, steps, method=method, callback=callback, kept=settings.partial.section(stage))
 
 
 METHOD = Method("orojar", orojar, _OPTIONS, compared=True)

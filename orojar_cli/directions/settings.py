@@ -23,7 +23,9 @@ class Settings:
     `space` z, w, p, w+ or s; `whiten` measures all but z in units of the data's standard deviation; `layers` the entries of ws to act on
     (all by default); `num` directions to return; `samples` latents to measure at; `subspace` size of the active subspace to rotate
     inside (None: chosen by the method); `outputs` what of the response is compared; `class_index` for conditional networks;
-    `partial` keeps finished parts of long work, so that an interrupted method continues.  Raises OptionError for numbers that cannot be.
+    `jacobian` how the Gram matrices are measured that directions are fitted to
+    (None: exactly where that is quick, else by forward differences); `partial` keeps finished parts of long work, so that an
+    interrupted method continues.  Raises OptionError for numbers that cannot be.
     """
 
     space: str = "w"
@@ -36,7 +38,7 @@ class Settings:
     outputs: tuple[Output, ...] = (Output(),)
     class_index: Classes | None = None
     psi: float = 1.0
-    jacobian: str = "exact"
+    jacobian: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     partial: Partial = field(default_factory=Partial, compare=False, repr=False)
 

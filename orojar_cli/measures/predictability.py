@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -59,6 +59,8 @@ def predictability(
     protocol = PROTOCOLS.get(settings.protocol)
     if protocol is None:
         raise OptionError(f"unknown protocol {settings.protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    if settings.pairs is not None:
+        protocol = replace(protocol, pairs=settings.pairs)
     chosen = settings.chosen(directions)
     if len(chosen) < 2:
         raise OptionError("predictability needs at least two directions to tell apart")

@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 
 from orojar_cli.directions.direction_set import DirectionSet
-from orojar_cli.latents.points import Latents, normal_latents
+from orojar_cli.directions.settings import Settings
+from orojar_cli.latents.points import Latents
 from orojar_cli.media import labelled_grid
+from orojar_cli.numbers import as_classes
 from orojar_cli.pictures.axes import drawn_rows
 from orojar_cli.pictures.scene import strength_text
 from orojar_cli.pictures.walk import Renderer, strengths
-from orojar_cli.response.activeness import activeness, affordable_samples
-from orojar_cli.response.jacobian import Response
-from orojar_cli.tuning.rotation import default_outputs
+from orojar_cli.tuning.rotation import axis_activeness
 
 
 def before_after_grid(
@@ -53,10 +53,9 @@ def before_after_grid(
 
 def original_axes(before: Renderer, at: Latents, axes: DirectionSet) -> DirectionSet:
     """The untuned network's z axes, most active first."""
-    response = Response(before.generator, "z", outputs=default_outputs(before.generator))
-    count = affordable_samples(response, len(axes), 16)
-    points = normal_latents(before.generator, count, torch.Generator().manual_seed(0)).to(at.z)
-    label = None if at.label is None else at.label[:1].expand(count, -1)
-    active = activeness(response, Latents(points, label), torch.eye(len(axes)).to(at.z))
+    generator = before.generator
+    classes = None if at.label is None else {index: weight for index, weight in enumerate(at.label[0].tolist()) if weight}
+    settings = Settings(space="z", class_index=as_classes(classes))
+    active = axis_activeness(generator, settings, torch.eye(len(axes)))
     order = active.argsort(descending=True, stable=True)
     return dataclasses.replace(axes, directions=torch.eye(len(axes))[order], activeness=active[order])

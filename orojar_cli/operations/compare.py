@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -17,6 +18,8 @@ from orojar_cli.checkpoint.checkpoint import load_checkpoint
 from orojar_cli.detectors import load_detector
 from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.generators.stopped import stopped
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white, shown_class
@@ -29,12 +32,20 @@ from orojar_cli.report.drawings import Drawings, ImageChoice, drawn
 from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
-from orojar_cli.response.outputs import default_output
+from orojar_cli.response.budget import MINUTE, arithmetic
+from orojar_cli.response.outputs import Output, default_output, early
 from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, check_outdir, versions, written_at
 
 REPORT, TWIN = "report.html", "report.json"
 # The latents measured at, the images of distances between networks, and the optimisation's steps.
-FULL, QUICK = {"samples": 128, "images": 2000, "steps": 100}, {"samples": 32, "images": 500, "steps": 20}
+FULL = {"samples": 128, "images": 2000, "steps": 100, "activeness": 300, "pairs": 3000}
+QUICK = {"samples": 32, "images": 500, "steps": 20, "activeness": 32, "pairs": 3000}
+_FEWEST = {"samples": 16, "images": 200, "steps": 10, "activeness": 24, "pairs": 400}
+# Of five direction sets, on a core: what fits twenty minutes, or three, on two.
+_FULL_ARITHMETIC, _QUICK_ARITHMETIC = 14 * MINUTE, 2.5 * MINUTE
+_CUSTOMARY_SUBJECTS = 5
+# Pixels up to which networks are compared by their whole images.
+_WHOLE = 64
 _SLOW_METRICS = ("predictability",)
 _SUBSPACE = 10
 
@@ -153,7 +164,18 @@ def compare(
     check_noise(first, noise_mode, notice)
     say_white(first.generator, notice)
     watch.lap("loading")
-    counts = dict(QUICK if quick else FULL) | {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
+    height = _stopped_height(first.generator, quick, detector)
+    seen: dict[int, Network] = {}
+
+    def see(checkpoint: Network) -> Network:
+        return seen.setdefault(id(checkpoint), _stopped(checkpoint, height))
+
+    given = [dataclasses.replace(each, checkpoint=see(each.checkpoint)) for each in given]
+    first = given[0].checkpoint
+    counts = _affordable(dict(QUICK if quick else FULL), first.generator, num, quick)
+    if height is not None:
+        notice(f"measuring the images as they are at {height} pixels, with {counts['samples']} samples and {counts['images']} images")
+    counts |= {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
     search = Settings(
         space=space,
         whiten=whiten,
@@ -168,22 +190,24 @@ def compare(
     measuring = MetricSettings(
         samples=counts["samples"],
         images=counts["images"],
-        activeness_samples=counts["samples"] if quick else 300,
+        activeness_samples=counts["samples"] if quick else counts["activeness"],
         seed=seed,
         class_index=class_index,
         psi=psi,
         detector=load_detector(detector, first.critic if detector == "critic" else None, first.device),
         protocol=protocol,
+        pairs=counts["pairs"] if height is not None and protocol == "small" else None,
         world=world,
     )
-    found = [contender.top(num) for contender in contenders(given, methods, search, progress, notice)]
+    found = [contender.top(num) for contender in contenders(given, methods, search, progress, notice, see)]
     watch.lap("methods")
     subjects = distinct(found)
     comparison = collected(subjects, measuring, wanted, watch, progress)
-    drawings = drawn(subjects, comparison.calibrations, ImageChoice(tuple(seeds), class_index, psi, cutoff, noise_mode), progress)
+    drawings = drawn(subjects, comparison.calibrations, ImageChoice(tuple(seeds), class_index, psi, cutoff, noise_mode), progress, quick)
     watch.lap("pictures")
     options = search.to_dict() | {"methods": methods, "metrics": wanted, "images": counts["images"], "trunc": psi, "noise_mode": noise_mode}
     options |= {"seeds": seeds, "detector": measuring.detector.name, "protocol": protocol, "quick": quick}
+    options |= {"seen": "image" if height is None else f"early:{height}", "activeness_samples": measuring.activeness_samples}
     result = Compared(comparison, drawings, options, tuple(argv))
     return result if outdir is None else _written(result, Path(outdir), None if out is None else Path(out))
 
@@ -219,12 +243,43 @@ def _one(source: Any, network: Any, device: str, notice: Notice) -> Given:
     return Given(network_of(source, device, notice))
 
 
+def _stopped_height(generator: Generator, quick: bool, detector: str) -> int | None:
+    """Where images of a large network are stopped for measuring, which costs a tenth or less of the whole; None: they are not."""
+    stops = early(generator)
+    if stops is None or max(generator.image_shape[1:]) <= _WHOLE or detector == "critic":
+        return None
+    return int(stops.size or 0) // (2 if quick else 1)
+
+
+def _stopped(checkpoint: Network, height: int | None) -> Network:
+    """A network whose generator stops at a height: a copy that shares everything else."""
+    if height is None or max(checkpoint.generator.image_shape[1:]) <= _WHOLE:
+        return checkpoint
+    view: Any = copy.copy(checkpoint)
+    view.generator = stopped(checkpoint.generator, height)
+    return cast(Network, view)
+
+
+def _affordable(counts: dict[str, int], generator: Generator, num: int, quick: bool) -> dict[str, int]:
+    """As many of everything as the arithmetic of a comparison allows, in proportion, and not fewer than a number can mean something."""
+    images = 168 * num + counts["samples"] * 4 * num + 33 * 64 + 3 * num * counts["activeness"] + (0 if quick else 2 * counts["pairs"])
+    each = _CUSTOMARY_SUBJECTS * images * arithmetic(generator, (Output(),))
+    share = min(1.0, (_QUICK_ARITHMETIC if quick else _FULL_ARITHMETIC) / each)
+    return {name: min(count, max(_FEWEST[name], round(share * count))) for name, count in counts.items()}
+
+
 def contenders(
-    given: Sequence[Given], methods: Sequence[str] | None, search: Settings, progress: Progress | None = None, notice: Notice = quiet
+    given: Sequence[Given],
+    methods: Sequence[str] | None,
+    search: Settings,
+    progress: Progress | None = None,
+    notice: Notice = quiet,
+    see: Callable[[Network], Network] = lambda network: network,
 ) -> list[Contender]:
     """What the sources mean: their direction sets, the z axes of networks beside others, and what the methods find.
 
-    A network alone is for the methods; a tuned network alone is compared with the one it was tuned from.
+    A network alone is for the methods; a tuned network alone is compared with the one it was tuned from.  `see` is what networks are
+    looked at through.
     """
     alone = given[0] if len(given) == 1 else None
     subjects = [
@@ -236,7 +291,7 @@ def contenders(
     ]
     if alone is not None and alone.before is not None:
         notice(f"comparing with the network it was tuned from, {alone.before}")
-        subjects.append(z_axes(load_checkpoint(alone.before, alone.checkpoint.device), search, progress))
+        subjects.append(z_axes(see(load_checkpoint(alone.before, alone.checkpoint.device)), search, progress))
     by_default = tuple(name for name, method in METHODS.items() if method.compared) if alone is not None and alone.before is None else ()
     for name in methods if methods is not None else by_default:
         try:

@@ -179,11 +179,12 @@ def discover(
     folder = None if run is None or is_shared() else run.path
     with run or contextlib.nullcontext(), resumable(folder, identity, notice=notice) as partial:
         found = chosen(generator, dataclasses.replace(settings, partial=partial), progress)
-    result = Discovery(loaded, found, look)
-    if run is None:
-        return result
-    recorded = settings.to_dict() | {"method": method, "protocol": protocol, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
-    return dataclasses.replace(result, run=write_discovery(run, result, recorded, progress))
+        result = Discovery(loaded, found, look)
+        if run is None:
+            return result
+        # What was computed is kept until the last file is written.
+        recorded = settings.to_dict() | {"method": method, "protocol": protocol, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
+        return dataclasses.replace(result, run=write_discovery(run, result, recorded, progress))
 
 
 def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None) -> Run:

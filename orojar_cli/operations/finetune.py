@@ -20,7 +20,7 @@ from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from orojar_cli.checkpoint.contents import Contents, read_contents
 from orojar_cli.checkpoint.writer import default_format, own_suffix, save_checkpoint
 from orojar_cli.directions import DirectionSet, Settings, save_directions
-from orojar_cli.distributed import alone, is_first
+from orojar_cli.distributed import alone, is_first, is_shared
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
 from orojar_cli.generators.families import has_pickle_form
 from orojar_cli.generators.own.object import weights_sha256
@@ -34,19 +34,22 @@ from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white
 from orojar_cli.pictures.axes import Look, direction_grid
 from orojar_cli.pictures.walk import Renderer
-from orojar_cli.progress import Notice, Progress
+from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
-from orojar_cli.response.outputs import Output
+from orojar_cli.response.budget import Speed
+from orojar_cli.response.outputs import Output, moved_output
+from orojar_cli.runs.resume import Partial, resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, check_outdir, written_at
 from orojar_cli.tuning.rotation import (
     Rotation,
     axes_as_directions,
-    default_outputs,
     default_samples,
     find_rotation,
     fold_rotation,
+    images_of,
     latents_after,
     rotation_as_directions,
+    z_pullback,
 )
 
 MODES = ("rotation", "mapping")
@@ -158,8 +161,9 @@ class Tuning:
 
 @dataclass(frozen=True)
 class _Made:
-    """What a mode found: its axes for the tuned network's hash, and what a `Tuning` says of them."""
+    """What a mode found: the settings it measured by, its axes for the tuned network's hash, and what a `Tuning` says of them."""
 
+    settings: Settings
     axes: Callable[[str], DirectionSet]
     numbers: dict[str, Any]
     tuned_at: Callable[[Latents], Latents]
@@ -210,7 +214,7 @@ def finetune(
     check_noise(checkpoint, noise_mode, tell)
     say_white(checkpoint.generator, tell)
     own = not isinstance(checkpoint, Checkpoint)
-    _check(mode, own, resume is not None, also_g or ema_only or safetensors or format is not None)
+    _check(mode, own, resume is not None, outdir is not None, also_g or ema_only or safetensors or format is not None)
     if also_g and ema_only:
         raise OptionError("--also-g and --ema-only contradict each other; leave one out")
     if outdir is not None:
@@ -218,45 +222,55 @@ def finetune(
     progress = progress if is_first() else None
     generator = checkpoint.generator
     parsed = tuple(map(as_output, [outputs] if isinstance(outputs, str) else outputs))
-    chosen = parsed or default_outputs(generator)
-    count = samples or default_samples(generator, chosen)
-    settings = Settings(space="z", samples=count, seed=seed, outputs=chosen, class_index=class_index)
+    settings = Settings(space="z", seed=seed, outputs=parsed or (moved_output(generator),), class_index=class_index)
+    if samples is not None:
+        settings = dataclasses.replace(settings, samples=samples)
     # The mapping of a conditional network is trained for all classes; the pictures show one.
     shown = 0 if mode == "mapping" and generator.c_dim and class_index is None else class_index
     at, seeds = seed_latents(generator, seeds, shown, psi, cutoff), tuple(seeds)
-    options = settings.to_dict() | {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "ema_only": ema_only}
+    options = {"mode": mode, "seeds": seeds, "trunc": psi, "noise_mode": noise_mode, "ema_only": ema_only}
     changing = checkpoint if own else TunedCheckpoint(checkpoint, ema_only)
     if not own and also_g and changing.training is None:
         checkpoint.contents.network("G")
         raise UnsupportedCheckpointError(f"not supported: G and G_ema of {checkpoint.name} have different options; leave out --also-g")
     if not own and changing.left:
         tell(changing.left)
-    writer = functools.partial(RunWriter, outdir or "", "finetune", checkpoint.run_name, argv=argv, started=started)
+    writer = functools.partial(RunWriter, outdir or "", "finetune", checkpoint.run_name, resume, argv=argv, started=started)
     writes = outdir is not None and is_first()
     if mode == "rotation":
-        made = _rotated(changing, settings, options if own else settings.to_dict(), progress, tell)
         run = writer() if writes else None
+        identity = {"mode": mode, "checkpoint": checkpoint.sha256, "device": str(checkpoint.device), "settings": settings.to_dict()}
+        identity["samples"] = samples
+        keeping: contextlib.AbstractContextManager[Partial] = resumable(
+            None if run is None or is_shared() else run.path, identity, notice=tell
+        )
     else:
         training = mapping or MappingSettings()
         options |= training.to_dict()
-        run = writer(resume=resume, label="finetune-mapping") if writes else None
-        # In the other processes of a group the folder is only a word: the first one's file is what all read.
-        folder = run.path if run is not None else None if outdir is None else Path(outdir)
-        with run or contextlib.nullcontext():
+        run = writer(label="finetune-mapping") if writes else None
+        keeping = contextlib.nullcontext(Partial())
+    # What was computed is kept until the last file is written.
+    with run or contextlib.nullcontext(), keeping as partial:
+        if mode == "rotation":
+            made = _rotated(changing, dataclasses.replace(settings, partial=partial), samples is None, options, progress, tell)
+        else:
+            # In the other processes of a group the folder is only a word: the first one's file is what all read.
+            folder = run.path if run is not None else None if outdir is None else Path(outdir)
             trained = train(changing, settings, parsed, training, folder, (at[:1], seeds[0]), progress, tell)
-        made = _Made(trained.axes, trained.numbers, lambda at: at, history=trained.history)
-    if not is_first():
-        return None
-    if not own:
-        changing.generator.identity = changing.sha256
-    look = Look(at, seeds, noise_mode)
-    rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
-    tuning = Tuning(changing, checkpoint, mode, made.axes(changing.sha256), rotation, made.numbers, made.history, look, made.tuned_at(at))
-    if run is None:
-        return tuning
-    # The other processes of a group have nothing to do with what is written.
-    with run, alone():
-        written = _written(run, tuning, made.axes, options, format, safetensors, tell)
+            made = _Made(settings, trained.axes, trained.numbers, lambda at: at, history=trained.history)
+        if not is_first():
+            return None
+        if not own:
+            changing.generator.identity = changing.sha256
+        look = Look(at, seeds, noise_mode)
+        rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
+        axes = made.axes(changing.sha256)
+        tuning = Tuning(changing, checkpoint, mode, axes, rotation, made.numbers, made.history, look, made.tuned_at(at))
+        if run is None:
+            return tuning
+        # The other processes of a group have nothing to do with what is written.
+        with alone():
+            written = _written(run, tuning, made.axes, made.settings.to_dict() | options, format, safetensors, tell)
     changed = f" (changed: {_some(written.changed)})" if written.changed else ""
     assert written.run is not None
     files = (DIRECTIONS, "grid.png") if own else tuple(written.run.manifest["artefacts"].values())
@@ -264,30 +278,45 @@ def finetune(
     return written
 
 
-def _check(mode: str, own: bool, resumes: bool, files: bool) -> None:
+def _check(mode: str, own: bool, resumes: bool, written: bool, files: bool) -> None:
     if mode not in MODES:
         raise OptionError(f"unknown mode {mode!r}; choose rotation or mapping")
-    if resumes and mode != "mapping":
-        raise OptionError("--resume continues --mode mapping; a rotation is found in one go")
+    if resumes and not written:
+        raise OptionError("resume continues a run that is written: give the outdir of its run, too")
+    if resumes and is_shared() and mode == "rotation":
+        raise OptionError("--resume continues a command of one process")
     if own and (mode != "rotation" or files):
         raise OptionError("your own generator's weights are not written: with --generator only --mode rotation, as directions of z")
 
 
-def _rotated(changing: Any, settings: Settings, record: dict[str, Any], progress: Progress | None, notice: Notice) -> _Made:
-    """Find the rotation, and fold it into a copy of a checkpoint's network; one's own network stays as it is."""
+def _rotated(changing: Any, settings: Settings, free: bool, options: dict[str, Any], progress: Progress | None, notice: Notice) -> _Made:
+    """Find the rotation, and fold it into a copy of a checkpoint's network; one's own network stays as it is.
+
+    The number of samples is `free` where nobody asked for one: what fits a default run along the directions that move the outputs.
+    """
     generator = changing.generator
-    notice(f"measuring {settings.samples} latents, {generator.z_dim} dimensions, on {', '.join(map(str, settings.outputs))}")
-    rotation: Rotation = find_rotation(generator, settings, progress)
+    pullbacks = z_pullback(generator, settings, progress=progress)
+    inside, _ = pullbacks
+    if free:
+        settings = dataclasses.replace(settings, samples=default_samples(generator, settings.outputs, len(inside)))
+    seconds = Speed.of(generator, settings.outputs, settings.latents(generator, 2)).seconds * images_of(settings.samples, len(inside))
+    notice(
+        f"measuring {settings.samples} latents on {', '.join(map(str, settings.outputs))}, along {len(inside)} directions of "
+        f"{inside.response.space} that hold {inside.captured:.1%} of what moves it: {lasting(seconds)}"
+    )
+    rotation: Rotation = find_rotation(generator, settings, progress, pullbacks)
+    record = settings.to_dict() | (options if not isinstance(changing, TunedCheckpoint) else {})
 
     def of_original(sha256: str) -> DirectionSet:
         return rotation_as_directions(rotation, sha256, generator.num_ws, record)
 
     if not isinstance(changing, TunedCheckpoint):
-        return _Made(of_original, rotation.to_dict(), lambda at: at)
+        return _Made(settings, of_original, rotation.to_dict(), lambda at: at)
     fold_rotation(generator, rotation.matrix)
     if changing.training is not None:
         fold_rotation(changing.training, rotation.matrix)
     return _Made(
+        settings=settings,
         axes=lambda sha256: axes_as_directions(rotation, sha256, generator.num_ws, record),
         numbers=rotation.to_dict(),
         tuned_at=lambda at: latents_after(rotation, at),
@@ -351,9 +380,13 @@ def _written(
     """The tuning as a run: the file, its axes as directions, and pictures drawn by the file read back."""
     artefacts: dict[str, str] = {}
     original = tuning.original
+    # First of all, so that a disk that is full afterwards takes nothing that was found.
+    if tuning.rotation is not None and isinstance(tuning.checkpoint, Checkpoint):
+        save_directions(tuning.rotation, run.path / ROTATION)
+        artefacts["rotation"] = ROTATION
     if isinstance(tuning.checkpoint, Checkpoint):
         network, changed = _save_tuned(tuning, run.path, format, notice)
-        artefacts = {"checkpoint": network, "directions": DIRECTIONS, "grid": "grid.png", "before_after": "before-after.png"}
+        artefacts |= {"checkpoint": network, "directions": DIRECTIONS, "grid": "grid.png", "before_after": "before-after.png"}
         artefacts |= {"metrics": METRICS, "summary": SUMMARY}
         if safetensors and network != SAFETENSORS:
             save_checkpoint(tuning.checkpoint, run.path / SAFETENSORS)
@@ -361,9 +394,6 @@ def _written(
         # What is shown is what was written.
         tuned = load_checkpoint(run.path / network, original.device)
         tuning = dataclasses.replace(tuning, checkpoint=tuned, directions=axes(tuned.sha256), changed=tuple(changed))
-        if tuning.rotation is not None:
-            save_directions(tuning.rotation, run.path / ROTATION)
-            artefacts["rotation"] = ROTATION
         save_image(tuning._before_after(), run.path / "before-after.png")
     else:
         artefacts = {"directions": DIRECTIONS, "grid": "grid.png", "metrics": METRICS}

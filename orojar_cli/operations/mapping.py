@@ -9,12 +9,12 @@ from typing import Any
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import DirectionSet, Settings
-from orojar_cli.distributed import is_first
+from orojar_cli.distributed import is_first, is_shared
 from orojar_cli.errors import DriftError, OptionError
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.training_log import TrainingLog
-from orojar_cli.progress import Notice, Progress
+from orojar_cli.progress import Notice, Progress, once
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.resume import TRAINING, resumable
 from orojar_cli.tuning.adversary import Adversary
@@ -23,7 +23,7 @@ from orojar_cli.tuning.dataset import TrainingPictures
 from orojar_cli.tuning.drift import Snapshot, image_shift, measure
 from orojar_cli.tuning.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
 from orojar_cli.tuning.refinement import RefinementOptions, outputs_of_layers, refinement
-from orojar_cli.tuning.rotation import default_samples, find_rotation, fold_rotation
+from orojar_cli.tuning.rotation import default_rotation, fold_rotation
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.watch import Watch
 
@@ -74,15 +74,18 @@ def train(
         "data": None if pictures is None else pictures.digest,
     }
     writes = folder is not None and is_first()
-    with resumable(folder, identity, file=TRAINING, keep=True, notice=notice) as kept:
+    tell = once(notice)
+    # What is prepared depends on how many processes there are; a group prepares it anew.
+    place = None if is_shared() else folder
+    with resumable(place, identity, notice=tell) as partial, resumable(folder, identity, file=TRAINING, keep=True, notice=tell) as kept:
+        settings = replace(settings, partial=partial)
         state = TrainingState(kept, every=choices.save_every)
         log = None if folder is None or not writes else TrainingLog(folder, generator, *strip, state.history, choices.tensorboard, notice)
         before = measure(generator, loaded.critic, settings, "before", progress=progress)
         if start == "rotation":
             # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
             coarse = default_output(generator)
-            rotating = replace(settings, samples=default_samples(generator, (coarse,)), outputs=(coarse,))
-            fold_rotation(generator, find_rotation(generator, rotating, progress).matrix)
+            fold_rotation(generator, default_rotation(generator, replace(settings, outputs=(coarse,)), progress).matrix)
         anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
         if writes:
             notice(f"training in {folder}")

@@ -19,7 +19,8 @@ class MappingSettings:
     """How a mapping is trained.
 
     `start`: the mapping is first fitted to the OroJaR frame of w, or z is rotated exactly, or it stays as it is; "auto" takes the frame,
-    but the rotation where z is smaller than w.  `steps` of training after the warm start, on `images` images; `refine_steps` on the
+    but the rotation where z is smaller than w.  `steps` of training after the warm start, on `images` images
+    (None: what fits ten minutes of one core, 4,000 to 40,000); `refine_steps` on the
     generator itself, on the outputs and on the activations that the entries `layers_to_reg` of ws drive (None: none, but 300 with
     `data`, training pictures for the critic).  The `penalty` has a `weight` that warms up over `ramp` steps.  Every `watch_every` steps
     training is measured; it stops after `patience` measurements without gain (0: never).  Every `save_every` steps it is saved.
@@ -29,7 +30,7 @@ class MappingSettings:
     start: str = "auto"
     steps: int = 2000
     refine_steps: int | None = None
-    images: int = 40_000
+    images: int | None = None
     layers_to_reg: tuple[int, ...] | None = None
     penalty: str = "orojar"
     weight: float = 1.0
@@ -45,7 +46,9 @@ class MappingSettings:
         for name, value, words in (("start", self.start, STARTS), ("penalty", self.penalty, PENALTIES)):
             if value not in words:
                 raise OptionError(f"--{name} {value!r:.60} is none of {', '.join(words)}")
-        for name, least in (("steps", 1), ("images", 2), ("ramp", 0), ("watch_every", 1), ("patience", 0), ("save_every", 1)):
+        if self.images is not None:
+            check_whole("images", self.images, 2)
+        for name, least in (("steps", 1), ("ramp", 0), ("watch_every", 1), ("patience", 0), ("save_every", 1)):
             check_whole(name.replace("_", "-"), getattr(self, name), least)
         if self.refine_steps is not None:
             check_whole("refine-steps", self.refine_steps, 0)

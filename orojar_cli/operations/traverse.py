@@ -196,7 +196,13 @@ def traverse(
         recipe.check(subject, images=same_images)
         values = recipe.scene.to_dict() | values
     if dims is not None or recipe is None:
-        values["dimensions"], values["edits"] = chosen_dimensions(found, _words(dims))
+        words = _words(dims)
+        values["dimensions"], values["edits"] = chosen_dimensions(found, words)
+        if "all" in words and len(values["dimensions"]) < len(found):
+            left_out = len(found) - len(values["dimensions"])
+            notice(
+                f"{left_out} of {len(found)} dimensions, which do less than a hundredth of the most active, are left out; numbers show them"
+            )
     if by is not None:
         values["by"] = found.index(by)
     if ws is None and generator.c_dim:

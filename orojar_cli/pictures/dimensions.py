@@ -10,10 +10,14 @@ from orojar_cli.numbers import number_list
 
 _EDIT = re.compile(r"(.+):\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
 Edits = tuple[tuple[int, float], ...]
+# Of more dimensions than this "all" are those that do something: of 512 most do nothing, and each costs several pictures.
+_MANY, _ACTIVE = 64, 0.01
 
 
 def chosen_dimensions(directions: DirectionSet, words: Iterable[str | int]) -> tuple[tuple[int, ...], Edits]:
     """(dimensions to walk along, edits) of words as `--dim` takes them: 3, "3", "0-9,12", "all", a label, and edits such as "3:+2".
+
+    "all" of more than 64 dimensions are those with at least a hundredth of the greatest activeness.
 
     Raises OptionError for what the set does not have.
     """
@@ -33,7 +37,9 @@ def chosen_dimensions(directions: DirectionSet, words: Iterable[str | int]) -> t
 
 def _rows(directions: DirectionSet, text: str) -> list[int]:
     if text.strip() == "all":
-        return list(range(len(directions)))
+        rows = list(range(len(directions)))
+        least = _ACTIVE * float(directions.activeness.max())
+        return rows if len(rows) <= _MANY else [row for row in rows if float(directions.activeness[row]) >= least]
     if re.fullmatch(r"[\d,\s-]+", text) and not text.strip().startswith("-"):
         return [directions.index(number) for number in number_list(text)]
     return [directions.index(text)]

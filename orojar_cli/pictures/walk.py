@@ -18,6 +18,9 @@ from orojar_cli.latents.spaces import style_offsets
 from orojar_cli.media.pixels import to_uint8
 from orojar_cli.response.jacobian import DEFAULT_BUDGET
 
+# Bytes of pictures that are kept to be shown again.
+_SHOWN_AGAIN = 1 << 30
+
 
 def strengths(extent: float, steps: int) -> list[float]:
     """`steps` values from -extent to +extent, evenly spaced; one step is 0."""
@@ -34,10 +37,13 @@ def there_and_back(extent: float, frames: int, ease: bool = True, rest: bool = F
     """
     phases = [index / frames for index in range(frames)]
     if not ease:
-        return [extent * (1 - abs((4 * phase + 1) % 4 - 2)) for phase in phases]
-    if not rest:
-        return [extent * math.sin(2 * math.pi * phase) for phase in phases]
-    return [extent * _rested(phase) for phase in phases]
+        parts = [1 - abs((4 * phase + 1) % 4 - 2) for phase in phases]
+    elif not rest:
+        parts = [math.sin(2 * math.pi * phase) for phase in phases]
+    else:
+        parts = [_rested(phase) for phase in phases]
+    # The same place on the way there and on the way back is the same number, and so drawn once.
+    return [extent * round(part, 12) for part in parts]
 
 
 def _rested(phase: float) -> float:
@@ -152,7 +158,34 @@ def pictures_at(
     """For every displacement [S, D] in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across displacements.
 
     `offset` [N, D] moves each point throughout, in spaces whose displacements move ws.
+    Equal displacements, of which a loop there and back has two each, are drawn once, where a gigabyte holds what is shown again.
     """
+    keys = [row.tobytes() for row in (displacements.cpu() + 0.0).numpy()]
+    last = {key: number for number, key in enumerate(keys)}
+    again = sum(last[key] > number for number, key in enumerate(keys))
+    if again * len(at) * math.prod(_picture_shape(renderer.generator)) > _SHOWN_AGAIN:
+        yield from _drawn(renderer, at, directions, displacements, layers, offset)
+        return
+    first: dict[bytes, int] = {}
+    for number, key in enumerate(keys):
+        first.setdefault(key, number)
+    new, held = _drawn(renderer, at, directions, displacements[list(first.values())], layers, offset), dict[bytes, np.ndarray]()
+    for number, key in enumerate(keys):
+        pictures = held[key] if key in held else next(new)
+        yield pictures
+        held[key] = pictures
+        if last[key] == number:
+            del held[key]
+
+
+def _drawn(
+    renderer: Renderer,
+    at: Points,
+    directions: DirectionSet,
+    displacements: Tensor,
+    layers: Sequence[int] | None,
+    offset: Tensor | None,
+) -> Iterator[np.ndarray]:
     generator, per_batch = renderer.generator, max(1, renderer.batch // len(at))
     for group in displacements.to(_device(at)).split(per_batch):
         ws = moved_ws(generator, at, directions, group, layers, offset)

@@ -14,12 +14,15 @@ from orojar_cli.distributed import add_gradients, joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import normal_latents
+from orojar_cli.response.jacobian import DEFAULT_BUDGET
 from orojar_cli.response.outputs import Output
-from orojar_cli.response.recomputation import pieces, recomputed
+from orojar_cli.response.recomputation import graph_bytes, pieces, recomputed
 from orojar_cli.tuning.dataset import TrainingPictures
 
 _RATE, _BETAS = 0.002, (0.0, 0.99)
 _R1_EVERY = 16
+# Images that a critic judges at once; which of them it compares depends on that.
+_JUDGED = 32
 
 
 class Adversary:
@@ -111,9 +114,23 @@ def group_size(critic: Any, most: int) -> int:
 
 
 @torch.no_grad()
+def score_of(critic: Any, generator: Generator, w: Tensor, label: Tensor, budget: int = DEFAULT_BUDGET) -> float:
+    """`mean_score` of the images of w [N, w_dim], drawn as few at a time as the memory of `budget` bytes holds."""
+    group = group_size(critic, len(w))
+    count = len(w) - len(w) % group
+    at_once = max(1, min(_JUDGED, budget // graph_bytes(generator, (Output(),))) // group) * group
+    total = 0.0
+    for start in range(0, count, at_once):
+        part = w[start : min(start + at_once, count)]
+        images = generator.synthesis(part.unsqueeze(1).expand(-1, generator.num_ws, -1))
+        total += mean_score(critic, images, label[start : start + len(part)]) * len(part)
+    return total / count
+
+
+@torch.no_grad()
 def mean_score(critic: Any, images: Tensor, label: Tensor) -> float:
     """Mean logit of images [N, C, R, R], but for the few beyond the last whole group."""
     group = group_size(critic, len(images))
-    count, at_once = len(images) - len(images) % group, max(1, 32 // group) * group
+    count, at_once = len(images) - len(images) % group, max(1, _JUDGED // group) * group
     parts = zip(images[:count].split(at_once), label[:count].split(at_once), strict=True)
     return float(torch.cat([critic(*part) for part in parts]).mean())

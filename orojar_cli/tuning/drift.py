@@ -8,18 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orojar_cli.diagonaliser import normalise_by_trace, orojar_loss
+from orojar_cli.diagonaliser import FactoredGrams, normalise_by_trace, orojar_loss
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
-from orojar_cli.response.jacobian import Response, gram_matrices
-from orojar_cli.response.outputs import averaged
-from orojar_cli.tuning.adversary import mean_score
+from orojar_cli.response.budget import MINUTE, affordable, arithmetic
+from orojar_cli.response.outputs import Output, averaged, moved_output
+from orojar_cli.tuning.adversary import score_of
 from orojar_cli.tuning.anchor import energy_distance
-from orojar_cli.tuning.rotation import axis_activeness
+from orojar_cli.tuning.rotation import axis_activeness, z_pullback
 from orojar_cli.tuning.surrogate import coarse_images
 
-_STREAM, _IMAGES = 60, 4000
+_STREAM, _SUBSPACE_STREAM = 60, 300
+# At most: as many as their arithmetic allows.
+_IMAGES, _PICTURES = 4000, 128
+_FEWEST, _FEWEST_IMAGES = 8, 512
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,23 @@ def measure(
     generator: Generator, critic: Any, settings: Settings, name: str, samples: int = 64, progress: Progress | None = None
 ) -> Snapshot:
     """Measure a generator at latents that take no part in training; `name` heads the progress."""
-    axes = torch.eye(generator.z_dim, device=generator.device)
+    inside, twice = z_pullback(generator, settings, stream=_SUBSPACE_STREAM, progress=progress)
+    samples = affordable(2 * len(twice) * arithmetic(generator, settings.outputs), samples, _FEWEST)
     at = settings.latents(generator, samples, _STREAM)
     callback = None if progress is None else lambda done: progress(f"{name}: loss", done, samples)
-    grams = gram_matrices(Response(generator, "z", outputs=settings.outputs), at, axes, callback=callback)
-    active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness")
+    grams = FactoredGrams(twice.factors(at, callback=callback))
+    axes = torch.eye(generator.z_dim, device=generator.device)
+    active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness", inside)
     stream = _STREAM + (2 if name == "before" else 3)
-    cloud = settings.latents(generator, _IMAGES, stream)
+    coarse = moved_output(generator) if generator.img_resolution > 64 else averaged(generator, 8)
+    cloud = settings.latents(generator, affordable(arithmetic(generator, (coarse,)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE), stream)
     w = generator.mapping.w(cloud.z, cloud.label)
-    images = coarse_images(generator, w, averaged(generator, 8))
+    images = coarse_images(generator, w, coarse)
     score = None
     if critic is not None:
-        pictures = generator.synthesis(w[:128].unsqueeze(1).expand(-1, generator.num_ws, -1))
-        labels = cloud.z.new_zeros(len(pictures), 0) if cloud.label is None else cloud.label[:128]
-        score = mean_score(critic, pictures, labels)
+        count = affordable(2 * arithmetic(generator, (Output(),)), _PICTURES, 16)
+        labels = cloud.z.new_zeros(count, 0) if cloud.label is None else cloud.label[:count]
+        score = score_of(critic, generator, w[:count], labels)
     return Snapshot(orojar_loss(grams), orojar_loss(normalise_by_trace(grams)), score, active, images)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import jacfwd, vmap
+from torch.func import jacfwd, jacrev, vmap
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.orojar import orojar
@@ -25,6 +25,7 @@ from orojar_cli.distributed import joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
+from orojar_cli.response.budget import MINUTE, affordable, arithmetic
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.classes import AllClasses
@@ -38,6 +39,12 @@ from orojar_cli.tuning.watch import Watch
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
 _REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
+# Images the surrogate learns from, where nobody says how many: ten minutes of one core at most.
+_IMAGE_RANGE, _IMAGE_ARITHMETIC = (4000, 40_000), 10 * MINUTE
+# What a sample of the frame costs: ten columns and its point, and half as much again for those that stop the search and judge it.
+_FRAME_COLUMNS = 1.6 * 11
+# Coordinates of the frame, from the most active on, along which the surrogate is differentiated: all of w in small networks.
+_LEADING = 64
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class MappingOptions:
     steps: int = 2000
     regression_steps: int = 6000
     surrogate_steps: int = 6000
-    images: int = 40_000
+    images: int | None = None
     frame_samples: int = 384
     batch: int = 48
     anchor_batch: int = 1536
@@ -75,16 +82,18 @@ def prepare(
     if not hasattr(generator.mapping, "layers"):
         raise OptionError("this network has no mapping layers to train; use --mode rotation")
     output: Output = default_output(generator)
-    directions = orojar(
-        generator, replace(settings, space="w", num=None, samples=options.frame_samples, subspace=10, outputs=(output,)), progress
-    )
+    least = min(64, options.frame_samples)
+    samples = affordable(_FRAME_COLUMNS * arithmetic(generator, (output,)), options.frame_samples, least, 2 * MINUTE)
+    directions = orojar(generator, replace(settings, space="w", num=None, samples=samples, subspace=10, outputs=(output,)), progress)
     if len(directions) < generator.w_dim:
         raise OptionError(f"w varies along {len(directions)} of its {generator.w_dim} dimensions only; use --mode rotation")
     frame = (directions.directions * directions.sigma.unsqueeze(1)).to(generator.mapping.w_avg)
-    at = AllClasses.of(settings).latents(generator, options.images, _DATA_STREAM)
+    least, most = _IMAGE_RANGE
+    count = options.images or affordable(arithmetic(generator, (output,)), most, least, _IMAGE_ARITHMETIC)
+    at = AllClasses.of(settings).latents(generator, count, _DATA_STREAM)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
-    images = coarse_images(generator, w, output, progress)
+    images = coarse_images(generator, w, output, progress, settings.partial.section("images"))
     weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
     anchor = Anchor.of_network(generator, settings, w, at.label, images, frame, weights)
     surrogate, unexplained = train_surrogate(anchor.coordinates, images, settings, options.surrogate_steps, progress)
@@ -137,8 +146,7 @@ def _train(
     mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, step: int, rng: torch.Generator
 ) -> dict[str, Tensor]:
     z, label = anchor.draw(options.batch, rng, focused=True)
-    columns = vmap(jacfwd(lambda point, kind: surrogate(anchor.of(mapping.w(point[None], kind[None])))[0]))(own(z), own(label))
-    grams = joined(columns.transpose(1, 2) @ columns, len(z))
+    grams = joined(surrogate_grams(mapping, anchor, surrogate, own(z), own(label)), len(z))
     if options.penalty == "hessian":
         penalty = hessian_of_axes(lambda z, label: (surrogate(anchor.of(mapping.w(z, label))),), z, label, mapping.config.z_dim, rng)
     else:
@@ -150,6 +158,26 @@ def _train(
     weights = (options.orojar_weight * ramp(step, options.ramp), options.contrast_weight, options.image_weight, options.latent_weight)
     weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
     return {"total": torch.stack(weighted).sum()} | losses
+
+
+def surrogate_grams(mapping: Any, anchor: Anchor, surrogate: Surrogate, z: Tensor, label: Tensor) -> Tensor:
+    """Gram matrices [N, z_dim, z_dim] of the surrogate's images along the axes of z, differentiable in the mapping.
+
+    Where w has more than 64 dimensions, along its 64 most active coordinates: a column for each of these and a row of the mapping's
+    Jacobian, instead of a column for every axis of z.
+    """
+    if len(anchor.frame) <= _LEADING:
+        columns = vmap(jacfwd(lambda point, kind: surrogate(anchor.of(mapping.w(point[None], kind[None])))[0]))(z, label)
+        return columns.transpose(1, 2) @ columns
+
+    def leading(point: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
+        coordinates = anchor.of(mapping.w(point[None], kind[None]))[0]
+        return coordinates[:_LEADING], coordinates
+
+    rows, coordinates = vmap(jacrev(leading, has_aux=True))(z, label)
+    rest = coordinates[:, _LEADING:]
+    moved = vmap(jacfwd(lambda first, others: surrogate(torch.cat([first, others])[None])[0]))(coordinates[:, :_LEADING], rest)
+    return rows.transpose(1, 2) @ (moved.transpose(1, 2) @ moved) @ rows
 
 
 def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:

@@ -8,28 +8,39 @@ stands between two parts of a Gram matrix keeps its norm under these, so each pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from orojar_cli.diagonaliser import joint_diagonalise, normalise_by_trace, orojar_loss
+from orojar_cli.diagonaliser import FactoredGrams, joint_diagonalise, normalise_by_trace, orojar_loss
+from orojar_cli.diagonaliser.grams import traces
 from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.frame import Frame
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
-from orojar_cli.response.activeness import activeness, affordable_samples
-from orojar_cli.response.jacobian import Response, gram_matrices
-from orojar_cli.response.outputs import Output, computed_layers, early
+from orojar_cli.response.activeness import leading_activeness
+from orojar_cli.response.budget import affordable, arithmetic
+from orojar_cli.response.jacobian import Response
+from orojar_cli.response.outputs import Output, moved_output
+from orojar_cli.response.pullback import Pullback, is_mapped
+from orojar_cli.response.subspace import Subspace, active_subspace
 
-_FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _ACTIVENESS_STREAM = 30, 31, 32, 33
+_FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _ACTIVENESS_STREAM, _ESTIMATE_STREAM, _SUBSPACE_STREAM = 30, 31, 32, 33, 34, 200
 _ACTIVENESS_SAMPLES = 24
-# Arithmetic of one default run, about a minute on two laptop cores; larger networks get fewer samples.
-_DEFAULT_MULTIPLICATIONS = 3.3e12
-_SAMPLE_RANGE = (32, 1024)
+# At which the activeness of axes too many to be measured is estimated.
+_ESTIMATE_SAMPLES = 16
+# Share of the squared gradients that the active subspace of a rotation holds.
+CAPTURED = 0.99
+# Arithmetic of one default run, about a minute and a half on a core that does 200 GFLOP/s; larger networks get fewer samples.
+_DEFAULT_MULTIPLICATIONS = 1.6e13
+_SAMPLE_RANGE = (32, 2048)
+# Forward differences along a column for the fit and an eighth as many for stopping, exact ones of a fifth in twice the subspace.
+_COLUMNS_PER_SAMPLE = 1 + 1 / 8 + 2 * 1.5 / 5
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,8 @@ class Rotation:
     """The result: `matrix` [z_dim, z_dim], row i the old z that the new axis i means, most active first (in each part of z).
 
     `loss_before` and `loss_after` are normalised OroJaR losses (E sum_{i != j} M_ij^2 / E (tr M)^2) at `held_out` latents that took
-    no part in finding or stopping the rotation; `share_*` their per-sample form E [sum_{i != j} M_ij^2 / (tr M)^2].
+    no part in finding or stopping the rotation; `share_*` their per-sample form E [sum_{i != j} M_ij^2 / (tr M)^2].  The Jacobians were
+    measured along `subspace` directions, which hold the share `captured` of the squared gradients.
     """
 
     matrix: Tensor
@@ -50,6 +62,8 @@ class Rotation:
     held_out: int
     iterations: int
     outputs: tuple[str, ...]
+    subspace: int
+    captured: float
 
     @property
     def reduction(self) -> float:
@@ -58,52 +72,89 @@ class Rotation:
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers, JSON-serialisable."""
-        names = ("loss_before", "loss_after", "share_before", "share_after", "samples", "held_out", "iterations", "reduction")
+        losses = ("loss_before", "loss_after", "share_before", "share_after", "reduction")
+        names = (*losses, "samples", "held_out", "iterations", "subspace", "captured")
         return {name: getattr(self, name) for name in names} | {"outputs": list(self.outputs)}
 
 
-def default_outputs(generator: Generator) -> tuple[Output, ...]:
-    """The full image up to 64 pixels; above, the image the skip architecture has accumulated by 32 pixels, which is far cheaper."""
-    stopped = early(generator)
-    return (stopped if stopped is not None and max(generator.image_shape[1:]) > 64 else Output(),)
+def default_samples(generator: Generator, outputs: tuple[Output, ...], columns: int) -> int:
+    """How many latents fit the arithmetic of a default run, with Jacobians of so many columns: from 32 to 2048."""
+    least, most = _SAMPLE_RANGE
+    return affordable(images_of(1, columns) * arithmetic(generator, outputs), most, least, _DEFAULT_MULTIPLICATIONS)
 
 
-def default_samples(generator: Generator, outputs: tuple[Output, ...]) -> int:
-    """How many latents fit the arithmetic of a default run: 1024 for the demonstration network, at least 32."""
-    per_image = sum(cost.multiplications for cost in computed_layers(generator, outputs))
-    low, high = _SAMPLE_RANGE
-    return int(max(low, min(high, _DEFAULT_MULTIPLICATIONS / (2 * generator.z_dim * per_image))))
+def images_of(samples: int, columns: int) -> float:
+    """What finding a rotation at so many latents along so many columns costs, in images."""
+    return _COLUMNS_PER_SAMPLE * samples * columns
 
 
-def find_rotation(generator: Generator, settings: Settings, progress: Progress | None = None) -> Rotation:
+def _most_columns(generator: Generator, outputs: tuple[Output, ...]) -> int:
+    """Columns for which the arithmetic of a default run has the fewest samples, at least 16."""
+    each = images_of(_SAMPLE_RANGE[0], 1) * arithmetic(generator, outputs)
+    return affordable(each, generator.z_dim, 16, _DEFAULT_MULTIPLICATIONS)
+
+
+def z_pullback(
+    generator: Generator, settings: Settings, *, stream: int = _SUBSPACE_STREAM, progress: Progress | None = None
+) -> tuple[Pullback, Pullback]:
+    """How z moves the outputs of `settings`, through the active subspace of w (of z, without a mapping): (the directions that hold the
+    share CAPTURED, and twice as many, for numbers that are reported).
+
+    `stream` separates the latents it is found at.  Where they would cost more than a default run, fewer are taken.
+    """
+    space = "w" if is_mapped(generator) else "z"
+    frame = Frame.of(generator, replace(settings, space=space, whiten=True, layers=None))
+    response = Response(generator, space, outputs=settings.outputs)
+
+    def draw(count: int, number: int) -> Latents:
+        return settings.latents(generator, count, stream + number)
+
+    callback = None if progress is None else lambda done: progress("active subspace", done, done)
+    most = _most_columns(generator, settings.outputs)
+    found = active_subspace(response, draw, frame.steps, captured=CAPTURED, most=most, seed=settings.seed, callback=callback)
+    if len(found) >= generator.z_dim and space == "w":
+        # As many columns as z has axes are better spent on these.
+        found = Subspace.whole(generator.z_dim)
+        frame = Frame.of(generator, replace(settings, space="z", layers=None))
+        response = Response(generator, "z", outputs=settings.outputs)
+    return Pullback.of(response, frame.steps, found), Pullback.of(response, frame.steps, found, 2 * len(found))
+
+
+def find_rotation(
+    generator: Generator,
+    settings: Settings,
+    progress: Progress | None = None,
+    pullbacks: tuple[Pullback, Pullback] | None = None,
+) -> Rotation:
     """The rotation of z with the lowest OroJaR loss.
 
-    Gram matrices at `settings.samples` latents by central differences are diagonalised jointly, every one divided by the square root
-    of its trace (halfway between the loss's own weights, which a few latents dominate, and equal ones: measured to generalise best);
-    an eighth as many stop the search, and a fifth as many, with exact Jacobians, give the losses reported.
+    Gram matrices at `settings.samples` latents are measured by forward differences in the active subspace (`z_pullback`) and diagonalised
+    jointly, every one divided by the square root of its trace (halfway between the loss's own weights, which a few latents dominate, and
+    equal ones: measured to generalise best); an eighth as many stop the search, and a fifth as many, with exact Jacobians in twice the
+    subspace, give the losses reported.  What `settings.partial` holds of an interrupted search is not measured again.
     """
     if settings.space != "z":
         raise OptionError("exact fine-tuning rotates z; leave out --space")
-    response = Response(generator, "z", outputs=settings.outputs)
-    axes = torch.eye(generator.z_dim, device=generator.device)
+    inside, twice = pullbacks or z_pullback(generator, settings, progress=progress)
 
-    def grams(stage: str, count: int, stream: int, method: str) -> Tensor:
+    def factors(stage: str, count: int, stream: int, method: str, pullback: Pullback) -> FactoredGrams:
         at = settings.latents(generator, count, stream)
         callback = None if progress is None else lambda done: progress(stage, done, count)
-        return gram_matrices(response, at, axes, method=method, callback=callback)
+        return FactoredGrams(pullback.factors(at, method=method, callback=callback, kept=settings.partial.section(f"z {stage}")))
 
     held_out_count = max(16, settings.samples // 5)
-    fit = _tempered(grams("Gram matrices", settings.samples, _FIT_STREAM, "central"))
-    stop = _tempered(grams("stopping set", max(8, settings.samples // 8), _STOP_STREAM, "central"))
+    fit = _tempered(factors("Gram matrices", settings.samples, _FIT_STREAM, "forward", inside))
+    stop = _tempered(factors("stopping set", max(8, settings.samples // 8), _STOP_STREAM, "forward", inside))
     callback = None if progress is None else lambda done, *_: progress("diagonalising", min(done, 199), 200)
     found, iterations = torch.eye(generator.z_dim, dtype=torch.float64), 0
     for part in map(_slice, z_parts(generator)):
-        if bool((fit[:, part, part] != 0).any()):
-            result = joint_diagonalise(fit[:, part, part], held_out=stop[:, part, part], callback=callback)
+        rows = torch.eye(generator.z_dim, dtype=torch.float64)[part]
+        if bool((fit.factors[:, :, part] != 0).any()):
+            result = joint_diagonalise(fit.along(rows), held_out=stop.along(rows), callback=callback)
             found[part, part] = result.rotation.to(found)
             iterations += result.iterations
-    held_out = grams("held-out loss", held_out_count, _HELD_OUT_STREAM, "exact")
-    active = axis_activeness(generator, settings, found, progress)
+    held_out = factors("held-out loss", held_out_count, _HELD_OUT_STREAM, "exact", twice)
+    active = axis_activeness(generator, settings, found, progress, pullback=inside)
     order = torch.cat([part.start + active[_slice(part)].argsort(descending=True, stable=True) for part in z_parts(generator)])
     shares = normalise_by_trace(held_out)
     return Rotation(
@@ -117,7 +168,16 @@ def find_rotation(generator: Generator, settings: Settings, progress: Progress |
         held_out=held_out_count,
         iterations=iterations,
         outputs=tuple(map(str, settings.outputs)),
+        subspace=len(inside),
+        captured=inside.captured,
     )
+
+
+def default_rotation(generator: Generator, settings: Settings, progress: Progress | None = None) -> Rotation:
+    """`find_rotation` at as many latents as a default run affords, whatever `settings.samples` is."""
+    pullbacks = z_pullback(generator, settings, progress=progress)
+    samples = default_samples(generator, settings.outputs, len(pullbacks[0]))
+    return find_rotation(generator, replace(settings, samples=samples), progress, pullbacks)
 
 
 def z_parts(generator: Generator) -> list[range]:
@@ -130,17 +190,39 @@ def _slice(part: range) -> slice:
 
 
 def axis_activeness(
-    generator: Generator, settings: Settings, rows: Tensor, progress: Progress | None = None, stage: str = "activeness"
+    generator: Generator,
+    settings: Settings,
+    rows: Tensor,
+    progress: Progress | None = None,
+    stage: str = "activeness",
+    pullback: Pullback | None = None,
 ) -> Tensor:
-    """Activeness [K] of unit directions `rows` [K, z_dim] of z, on the default output: what moves z moves the coarse image too."""
-    response = Response(generator, "z", outputs=default_outputs(generator))
-    at = settings.latents(generator, affordable_samples(response, len(rows), _ACTIVENESS_SAMPLES), _ACTIVENESS_STREAM)
-    return activeness(response, at, rows.to(at.z), callback=None if progress is None else lambda done: progress(stage, done, len(rows)))
+    """Activeness [K] of unit directions `rows` [K, z_dim] of z, on the default output: what moves z moves the coarse image too.
+
+    Where measuring all of them would take minutes, the Gram matrices of `pullback` (found anew by default) tell which to measure, as
+    `leading_activeness` says.
+    """
+    outputs = (moved_output(generator),)
+    rows = rows.to(generator.device, torch.float32)
+
+    def predicted() -> Tensor:
+        through = pullback or z_pullback(generator, replace(settings, space="z", outputs=outputs))[0]
+        factors = through.factors(settings.latents(generator, _ESTIMATE_SAMPLES, _ESTIMATE_STREAM), method="forward")
+        return (factors @ rows.double().cpu().T).square().sum(1).mean(0)
+
+    return leading_activeness(
+        Response(generator, "z", outputs=outputs),
+        lambda count: settings.latents(generator, count, _ACTIVENESS_STREAM),
+        rows,
+        _ACTIVENESS_SAMPLES,
+        predicted,
+        callback=None if progress is None else lambda done: progress(stage, done, len(rows)),
+    )
 
 
-def _tempered(grams: Tensor) -> Tensor:
-    traces = grams.diagonal(dim1=1, dim2=2).sum(1)
-    return normalise_by_trace(grams) * (traces / traces.mean()).sqrt()[:, None, None]
+def _tempered(grams: FactoredGrams) -> FactoredGrams:
+    sums = traces(grams)
+    return normalise_by_trace(grams).scaled((sums / sums.mean()).sqrt())
 
 
 @torch.no_grad()

@@ -14,7 +14,9 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.distributed import as_first, gathered, own
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
+from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.response.outputs import Output
+from orojar_cli.runs.resume import Section
 
 _IMAGE_BATCH, _BATCH, _RATE = 256, 512, 4e-3
 _HELD_OUT = 512
@@ -32,13 +34,22 @@ class Surrogate(nn.Module):
 
 
 @torch.no_grad()
-def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Progress | None = None) -> Tensor:
-    """The response [N, P] to w [N, w_dim] at every layer; in a group of processes each draws its share."""
-    parts, mine = [], own(w)
-    for part in mine.split(_IMAGE_BATCH):
+def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Progress | None = None, kept: Section | None = None) -> Tensor:
+    """The response [N, P] to w [N, w_dim] at every layer; in a group of processes each draws its share.
+
+    What `kept` holds of an interrupted computation is not drawn again.
+    """
+    mine = own(w)
+    parts = [found["images"].to(w)] if kept is not None and (found := kept.read()) else []
+    drawn = sum(map(len, parts))
+    at_once = min(_IMAGE_BATCH, max(1, DEFAULT_BUDGET // Response(generator, outputs=(output,)).bytes_per_point()))
+    for part in mine[drawn:].split(at_once) if drawn < len(mine) else ():
         parts.append(output(generator, part.unsqueeze(1).expand(-1, generator.num_ws, -1)))
+        drawn += len(part)
+        if kept is not None:
+            kept.write({"images": torch.cat(parts)})
         if progress is not None:
-            progress("images", min(len(parts) * _IMAGE_BATCH, len(mine)) * len(w) // len(mine), len(w))
+            progress("images", drawn * len(w) // len(mine), len(w))
     return gathered(torch.cat(parts), len(w))
 
 

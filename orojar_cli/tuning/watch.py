@@ -16,8 +16,8 @@ from orojar_cli.distributed import as_first, is_first
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.activeness import VALUES
-from orojar_cli.response.outputs import Output, default_output
-from orojar_cli.tuning.adversary import mean_score
+from orojar_cli.response.outputs import default_output
+from orojar_cli.tuning.adversary import score_of
 from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.estimators import axis_grams, gram_energies
 from orojar_cli.tuning.surrogate import Surrogate, coarse_images
@@ -130,9 +130,7 @@ class Watch:
 
     def _score(self, w: Tensor, label: Tensor) -> float:
         count = 64 if max(self.generator.image_shape[1:]) <= 256 else 16
-        images = coarse_images(self.generator, w[:count], Output())
-        images = images.unflatten(1, self.generator.image_shape)
-        return mean_score(self.critic, images, label[:count])
+        return score_of(self.critic, self.generator, w[:count], label[:count])
 
     def _spectrum(self, draw: Callable[[Tensor, Tensor], Tensor]) -> list[float]:
         """Activeness of every axis (Wei et al. 2021, section 4.1) on the surrogate's images."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from paths import ROOT
 from PIL import Image
 
+import orojar_cli
 from orojar_cli import discover, load_checkpoint, load_directions, save_directions
 from orojar_cli.cli import main
 from orojar_cli.errors import OptionError
@@ -72,6 +74,25 @@ def test_dimensions_and_edits(labelled: Path, texts, dimensions, edits) -> None:
 def test_dimensions_there_are_not(labelled: Path, text: str) -> None:
     with pytest.raises(OptionError):
         chosen_dimensions(load_directions(labelled), [text])
+
+
+def test_all_of_very_many_dimensions_are_those_that_do_something(shapes, traverse) -> None:
+    few = load_directions(DEMONSTRATION)
+    count = 70
+    active = torch.zeros(count)
+    active[3], active[5], active[40] = 1.0, 0.005, 0.02
+    many = replace(
+        few,
+        directions=torch.randn(count, 64, generator=torch.Generator().manual_seed(0)),
+        sigma=torch.ones(count),
+        activeness=active,
+        labels=("",) * count,
+        scores={},
+    )
+    assert chosen_dimensions(many, ["all"]) == ((3, 40), ()) and chosen_dimensions(few, ["all"])[0] == tuple(range(len(few)))
+    told: list[str] = []
+    found = orojar_cli.traverse(shapes, many, "all", notice=told.append)
+    assert found.values["dimensions"] == (3, 40) and told[0].startswith("68 of 70 dimensions")
 
 
 @pytest.mark.parametrize(

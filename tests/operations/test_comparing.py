@@ -88,3 +88,19 @@ def test_pixels_that_are_no_pixels_are_refused(network) -> None:
         orojar_cli.project(np.zeros((8, 8, 3)), network)
     with pytest.raises(OptionError, match="more than there are"):
         orojar_cli.project(np.zeros((8, 8, 3), np.uint8), network, starts=9, candidates=4)
+
+
+def test_large_networks_are_compared_by_what_they_show_early(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orojar_cli.operations.compare._WHOLE", 16)
+    monkeypatch.setattr("orojar_cli.operations.compare._QUICK_ARITHMETIC", 1.0)
+    told: list[str] = []
+    words = {"methods": ("random", "sefa"), "metrics": ["orthogonality", "activeness"], "num": 2, "seeds": (0,), "quick": True}
+    found = orojar_cli.compare(shapes, **words, notice=told.append)
+    assert found.options["seen"] == "early:16" and found.options["samples"] == 16
+    assert any("as they are at 16 pixels, with 16 samples" in line for line in told)
+    # The same numbers as on the coarse image of the whole network, and the network itself is as it was.
+    subject = found.comparison.subjects[0]
+    assert subject.checkpoint.generator.image_shape == (3, 16, 16) and shapes.generator.image_shape == (3, 32, 32)
+    assert found.show().width > 100
+    whole = orojar_cli.compare(shapes, **words | {"detector": "critic"})
+    assert whole.options["seen"] == "image" and whole.to_dict()["measurements"] != found.to_dict()["measurements"]

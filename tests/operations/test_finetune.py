@@ -48,7 +48,7 @@ def test_the_command_prints_what_the_result_says(tuned, orojar, tmp_path: Path) 
 def test_what_cannot_be_is_refused(tuned) -> None:
     with pytest.raises(OptionError, match="unknown mode"):
         orojar_cli.finetune(tuned.original, "both")
-    with pytest.raises(OptionError, match="in one go"):
+    with pytest.raises(OptionError, match="give the outdir"):
         orojar_cli.finetune(tuned.original, resume="somewhere")
 
 
@@ -74,3 +74,41 @@ def test_networks_may_be_names(tuned, tmp_path: Path) -> None:
     assert found.measurements[0].value == wanted and found.path == again.run.path / "directions.safetensors"
     compared = orojar_cli.metrics(NETWORK, against=str(NETWORK), **options | {"names": ("agreement",)})
     assert compared.measurements[0].value == pytest.approx(1)
+
+
+def test_an_interrupted_rotation_continues_and_ends_the_same(orojar, tmp_path: Path) -> None:
+    words = {"samples": 24, "seeds": (0,), "outdir": tmp_path}
+    whole = orojar_cli.finetune(NETWORK, **words)
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "held-out loss":
+            raise KeyboardInterrupt
+
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        orojar_cli.finetune(NETWORK, **words, progress=interrupt, notice=told.append)
+    folder = tmp_path / "00001-finetune-sg2_from_sg3_repo_16"
+    assert [path.name for path in folder.iterdir()] == ["partial.safetensors"] and f"--resume {folder}" in told[-1]
+    with pytest.raises(OptionError, match="other settings"):
+        orojar_cli.finetune(NETWORK, **words, resume=folder, seed=1)
+    stages: dict[str, int] = {}
+    resumed = orojar_cli.finetune(NETWORK, **words, resume=folder, progress=lambda stage, done, total: stages.update({stage: done}))
+    assert "Gram matrices" not in stages and "stopping set" not in stages and "activeness" in stages
+    assert torch.equal(resumed.rotation.directions, whole.rotation.directions) and resumed.numbers == whole.numbers
+    assert not (folder / "partial.safetensors").exists() and (folder / "run.json").exists()
+
+
+def test_a_full_disk_loses_nothing_that_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("orojar_cli.operations.finetune.save_checkpoint", full)
+    monkeypatch.setattr("orojar_cli.runs.resume._INTERVAL", 0.0)
+    with pytest.raises(OSError, match="No space"):
+        orojar_cli.finetune(NETWORK, samples=8, seeds=(0,), outdir=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert {path.name for path in folder.iterdir()} == {"partial.safetensors", "rotation.safetensors"}
+    monkeypatch.undo()
+    stages: list[str] = []
+    orojar_cli.finetune(NETWORK, samples=8, seeds=(0,), outdir=tmp_path, resume=folder, progress=lambda stage, *_: stages.append(stage))
+    assert "Gram matrices" not in stages and (folder / "run.json").exists()

@@ -191,3 +191,26 @@ def test_centered_points_have_the_same_place_along_the_direction(tiny, space: st
         other = DirectionSet(torch.eye(16), torch.ones(16), torch.ones(16), "made", name, (0,), rest)
         with pytest.raises(OptionError, match="--center takes away coordinates in z, w or"):
             centring(generator, at, other, (0,))
+
+
+@pytest.mark.parametrize(("ease", "rest"), [(True, False), (False, False), (True, True)])
+def test_a_place_that_is_passed_twice_is_drawn_once(shapes, monkeypatch: pytest.MonkeyPatch, ease: bool, rest: bool) -> None:
+    at, values = seed_latents(shapes.generator, [1, 2]), there_and_back(2.0, 24, ease, rest)
+    renderer = Renderer(shapes.generator)
+    synthesis, drawn = shapes.generator.synthesis, []
+
+    class Counted(torch.nn.Module):
+        takes_style_offsets = True
+
+        def forward(self, ws: torch.Tensor, **options: object) -> torch.Tensor:
+            drawn.append(len(ws))
+            return synthesis(ws, **options)
+
+    monkeypatch.setattr(shapes.generator, "synthesis", Counted())
+    once = list(walk(renderer, at, axes(shapes), 1, values))
+    assert sum(drawn) == 2 * len(set(values)) < 2 * 24
+    monkeypatch.setattr("orojar_cli.pictures.walk._SHOWN_AGAIN", 0)
+    drawn.clear()
+    every = list(walk(renderer, at, axes(shapes), 1, values))
+    assert sum(drawn) == 2 * 24
+    assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(once, every, strict=True))

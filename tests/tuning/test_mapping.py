@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +18,7 @@ from orojar_cli.runs.resume import Partial
 from orojar_cli.tuning.anchor import energy_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.drift import Snapshot, image_shift, measure
-from orojar_cli.tuning.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, tune_mapping
+from orojar_cli.tuning.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, surrogate_grams, tune_mapping
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.surrogate import train_surrogate
 
@@ -207,8 +210,11 @@ def test_what_a_mapping_did_is_measured_at_latents_of_no_other_use(settings, qui
     for name in ("before", "after"):
         monkeypatch.setattr(AllClasses, "latents", recording(name))
         measure(generator, None, everything, name, samples=2)
-    # Activeness is taken at the same latents before and after, for they are compared; the images' distance needs two samples.
-    assert len(streams["before"]) == len(streams["after"]) == 3 and len(streams["before"] | streams["after"]) == 4
+    # The frame, of which only mean and covariance matter, is the same for all.
+    streams = {stage: found - {1} for stage, found in streams.items()}
+    # The subspace is found and activeness taken at the same latents before and after, for they are compared; the images' distance needs
+    # two samples.
+    assert len(streams["before"]) == len(streams["after"]) and len(streams["before"] | streams["after"]) == len(streams["before"]) + 1
     assert not streams["training"] & (streams["before"] | streams["after"])
 
 
@@ -222,3 +228,31 @@ def test_the_floor_of_the_images_distance_is_that_of_two_halves() -> None:
 def test_random_projections_are_inside_the_active_dimensions_where_they_should() -> None:
     found = random_projections(torch.ones(30), 50, torch.Generator().manual_seed(0), active=4)
     assert float(found[4:, 50:].abs().max()) == 0 and float(found[4:, :50].abs().min()) > 0
+
+
+def test_gram_matrices_along_the_leading_coordinates_are_the_same(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A surrogate that answers to the first six coordinates of sixteen alone."""
+    generator = tiny.generator
+    frame = torch.linalg.qr(normal(16, 16, seed=3)).Q
+    mean, inverse = normal(16, seed=4), torch.linalg.inv(frame)
+    anchor: Any = SimpleNamespace(frame=frame, of=lambda w: (w - mean) @ inverse)
+    first, last = normal(6, 20, seed=5), normal(20, 9, seed=6)
+    mapping = copy.deepcopy(generator.mapping).requires_grad_(True)
+    z, label = normal(5, 16, seed=7), torch.zeros(5, 0)
+
+    def surrogate(coordinates: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(coordinates[:, :6] @ first) @ last
+
+    def grams_and_slope() -> tuple[torch.Tensor, torch.Tensor]:
+        grams = surrogate_grams(mapping, anchor, surrogate, z, label)
+        (slope,) = torch.autograd.grad(off_diagonal_share(grams), next(iter(mapping.parameters())))
+        return grams.detach(), slope
+
+    whole, slope = grams_and_slope()
+    monkeypatch.setattr("orojar_cli.tuning.mapping._LEADING", 6)
+    leading, same = grams_and_slope()
+    assert torch.allclose(leading, whole, atol=1e-4 * float(whole.abs().max())) and torch.allclose(
+        same, slope, atol=1e-4 * float(slope.abs().max())
+    )
+    monkeypatch.setattr("orojar_cli.tuning.mapping._LEADING", 5)
+    assert not torch.allclose(grams_and_slope()[0], whole, atol=0.01 * float(whole.abs().max()))

@@ -1,0 +1,56 @@
+"""What a computation may cost: from the arithmetic that a person waits for to counts of samples, columns and images.
+
+Counts come from the network's own table of costs, not from a clock, so that a command gives the same numbers on every machine.  The
+clock only says how long it will take.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents
+from orojar_cli.response.outputs import Output, computed_layers
+
+MINUTE = 6e12
+"""Multiplications of half a minute to a minute on one core of a present processor."""
+# How long the clock is watched, at most, and how many images it takes at least.
+_SECONDS, _IMAGES = 1.0, 2
+
+
+def arithmetic(generator: Generator, outputs: Sequence[Output]) -> float:
+    """Multiplications of one point's responses, at least 1."""
+    return float(max(1, sum(cost.multiplications for cost in computed_layers(generator, outputs))))
+
+
+def affordable(each: float, most: float, least: float, multiplications: float = MINUTE) -> int:
+    """How many times something of so many multiplications `each` fits, from `least` to `most`."""
+    return int(max(least, min(most, multiplications / each)))
+
+
+@dataclass(frozen=True)
+class Speed:
+    """`seconds` that one of a generator's responses takes now, in a batch as commands use it."""
+
+    seconds: float
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, generator: Generator, outputs: Sequence[Output], at: Latents) -> Speed:
+        """Measured for up to a second, after one response that is not counted."""
+
+        def draw() -> None:
+            ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
+            for output in outputs:
+                output(generator, ws)
+
+        draw()
+        started, rounds = time.perf_counter(), 0
+        while rounds < _IMAGES and time.perf_counter() - started < _SECONDS:
+            draw()
+            rounds += 1
+        return cls((time.perf_counter() - started) / (rounds * len(at)))
