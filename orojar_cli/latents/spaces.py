@@ -107,8 +107,9 @@ def style_offsets(generator: Generator, displacement: Tensor, space: str, layers
 
 def _style_counts(generator: Generator, layers: Sequence[int]) -> list[int]:
     """How many styles each of the layers has: StyleGAN2 and 3 scale the inputs, StyleGAN scales and shifts the outputs."""
+    driven = styled_layers(generator, layers)
     shapes = generator.config.shapes()
-    return [shapes[layer.affine][0] for layer in styled_layers(generator, layers)]
+    return [shapes[layer.affine][0] for layer in driven]
 
 
 def style_affine(generator: Generator, layers: Sequence[int]) -> Tensor:

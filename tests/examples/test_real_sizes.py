@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
+
+sys.path.insert(0, str(ROOT / "examples" / "benchmark"))
 import real_sizes
 
 

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from torch.func import jvp, vmap
+from torch.func import functional_call, jvp, vmap
 
 from orojar_cli.bench.networks import stylegan2
 from orojar_cli.generators.primitives import modulated_convolution, one_weight_pays, tap_energies
@@ -92,3 +92,17 @@ def test_sums_over_weights_follow_the_weights(network) -> None:
     double = copy.deepcopy(network).double()
     assert double.synthesis.b8.conv1.known_energies() is None
     torch.testing.assert_close(drawn(double, ws.double(), False).float(), before, rtol=1e-3, atol=1e-3)
+
+
+def test_images_may_have_noise_maps_of_their_own(network) -> None:
+    rng = torch.Generator().manual_seed(2)
+    ws = torch.randn(2, network.num_ws, 512, generator=rng)
+    maps = {
+        name: torch.randn(2, 1, *noise.shape, generator=rng)
+        for name, noise in network.synthesis.named_buffers()
+        if name.endswith("noise_const")
+    }
+    with torch.no_grad():
+        found = functional_call(network.synthesis, maps, (ws,))
+    torch.testing.assert_close(found, functional_call(network.synthesis, maps, (ws,)).detach(), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(found[0], network.synthesis(ws[:1])[0].detach(), atol=1e-2)

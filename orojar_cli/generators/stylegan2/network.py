@@ -64,6 +64,11 @@ class SynthesisLayer(nn.Module):
             self.noise_strength = nn.Parameter(torch.empty(()))
             self.register_buffer("noise_const", torch.empty(config.size(resolution)))
 
+    @property
+    def shares_noise(self) -> bool:
+        """Whether all images have the same constant noise; not where each has been given its own, as when a picture is projected."""
+        return not self.config.use_noise or self.noise_const.ndim == 2
+
     def forward(
         self,
         x: Tensor,
@@ -230,7 +235,7 @@ class Synthesis(nn.Module):
         blocks: list[Any] = [self.get_submodule(f"b{resolution}") for resolution in self.config.resolutions[:count]]
         x = image = None
         for index, block in enumerate(blocks):
-            if x is not None and len(ws) > 1 and one_weight_pays(x, block.conv1.weight, up=2):
+            if x is not None and len(ws) > 1 and block.conv1.shares_noise and one_weight_pays(x, block.conv1.weight, up=2):
                 found = []
                 for one in map(slice, range(len(ws)), range(1, len(ws) + 1)):
                     offsets = style_offsets and {name: offset[one] for name, offset in style_offsets.items()}
