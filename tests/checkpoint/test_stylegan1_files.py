@@ -366,5 +366,11 @@ def test_styles_are_a_space_of_scales_and_shifts(stem: str) -> None:
         generator.synthesis.get_submodule(name).affine.bias += part[0]
     wanted = generator.synthesis(ws)
     assert (moved - wanted).abs().max() <= 1e-5 * wanted.abs().max()
-    found = METHODS["random"](generator, Settings(space="s", layers=layers, num=3, samples=8, class_index=0 if generator.c_dim else None))
-    assert found.directions.shape == (3, sum(counts)) and bool((found.activeness > 0).all())
+
+
+def test_directions_are_found_in_the_space_of_styles() -> None:
+    generator = load_checkpoint(REFERENCES / "tf_stylegan1_32.pkl").generator
+    layers = (1, 2)
+    settings = Settings(space="s", layers=layers, num=3, samples=8, class_index=0 if generator.c_dim else None)
+    found = METHODS["random"](generator, settings)
+    assert found.directions.shape == (3, space_dim(generator, "s", layers)) and bool((found.activeness > 0).all())
