@@ -227,6 +227,9 @@ def dimension_rows(
     edits: Sequence[tuple[int, float]] = (),
 ) -> Iterator[np.ndarray]:
     """For every dimension the row [N * S, H, W, 3] of its grid: each point's walk from left to right, points one after another."""
-    for index in dimensions:
-        pictures = np.stack(list(walk(renderer, at, directions, index, values, layers, edits)))
+    # Together, because the rows share the picture that they start from.
+    steps = torch.cat([along(directions, index, values, edits) for index in dimensions])
+    drawn = pictures_at(renderer, at, directions, steps, layers)
+    for _ in dimensions:
+        pictures = np.stack([next(drawn) for _ in values])
         yield pictures.swapaxes(0, 1).reshape(-1, *pictures.shape[2:])

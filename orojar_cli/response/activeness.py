@@ -100,15 +100,23 @@ def image_variances(
     result, begin = torch.empty(len(steps), len(at), dtype=torch.float64), 0
     if kept is not None and (found := kept.read()):
         result, begin = found["variances"], int(found["stop"])
+    # Where values are added, what is at 0 is the same for every dimension.
+    moving = [value for value in values if value or response.space == "z"]
+    still: dict[int, Tensor] = {}
     for row in range(begin, len(steps)):
         step, unit = steps[row], units[row]
         for start in range(0, len(at), at_once):
             chunk = at[start : start + at_once]
             origin = -(chunk.z @ unit).unsqueeze(1) * unit if response.space == "z" else torch.zeros(len(chunk), steps.shape[1]).to(steps)
-            displacements = torch.cat([origin + value * step for value in values])
-            label = None if chunk.label is None else chunk.label.repeat(len(values), 1)
-            (image,) = response(Latents(chunk.z.repeat(len(values), 1), label, chunk.psi, chunk.cutoff), displacements)
-            variance = image.unflatten(0, (len(values), len(chunk))).var(0, correction=1)
+            (image,) = response(chunk, torch.cat([origin + value * step for value in moving]))
+            images = image.unflatten(0, (len(moving), len(chunk)))
+            if len(moving) < len(values):
+                if start not in still:
+                    (still[start],) = response(chunk, origin)
+                images = torch.cat([images, still[start].expand(len(values) - len(moving), -1, -1)])
+                if len(at) * images[0].numel() * images.element_size() > budget * len(chunk):
+                    still.clear()
+            variance = images.var(0, correction=1)
             result[row, start : start + len(chunk)] = variance.double().mean(1)
         if kept is not None:
             kept.write({"variances": result, "stop": torch.tensor(row + 1)})
