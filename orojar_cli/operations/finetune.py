@@ -32,7 +32,7 @@ from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white
-from orojar_cli.pictures.axes import Look, direction_grid
+from orojar_cli.pictures.axes import Look, affordable_rows, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
@@ -55,6 +55,7 @@ from orojar_cli.tuning.rotation import (
 MODES = ("rotation", "mapping")
 TUNED, SAFETENSORS, ROTATION = "tuned", "tuned.safetensors", "rotation.safetensors"
 ROWS = 10
+_STEPS = 7
 
 
 class TunedCheckpoint(Checkpoint):
@@ -145,13 +146,14 @@ class Tuning:
 
     @property
     def _rows(self) -> range:
-        return range(min(ROWS, len(self.directions)))
+        rows = min(ROWS, len(self.directions))
+        return range(affordable_rows(self.original.generator, rows, _STEPS * max(2, len(self.look.seeds))))
 
     def _axes(self) -> Image.Image:
         method = "exact OroJaR" if self.mode == "rotation" else "OroJaR mapping"
         title = f"{method if self.checkpoint is self.original else f'after {method}'}: {self.original.name}"
         renderer = Renderer(self.checkpoint.generator, self.look.noise_mode)
-        return direction_grid(renderer, self.look.at, self.directions, self._rows, steps=7, seeds=self.look.seeds, title=title)
+        return direction_grid(renderer, self.look.at, self.directions, self._rows, steps=_STEPS, seeds=self.look.seeds, title=title)
 
     def _before_after(self) -> Image.Image:
         before, after = (Renderer(network.generator, self.look.noise_mode) for network in (self.original, self.checkpoint))

@@ -35,6 +35,13 @@ def affordable_seeds(generator: Generator, rows: int, steps: int = 5) -> int:
     return max(1, int(_GRID_MULTIPLICATIONS / max(1, rows * steps * per_image)))
 
 
+def affordable_rows(generator: Generator, most: int, pictures: int) -> int:
+    """How many rows of so many pictures a grid has: `most`, on a processor those that about a minute draws, at least three."""
+    per_image = sum(cost.multiplications for cost in generator.config.costs())
+    fitting = _GRID_MULTIPLICATIONS / max(1, pictures * per_image)
+    return most if generator.device.type != "cpu" else min(most, max(3, int(fitting)))
+
+
 def drawn_rows(
     renderer: Renderer,
     at: Latents,
