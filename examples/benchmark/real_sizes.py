@@ -50,8 +50,9 @@ def measured(network: Path, words: list[str], threads: int) -> dict[str, Any]:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
-    if code := os.waitstatus_to_exitcode(status):
-        raise subprocess.CalledProcessError(code, command)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     return {"seconds": seconds, "processor": usage.ru_utime + usage.ru_stime, "mib": usage.ru_maxrss / 1024, "threads": threads}
 
 
