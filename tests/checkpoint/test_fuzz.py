@@ -31,7 +31,7 @@ def test_damaged_references(name: str, references: Path, tmp_path: Path) -> None
     source = references / name
     data, positions = source.read_bytes(), interesting_positions(source)
     path, outcomes = tmp_path / "network.pkl", Counter[str]()
-    for number in range(100):
+    for number in range(150):
         path.write_bytes(mutate(data, positions, random.Random(f"{name}-{number}")))
         outcomes[examine(path, tensors=number % 5 == 0)] += 1
     assert len(outcomes) >= 3 and outcomes["DamagedCheckpointError"] > 15, outcomes

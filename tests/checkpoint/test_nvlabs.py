@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 
-import orojar_cli
 from orojar_cli import load_checkpoint, save_checkpoint
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.demonstration import demonstration
@@ -61,20 +60,6 @@ def test_attributes_that_newer_classes_ask_for_are_there(tmp_path: Path) -> None
     assert {"in_channels", "out_channels", "w_dim"} <= set(attributes["synthesis.b8.conv0"]) & set(attributes["synthesis.b8.torgb"])
     write_pickle(load_checkpoint(REFERENCES / "sg3_t_32.pkl"), tmp_path / "three.pkl")
     assert "embed" in loaded_by("three", tmp_path / "three.pkl")["attributes"]["mapping"]
-
-
-@pytest.mark.slow
-def test_what_first_versions_wrote_is_written_anew(tmp_path: Path) -> None:
-    first = load_checkpoint(REFERENCES / "shapes32_first.pkl")
-    assert set(first.info.sources.values()) == {"converted by orojar, no source text"}
-    first.generator.mapping.w_avg += 1
-    assert save_checkpoint(first, tmp_path / "tuned.pkl") == ["mapping.w_avg"]
-    found = loaded_by("ada", tmp_path / "tuned.pkl")["states"]["G_ema"]
-    assert torch.equal(found["mapping.w_avg"], first.generator.mapping.w_avg)
-    told: list[str] = []
-    tuned = orojar_cli.finetune(REFERENCES / "shapes32_first.pkl", samples=8, seeds=(0,), device="cpu", outdir=tmp_path, notice=told.append)
-    assert not any("another container" in line for line in told)
-    loaded_by("three", tuned.run.path / "tuned.pkl")
 
 
 @pytest.mark.slow
