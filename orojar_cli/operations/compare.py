@@ -33,7 +33,7 @@ from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
 from orojar_cli.response.budget import MINUTE, arithmetic
-from orojar_cli.response.outputs import Output, default_output, early
+from orojar_cli.response.outputs import Output, default_output, early, is_small
 from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, check_outdir, versions, written_at
 
 REPORT, TWIN = "report.html", "report.json"
@@ -44,8 +44,6 @@ _FEWEST = {"samples": 16, "images": 200, "steps": 10, "activeness": 24, "pairs":
 # Of five direction sets, on a core: what fits twenty minutes, or three, on two.
 _FULL_ARITHMETIC, _QUICK_ARITHMETIC = 14 * MINUTE, 2.5 * MINUTE
 _CUSTOMARY_SUBJECTS = 5
-# Pixels up to which networks are compared by their whole images.
-_WHOLE = 64
 _SLOW_METRICS = ("predictability",)
 _SUBSPACE = 10
 
@@ -246,14 +244,14 @@ def _one(source: Any, network: Any, device: str, notice: Notice) -> Given:
 def _stopped_height(generator: Generator, quick: bool, detector: str) -> int | None:
     """Where images of a large network are stopped for measuring, which costs a tenth or less of the whole; None: they are not."""
     stops = early(generator)
-    if stops is None or max(generator.image_shape[1:]) <= _WHOLE or detector == "critic":
+    if stops is None or is_small(generator) or detector == "critic":
         return None
     return int(stops.size or 0) // (2 if quick else 1)
 
 
 def _stopped(checkpoint: Network, height: int | None) -> Network:
     """A network whose generator stops at a height: a copy that shares everything else."""
-    if height is None or max(checkpoint.generator.image_shape[1:]) <= _WHOLE:
+    if height is None or is_small(checkpoint.generator):
         return checkpoint
     view: Any = copy.copy(checkpoint)
     view.generator = stopped(checkpoint.generator, height)

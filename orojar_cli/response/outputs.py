@@ -14,6 +14,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.generators.options import LayerCost
 from orojar_cli.generators.protocol import Generator
 
+_SMALL = 64
 _SPEC = re.compile(r"(image|early|b)(?::?([1-9]\d{0,4}))?\Z", re.ASCII)
 
 
@@ -76,12 +77,17 @@ def computed_layers(generator: Generator, outputs: Sequence[Output]) -> list[Lay
     return [cost for cost in generator.config.costs() if cost.resolution <= last]
 
 
+def is_small(generator: Generator) -> bool:
+    """Whether whole images are cheap enough to be measured by: up to 64 pixels."""
+    return max(generator.image_shape[1:]) <= _SMALL
+
+
 def default_output(generator: Generator) -> Output:
     """What directions are measured on by default: coarse images, which are cheaper and disentangle better than full ones.
 
     Up to 64 pixels the image averaged to a quarter; above, where the skip architecture allows, the image accumulated by 32 pixels.
     """
-    if max(generator.image_shape[1:]) <= 64:
+    if is_small(generator):
         return averaged(generator, max(8, generator.img_resolution // 4))
     return early(generator) or averaged(generator, 64)
 
@@ -90,7 +96,7 @@ def moved_output(generator: Generator) -> Output:
     """What axes of z are judged by, and the activeness of directions: the full image up to 64 pixels; above, where the skip architecture
     allows, the image accumulated by 32 pixels, which is far cheaper."""
     stopped = early(generator)
-    return stopped if stopped is not None and max(generator.image_shape[1:]) > 64 else Output()
+    return Output() if stopped is None or is_small(generator) else stopped
 
 
 def early(generator: Generator) -> Output | None:

@@ -13,7 +13,7 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
 from orojar_cli.response.budget import MINUTE, affordable, arithmetic
-from orojar_cli.response.outputs import Output, averaged, moved_output
+from orojar_cli.response.outputs import Output, averaged, default_output, is_small
 from orojar_cli.tuning.adversary import score_of
 from orojar_cli.tuning.anchor import energy_distance
 from orojar_cli.tuning.rotation import axis_activeness, z_pullback
@@ -53,7 +53,7 @@ def measure(
     axes = torch.eye(generator.z_dim, device=generator.device)
     active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness", inside)
     stream = _STREAM + (2 if name == "before" else 3)
-    coarse = moved_output(generator) if generator.img_resolution > 64 else averaged(generator, 8)
+    coarse = averaged(generator, 8) if is_small(generator) else default_output(generator)
     cloud = settings.latents(generator, affordable(arithmetic(generator, (coarse,)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE), stream)
     w = generator.mapping.w(cloud.z, cloud.label)
     images = coarse_images(generator, w, coarse)

@@ -91,7 +91,7 @@ def test_pixels_that_are_no_pixels_are_refused(network) -> None:
 
 
 def test_large_networks_are_compared_by_what_they_show_early(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orojar_cli.operations.compare._WHOLE", 16)
+    monkeypatch.setattr("orojar_cli.response.outputs._SMALL", 16)
     monkeypatch.setattr("orojar_cli.operations.compare._QUICK_ARITHMETIC", 1.0)
     told: list[str] = []
     words = {"methods": ("random", "sefa"), "metrics": ["orthogonality", "activeness"], "num": 2, "seeds": (0,), "quick": True}
