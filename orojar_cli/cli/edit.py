@@ -13,12 +13,12 @@ from orojar_cli.cli.options import (
     LAYER_WORDS,
     NumberList,
     device_option,
-    download_options,
-    generator_option,
     json_option,
     picture_options,
     seeds_option,
+    source_options,
     torch_device,
+    unit_option,
 )
 
 
@@ -34,17 +34,8 @@ from orojar_cli.cli.options import (
 @seeds_option("0-9")
 @click.option("--projected-w", "projected", type=click.Path(path_type=Path), help="Edit the images of an .npz with w instead of seeds.")
 @click.option("--save-w", type=click.Path(path_type=Path), help="Also write the edited w: .npz, key w, a row an image.")
-@click.option("--directions", help="A direction set to use instead of the SOURCE's.")
-@click.option("--network", help="The checkpoint to use instead of the SOURCE's.")
-@generator_option
-@download_options
-@click.option(
-    "--unit",
-    type=click.Choice(["sigma", "latent"]),
-    default="sigma",
-    show_default=True,
-    help="What strengths are measured in: standard deviations, or the latent's own unit of length as in the papers.",
-)
+@source_options
+@unit_option
 @click.option("--size", type=click.IntRange(4, 4096), help="Size of one image in pixels [default: the network's own].")
 @click.option(
     "--layers",

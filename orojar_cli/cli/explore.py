@@ -9,15 +9,12 @@ from typing import Any
 import click
 
 from orojar_cli.cli.console import result, say
-from orojar_cli.cli.options import device_option, download_options, generator_option, json_option, noise_option, torch_device
+from orojar_cli.cli.options import device_option, json_option, noise_option, source_options, torch_device
 
 
 @click.command(short_help="Move sliders in a browser, one per direction.")
 @click.argument("source", required=False)
-@click.option("--directions", help="A direction set to use instead of the SOURCE's.")
-@click.option("--network", help="The checkpoint to use instead of the SOURCE's.")
-@generator_option
-@download_options
+@source_options
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="Port of 127.0.0.1; 0 finds a free one.")
 @click.option("--open/--no-open", "opened", default=False, show_default=True, help="Open the page in the browser.")
 @noise_option

@@ -10,11 +10,10 @@ from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.options import (
     class_option,
     device_option,
-    download_options,
-    generator_option,
     json_option,
     outdir_option,
     seed_option,
+    source_options,
     torch_device,
 )
 from orojar_cli.operations.metric_names import NAMES
@@ -29,10 +28,7 @@ if TYPE_CHECKING:
     "--metric", "names", multiple=True, type=click.Choice(NAMES), help="What to measure; may be repeated  [default: all that apply]."
 )
 @click.option("--against", metavar="OTHER", help="Another run or checkpoint: distances of its images, agreement of its directions.")
-@click.option("--directions", help="A direction set to use instead of the SOURCE's.")
-@click.option("--network", help="The checkpoint to use instead of the SOURCE's.")
-@generator_option
-@download_options
+@source_options
 @click.option("--num", type=click.IntRange(1), default=10, show_default=True, help="Measure the first so many directions.")
 @click.option("--samples", type=click.IntRange(8), default=128, show_default=True, help="Latents to measure Jacobians and factors at.")
 @click.option("--images", type=click.IntRange(8), default=2000, show_default=True, help="Images for path lengths and distances.")

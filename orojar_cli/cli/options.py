@@ -106,6 +106,12 @@ download_options = _combined(
 generator_option = click.option(
     "--generator", "own", type=GeneratorName(), help="Your own code instead of a checkpoint: make() of mygan.py is mygan:make."
 )
+source_options = _combined(
+    click.option("--directions", help="A direction set to use instead of the SOURCE's."),
+    click.option("--network", help="The checkpoint to use instead of the SOURCE's."),
+    generator_option,
+    download_options,
+)
 
 
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
@@ -120,6 +126,13 @@ layers_option = click.option(
     default="all",
     show_default=True,
     help="Entries of ws, e.g. 0-3,6, or coarse (up to 8 pixels), mid (16-32), fine (64 and more).",
+)
+unit_option = click.option(
+    "--unit",
+    type=click.Choice(["sigma", "latent"]),
+    default="sigma",
+    show_default=True,
+    help="What strengths are measured in: standard deviations, or the latent's own unit of length as in the papers.",
 )
 class_option = click.option("--class", "class_index", type=ClassChoice(), help="Class of a conditional network, or a mixture: 1:0.5,2:0.5.")
 noise_option = click.option(

@@ -13,12 +13,12 @@ from orojar_cli.cli.options import (
     LAYER_WORDS,
     NumberList,
     device_option,
-    download_options,
-    generator_option,
     json_option,
     picture_options,
     seeds_option,
+    source_options,
     torch_device,
+    unit_option,
 )
 from orojar_cli.errors import OptionError
 
@@ -43,19 +43,10 @@ if TYPE_CHECKING:
     "[default: walk.gif; grid.png with --by, edit.png with edits alone]",
 )
 @click.option("--from", "picture", type=click.Path(path_type=Path), help="Make a PNG, APNG or GIF of this command again.")
-@click.option("--directions", help="A direction set to use instead of the SOURCE's.")
-@click.option("--network", help="The checkpoint to use instead of the SOURCE's.")
-@generator_option
-@download_options
+@source_options
 @click.option("--projected-w", "projected", type=click.Path(path_type=Path), help="Show the images of an .npz with w instead of seeds.")
 @click.option("--range", "extent", type=float, default=3.0, show_default=True, help="How far to go, in the unit.")
-@click.option(
-    "--unit",
-    type=click.Choice(["sigma", "latent"]),
-    default="sigma",
-    show_default=True,
-    help="What strengths are measured in: standard deviations, or the latent's own unit of length as in the papers.",
-)
+@unit_option
 @click.option(
     "--center/--no-center",
     default=False,

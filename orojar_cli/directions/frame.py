@@ -12,10 +12,9 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
-from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import free_coordinates, space_dim, style_affine
 from orojar_cli.progress import Progress
-from orojar_cli.response.activeness import activeness, affordable_samples, leading_activeness
+from orojar_cli.response.activeness import leading_activeness
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.outputs import moved_output
 
@@ -150,14 +149,12 @@ def finished(
 
 
 def _activeness(generator: Generator, settings: Settings, steps: Tensor, predicted: Tensor | None, progress: Progress | None) -> Tensor:
-    response = Response(generator, settings.space, settings.layers_of(generator), (moved_output(generator),))
-    callback = None if progress is None else lambda done: progress("activeness", done, len(steps))
-    kept = settings.partial.section("activeness")
-
-    def draw(count: int) -> Latents:
-        return settings.latents(generator, count, _ACTIVENESS_STREAM)
-
-    if predicted is None:
-        at = draw(affordable_samples(response, len(steps), _ACTIVENESS_SAMPLES))
-        return activeness(response, at, steps, callback=callback, kept=kept)
-    return leading_activeness(response, draw, steps, _ACTIVENESS_SAMPLES, lambda: predicted, callback=callback, kept=kept)
+    return leading_activeness(
+        Response(generator, settings.space, settings.layers_of(generator), (moved_output(generator),)),
+        lambda count: settings.latents(generator, count, _ACTIVENESS_STREAM),
+        steps,
+        _ACTIVENESS_SAMPLES,
+        None if predicted is None else lambda: predicted,
+        callback=None if progress is None else lambda done: progress("activeness", done, len(steps)),
+        kept=settings.partial.section("activeness"),
+    )

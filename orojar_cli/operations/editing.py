@@ -24,7 +24,7 @@ from orojar_cli.latents.projected import ProjectedLatents, check_projected_out, 
 from orojar_cli.latents.spaces import named_layers, style_offsets
 from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, numbered, resize, save_image
 from orojar_cli.numbers import check_seeds
-from orojar_cli.operations.network import check_noise, quiet, shown_class
+from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
 from orojar_cli.operations.traverse import source_of
 from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.scene import Scene, Subject
@@ -100,7 +100,8 @@ def save_edits(
     `unit` "latent" measures strengths in the latent's own unit of length instead of sigmas; `size` makes the images smaller or larger.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit, before anything is drawn.
     """
-    names = numbered(out, "seed" if projected is None else "picture") or Numbered(Path(out), "seed" if projected is None else "picture")
+    word = "seed" if projected is None else "picture"
+    names = numbered(out, word) or Numbered(Path(out), word)
     if names.suffix.lower() not in PICTURES:
         raise OptionError(f"cannot write {out}: a picture's name ends in {', '.join(PICTURES)}, a folder's in a slash")
     table = read_strengths(strengths) if isinstance(strengths, (str, os.PathLike)) else strengths
@@ -128,8 +129,8 @@ def save_edits(
     if ws is None:
         class_index = shown_class(generator, class_index, "showing", notice)
     check_noise(source.checkpoint, noise_mode, notice)
-    if generator.img_channels in (2, 4) and names.suffix.lower() not in WITH_ALPHA:
-        notice(f"{names.suffix} has no alpha channel: the images are laid on white; {', '.join(WITH_ALPHA)} keep it")
+    if names.suffix.lower() not in WITH_ALPHA:
+        say_white(generator, notice, f"{names.suffix} has", f"{', '.join(WITH_ALPHA)} keep it")
     names.make_folder()
     renderer, images = Renderer(generator, noise_mode), list[Edited]()
     at_once = max(1, min(_AT_ONCE, renderer.batch))
@@ -152,7 +153,7 @@ def save_edits(
                 images.append(image)
             if progress is not None:
                 progress("editing", len(images), len(numbers))
-    return Edits(images, "seed" if ws is None else "picture", None if save_w is None else Path(save_w))
+    return Edits(images, word, None if save_w is None else Path(save_w))
 
 
 def _pairs(

@@ -32,11 +32,11 @@ from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white
-from orojar_cli.pictures.axes import Look, affordable_rows, direction_grid
+from orojar_cli.pictures.axes import Look, direction_grid, rows_of_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
-from orojar_cli.response.budget import Speed
+from orojar_cli.response.budget import seconds_each
 from orojar_cli.response.outputs import Output, moved_output
 from orojar_cli.runs.resume import Partial, resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, check_outdir, written_at
@@ -147,7 +147,7 @@ class Tuning:
     @property
     def _rows(self) -> range:
         rows = min(ROWS, len(self.directions))
-        return range(affordable_rows(self.original.generator, rows, _STEPS * max(2, len(self.look.seeds))))
+        return range(rows_of_grid(self.original.generator, rows, _STEPS * max(2, len(self.look.seeds))))
 
     def _axes(self) -> Image.Image:
         method = "exact OroJaR" if self.mode == "rotation" else "OroJaR mapping"
@@ -301,7 +301,7 @@ def _rotated(changing: Any, settings: Settings, free: bool, options: dict[str, A
     inside, _ = pullbacks
     if free:
         settings = dataclasses.replace(settings, samples=default_samples(generator, settings.outputs, len(inside)))
-    seconds = Speed.of(generator, settings.outputs, settings.latents(generator, 2)).seconds * images_of(settings.samples, len(inside))
+    seconds = seconds_each(generator, settings.outputs, settings.latents(generator, 2)) * images_of(settings.samples, len(inside))
     notice(
         f"measuring {settings.samples} latents on {', '.join(map(str, settings.outputs))}, along {len(inside)} directions of "
         f"{inside.response.space} that hold {inside.captured:.1%} of what moves it: {lasting(seconds)}"

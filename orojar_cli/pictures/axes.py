@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from orojar_cli.pictures.scene import strength_text
 from orojar_cli.pictures.still import cell_size, row_labels
 from orojar_cli.pictures.walk import Renderer, dimension_rows, strengths
 from orojar_cli.progress import Progress
+from orojar_cli.response.budget import affordable, arithmetic
+from orojar_cli.response.outputs import Output
 
 _GRID_MULTIPLICATIONS = 6e12
 
@@ -31,15 +34,14 @@ class Look:
 
 def affordable_seeds(generator: Generator, rows: int, steps: int = 5) -> int:
     """For how many seeds a grid is drawn on a processor where nobody asked for some: about a minute's work, at least one."""
-    per_image = sum(cost.multiplications for cost in generator.config.costs())
-    return max(1, int(_GRID_MULTIPLICATIONS / max(1, rows * steps * per_image)))
+    return affordable(rows * steps * arithmetic(generator, (Output(),)), math.inf, 1, _GRID_MULTIPLICATIONS)
 
 
-def affordable_rows(generator: Generator, most: int, pictures: int) -> int:
+def rows_of_grid(generator: Generator, most: int, pictures: int) -> int:
     """How many rows of so many pictures a grid has: `most`, on a processor those that about a minute draws, at least three."""
-    per_image = sum(cost.multiplications for cost in generator.config.costs())
-    fitting = _GRID_MULTIPLICATIONS / max(1, pictures * per_image)
-    return most if generator.device.type != "cpu" else min(most, max(3, int(fitting)))
+    if generator.device.type != "cpu":
+        return most
+    return min(most, affordable(pictures * arithmetic(generator, (Output(),)), most, 3, _GRID_MULTIPLICATIONS))
 
 
 def drawn_rows(

@@ -161,14 +161,14 @@ def pictures_at(
     Equal displacements, of which a loop there and back has two each, are drawn once, where a gigabyte holds what is shown again.
     """
     keys = [row.tobytes() for row in (displacements.cpu() + 0.0).numpy()]
-    last = {key: number for number, key in enumerate(keys)}
-    again = sum(last[key] > number for number, key in enumerate(keys))
+    first, last = dict[bytes, int](), dict[bytes, int]()
+    for number, key in enumerate(keys):
+        first.setdefault(key, number)
+        last[key] = number
+    again = sum(last[key] > number for key, number in first.items())
     if again * len(at) * math.prod(_picture_shape(renderer.generator)) > _SHOWN_AGAIN:
         yield from _drawn(renderer, at, directions, displacements, layers, offset)
         return
-    first: dict[bytes, int] = {}
-    for number, key in enumerate(keys):
-        first.setdefault(key, number)
     new, held = _drawn(renderer, at, directions, displacements[list(first.values())], layers, offset), dict[bytes, np.ndarray]()
     for number, key in enumerate(keys):
         pictures = held[key] if key in held else next(new)

@@ -59,7 +59,7 @@ def leading_activeness(
     draw: Callable[[int], Latents],
     steps: Tensor,
     most: int,
-    predicted: Callable[[], Tensor],
+    predicted: Callable[[], Tensor] | None = None,
     *,
     callback: Callable[[int], None] | None = None,
     kept: Section | None = None,
@@ -67,11 +67,12 @@ def leading_activeness(
     """`activeness` [K] at up to `most` points that `draw(count)` gives, in seconds whatever the network.
 
     Where measuring all of them would take minutes, only those most active by `predicted` () -> [K] (squared changes to first order) are
-    measured; the others get what that predicts, on the scale of those measured, and never more than the least of these.
+    measured; the others get what that predicts, on the scale of those measured, and never more than the least of these.  Without a
+    prediction all are measured.
     """
-    measured = affordable_rows(response, len(steps))
+    measured = len(steps) if predicted is None else affordable_rows(response, len(steps))
     at = draw(affordable_samples(response, measured, most))
-    if measured == len(steps):
+    if predicted is None or measured == len(steps):
         return activeness(response, at, steps, callback=callback, kept=kept)
     expected = predicted().double().cpu()
     first = expected.argsort(descending=True, stable=True)[:measured]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
@@ -32,25 +31,18 @@ def affordable(each: float, most: float, least: float, multiplications: float = 
     return int(max(least, min(most, multiplications / each)))
 
 
-@dataclass(frozen=True)
-class Speed:
-    """`seconds` that one of a generator's responses takes now, in a batch as commands use it."""
+@torch.no_grad()
+def seconds_each(generator: Generator, outputs: Sequence[Output], at: Latents) -> float:
+    """Seconds that one point's responses take now, in the batch `at`: measured for up to a second, after a batch that is not counted."""
 
-    seconds: float
+    def draw() -> None:
+        ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
+        for output in outputs:
+            output(generator, ws)
 
-    @classmethod
-    @torch.no_grad()
-    def of(cls, generator: Generator, outputs: Sequence[Output], at: Latents) -> Speed:
-        """Measured for up to a second, after one response that is not counted."""
-
-        def draw() -> None:
-            ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
-            for output in outputs:
-                output(generator, ws)
-
+    draw()
+    started, rounds = time.perf_counter(), 0
+    while rounds < _IMAGES and time.perf_counter() - started < _SECONDS:
         draw()
-        started, rounds = time.perf_counter(), 0
-        while rounds < _IMAGES and time.perf_counter() - started < _SECONDS:
-            draw()
-            rounds += 1
-        return cls((time.perf_counter() - started) / (rounds * len(at)))
+        rounds += 1
+    return (time.perf_counter() - started) / (rounds * len(at))

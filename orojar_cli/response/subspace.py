@@ -30,22 +30,18 @@ class Subspace:
     """Orthonormal rows `basis` [k, d] (float64) in the coordinates of some steps, and what is left out.
 
     `complement` [d - k, d] completes them; `captured` is the share of squared gradients inside the basis, every gradient counting the
-    same, at points that took no part in finding it (1 for a whole space), `beyond` [d - k] the shares along the complement; `gradients`
-    how many it took.
+    same, at points that took no part in finding it (1 for a whole space), `beyond` [d - k] the shares along the complement.
     """
 
     basis: Tensor
     complement: Tensor
     captured: float
     beyond: Tensor
-    gradients: int
 
     @classmethod
     def whole(cls, dim: int) -> Subspace:
         """All of a space, without looking."""
-        return cls(
-            torch.eye(dim, dtype=torch.float64), torch.zeros(0, dim, dtype=torch.float64), 1.0, torch.zeros(0, dtype=torch.float64), 0
-        )
+        return cls(torch.eye(dim, dtype=torch.float64), torch.zeros(0, dim, dtype=torch.float64), 1.0, torch.zeros(0, dtype=torch.float64))
 
     def __len__(self) -> int:
         return len(self.basis)
@@ -88,7 +84,7 @@ def active_subspace(
         if needed <= _TRUSTED * len(rows):
             if 2 * needed > dim:
                 return Subspace.whole(dim)
-            return Subspace(axes[:needed], axes[needed:], float(shares[needed - 1]), along[needed:], len(rows) + len(judges))
+            return Subspace(axes[:needed], axes[needed:], float(shares[needed - 1]), along[needed:])
         rows = torch.cat([rows, judges])
         count = len(rows)
 

@@ -39,18 +39,20 @@ def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Pro
 
     What `kept` holds of an interrupted computation is not drawn again.
     """
-    mine = own(w)
-    parts = [found["images"].to(w)] if kept is not None and (found := kept.read()) else []
-    drawn = sum(map(len, parts))
+    mine, images, drawn = own(w), w.new_empty(0), 0
+    if kept is not None and (found := kept.read()):
+        images, drawn = found["images"].to(w), int(found["stop"])
     at_once = min(_IMAGE_BATCH, max(1, DEFAULT_BUDGET // Response(generator, outputs=(output,)).bytes_per_point()))
-    for part in mine[drawn:].split(at_once) if drawn < len(mine) else ():
-        parts.append(output(generator, part.unsqueeze(1).expand(-1, generator.num_ws, -1)))
-        drawn += len(part)
+    for start in range(drawn, max(1, len(mine)), at_once):
+        part = output(generator, mine[start : start + at_once].unsqueeze(1).expand(-1, generator.num_ws, -1))
+        if not start:
+            images = part.new_empty(len(mine), part.shape[1])
+        images[start : start + len(part)] = part
         if kept is not None:
-            kept.write({"images": torch.cat(parts)})
+            kept.write({"images": images, "stop": torch.tensor(start + len(part))})
         if progress is not None:
-            progress("images", drawn * len(w) // len(mine), len(w))
-    return gathered(torch.cat(parts), len(w))
+            progress("images", (start + len(part)) * len(w) // len(mine), len(w))
+    return gathered(images, len(w))
 
 
 def train_surrogate(

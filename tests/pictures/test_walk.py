@@ -12,7 +12,7 @@ from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.points import Latents, seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
-from orojar_cli.pictures.axes import affordable_rows
+from orojar_cli.pictures.axes import rows_of_grid
 from orojar_cli.pictures.scene import Still, Subject
 from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, strengths, there_and_back, walk, walk_ws
 
@@ -219,8 +219,8 @@ def test_a_place_that_is_passed_twice_is_drawn_once(shapes, monkeypatch: pytest.
 
 def test_grids_of_large_networks_have_fewer_rows(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = shapes.generator
-    assert affordable_rows(generator, 10, 14) == 10
+    assert rows_of_grid(generator, 10, 14) == 10
     each = sum(cost.multiplications for cost in generator.config.costs())
     for limit, rows in ((5.5 * 14 * each, 5), (1.0, 3)):
         monkeypatch.setattr("orojar_cli.pictures.axes._GRID_MULTIPLICATIONS", limit)
-        assert affordable_rows(generator, 10, 14) == rows and affordable_rows(generator, 2, 14) == 2
+        assert rows_of_grid(generator, 10, 14) == rows and rows_of_grid(generator, 2, 14) == 2
