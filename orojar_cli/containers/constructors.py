@@ -6,7 +6,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
@@ -27,7 +27,7 @@ from orojar_cli.containers.records import (
     checked_tensor,
 )
 from orojar_cli.containers.storage import read_storage
-from orojar_cli.containers.unpickler import Budget, Machine
+from orojar_cli.containers.unpickler import Budget, Instructions, Machine
 from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
 _DTYPE_CODES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
@@ -176,35 +176,33 @@ class CheckpointMachine(Machine):
         if not self.stack or type(self.stack[-1]) is not Span:
             raise self.damaged("an instruction needs bytes that are not there")
 
-    def _instructions(self) -> dict[bytes, Callable[[], None]]:
-        cursor, push = self.cursor, self.push
-        return super()._instructions() | {
-            b"\x95": lambda: cursor.open_frame(cursor.unsigned(8)),
-            b"G": lambda: push(struct.unpack(">d", cursor.take(8))[0]),
-            b"\x8c": lambda: self._text(cursor.unsigned(1)),
-            b"C": lambda: push(cursor.skip(cursor.unsigned(1))),
-            b"B": lambda: push(cursor.skip(cursor.unsigned(4))),
-            b")": lambda: push(()),
-            b"\x85": lambda: self._tuple(1),
-            b"\x86": lambda: self._tuple(2),
-            b"\x87": lambda: self._tuple(3),
-            b"e": self._append_marked,
-            b"\x8f": lambda: push(SetRecord()),
-            b"\x90": self._add_items,
-            b"\x96": lambda: self._of_protocol_5(b"\x96", lambda: push(cursor.skip(cursor.unsigned(8)))),
-            b"\x97": lambda: self._of_protocol_5(b"\x97", self._next_buffer),
-            b"\x98": lambda: self._of_protocol_5(b"\x98", self._make_read_only),
-            b"\x93": self._stack_global,
-            b"\x94": lambda: self._memoize(len(self.memo)),
-            b"r": lambda: self._memoize(cursor.unsigned(4)),
-            b"h": lambda: self._recall(cursor.unsigned(1)),
-            b"j": lambda: self._recall(cursor.unsigned(4)),
-            b"R": self._reduce,
-            b"\x81": self._newobj,
-            b"\x92": self._newobj_with_names,
-            b"\x91": self._frozen_set,
-            b"b": self._build,
-        }
+    instructions: ClassVar[Instructions] = Machine.instructions | {
+        b"\x95": lambda machine: machine.cursor.open_frame(machine.cursor.unsigned(8)),
+        b"G": lambda machine: machine.push(struct.unpack(">d", machine.cursor.take(8))[0]),
+        b"\x8c": lambda machine: machine._text(machine.cursor.unsigned(1)),
+        b"C": lambda machine: machine.push(machine.cursor.skip(machine.cursor.unsigned(1))),
+        b"B": lambda machine: machine.push(machine.cursor.skip(machine.cursor.unsigned(4))),
+        b")": lambda machine: machine.push(()),
+        b"\x85": lambda machine: machine._tuple(1),
+        b"\x86": lambda machine: machine._tuple(2),
+        b"\x87": lambda machine: machine._tuple(3),
+        b"e": Machine._append_marked,
+        b"\x8f": lambda machine: machine.push(SetRecord()),
+        b"\x90": _add_items,
+        b"\x96": lambda machine: machine._of_protocol_5(b"\x96", lambda: machine.push(machine.cursor.skip(machine.cursor.unsigned(8)))),
+        b"\x97": lambda machine: machine._of_protocol_5(b"\x97", machine._next_buffer),
+        b"\x98": lambda machine: machine._of_protocol_5(b"\x98", machine._make_read_only),
+        b"\x93": _stack_global,
+        b"\x94": lambda machine: machine._memoize(len(machine.memo)),
+        b"r": lambda machine: machine._memoize(machine.cursor.unsigned(4)),
+        b"h": lambda machine: machine._recall(machine.cursor.unsigned(1)),
+        b"j": lambda machine: machine._recall(machine.cursor.unsigned(4)),
+        b"R": _reduce,
+        b"\x81": _newobj,
+        b"\x92": _newobj_with_names,
+        b"\x91": _frozen_set,
+        b"b": _build,
+    }
 
 
 def _persistent(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> PersistentRecord:

@@ -48,8 +48,14 @@ class Cursor:
 
     def opcode(self) -> bytes:
         """The byte an instruction begins with.  Only here may a frame end: an instruction that begins in a frame lies in it whole."""
-        if self.position == self._frame_end:
+        start = self.position
+        if start == self._frame_end:
             self._frame_end, self._bound = None, self.stop
+        at = start - self._window_start
+        # What `take` does, without the call: files have tens of thousands of instructions.
+        if start < self._bound and at < len(self._window):
+            self.position = start + 1
+            return self._window[at : at + 1]
         return self.take(1)
 
     def take(self, length: int) -> bytes:
@@ -62,6 +68,17 @@ class Cursor:
             at = self._fill(start, length)
         self.position = start + length
         return self._window[at : at + length]
+
+    def follows(self, expected: bytes) -> bool:
+        """Whether `expected` comes next; if so it is passed."""
+        start = self.position
+        if start + len(expected) > self._bound:
+            return False
+        at = self._fill(start, len(expected))
+        if not self._window.startswith(expected, at):
+            return False
+        self.position = start + len(expected)
+        return True
 
     def skip(self, length: int) -> Span:
         """The next `length` bytes as a Span, left in the file."""

@@ -7,13 +7,12 @@ the storage, the list of keys), an element count, and the raw elements.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import Span, StorageRecord, Token
-from orojar_cli.containers.unpickler import Budget, Machine
+from orojar_cli.containers.unpickler import Budget, Instructions, Machine
 from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -47,8 +46,7 @@ class StorageMachine(Machine):
     def _persistent_id(self) -> None:
         self.push(_PersistentId(self.pop()))
 
-    def _instructions(self) -> dict[bytes, Callable[[], None]]:
-        return super()._instructions() | {b"Q": self._persistent_id}
+    instructions: ClassVar[Instructions] = Machine.instructions | {b"Q": _persistent_id}
 
 
 class _PersistentId:
@@ -83,10 +81,12 @@ def read_storage(span: Span, budget: Budget) -> StorageRecord:
         raise UnsafeCheckpointError(
             f"refused: {span.file.name} nests something else than tensor data at byte {span.offset}; it was not opened"
         )
-    if value(int) != _MAGIC or value(int) != _VERSION:
-        raise damaged("an unknown stream version")
-    if value(dict).get("little_endian") is not True:
-        raise damaged("data that is not little-endian")
+    if not budget.storage_head or not header.follows(budget.storage_head):
+        if value(int) != _MAGIC or value(int) != _VERSION:
+            raise damaged("an unknown stream version")
+        if value(dict).get("little_endian") is not True:
+            raise damaged("data that is not little-endian")
+        budget.storage_head = span.file.read(span.offset, header.position - span.offset)
     identity = value(_PersistentId).value
     if type(identity) is not tuple or len(identity) != 6:
         raise damaged("a malformed storage description")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from orojar_cli.containers.constructors import ANYWHERE, CheckpointMachine, Constructor, opaque
 from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.records import Opaque, Span, StorageRecord, Token
-from orojar_cli.containers.unpickler import Budget
+from orojar_cli.containers.unpickler import Budget, Instructions
 from orojar_cli.containers.zip_directory import read_zip_directory
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, UnsafeCheckpointError
 
@@ -97,9 +97,11 @@ class TorchMachine(CheckpointMachine):
             raise self.damaged(f"storage {key} is described in two ways")
         self.push(known)
 
-    def _instructions(self) -> dict[bytes, Callable[[], None]]:
-        table = super()._instructions() | {b"Q": self._persistent_id}
-        return {opcode: table[opcode] for opcode in (_OPCODES[index : index + 1] for index in range(len(_OPCODES)))}
+    instructions: ClassVar[Instructions] = {
+        opcode: function
+        for opcode, function in (CheckpointMachine.instructions | {b"b": _build, b"Q": _persistent_id}).items()
+        if opcode in _OPCODES
+    }
 
 
 def read_torch_zip(file: CheckpointFile, limits: Limits = DEFAULT_LIMITS) -> Any:

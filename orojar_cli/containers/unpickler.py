@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickletools
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from orojar_cli.containers.cursor import Cursor
 from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
@@ -19,6 +19,8 @@ from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, Uns
 
 _OPCODE_NAMES = {opcode.code.encode("latin-1"): opcode.name for opcode in pickletools.opcodes}
 _STOP = b"."
+# What an instruction does to the machine that meets it; of Any, because each kind of machine has some of its own.
+Instructions: TypeAlias = dict[bytes, Callable[[Any], None]]
 
 
 class Budget:
@@ -29,6 +31,8 @@ class Budget:
         self.opcodes = limits.opcodes
         self.storages = limits.storages
         self.blob_bytes = limits.blob_bytes_per_file_byte * file_bytes
+        # How the last storage stream began: nearly all of a file begin with the same bytes, which need not be read again.
+        self.storage_head = b""
 
 
 class Machine:
@@ -46,7 +50,6 @@ class Machine:
         self.memo: list[Any] = []
         self.at = cursor.position
         self.protocol = 0
-        self.instructions: dict[bytes, Callable[[], None]] = self._instructions()
 
     def run(self) -> Any:
         """Interpret one pickle and return the single value it leaves; the cursor stands behind its STOP."""
@@ -68,7 +71,7 @@ class Machine:
             instruction = instructions.get(opcode)
             if instruction is None:
                 raise self.unknown(opcode)
-            instruction()
+            instruction(self)
         if len(self.stack) != 1 or self.marks or self.cursor.in_frame:
             raise self.damaged("the pickle does not end with exactly one value")
         return self.stack[0]
@@ -196,24 +199,22 @@ class Machine:
             raise self.damaged("a name is not UTF-8") from error
         self.push(self.global_token(module, name))
 
-    def _instructions(self) -> dict[bytes, Callable[[], None]]:
-        cursor, push = self.cursor, self.push
-        return {
-            b"(": self._mark,
-            b"N": lambda: push(None),
-            b"\x88": lambda: push(True),
-            b"\x89": lambda: push(False),
-            b"J": lambda: push(struct.unpack("<i", cursor.take(4))[0]),
-            b"K": lambda: push(cursor.unsigned(1)),
-            b"M": lambda: push(cursor.unsigned(2)),
-            b"\x8a": self._long,
-            b"X": lambda: self._text(cursor.unsigned(4)),
-            b"}": lambda: push({}),
-            b"]": lambda: push([]),
-            b"s": self._set_item,
-            b"u": self._set_marked_items,
-            b"a": self._append,
-            b"t": lambda: push(tuple(self.pop_mark())),
-            b"q": lambda: self._memoize(cursor.unsigned(1)),
-            b"c": self._global,
-        }
+    instructions: ClassVar[Instructions] = {
+        b"(": _mark,
+        b"N": lambda machine: machine.push(None),
+        b"\x88": lambda machine: machine.push(True),
+        b"\x89": lambda machine: machine.push(False),
+        b"J": lambda machine: machine.push(struct.unpack("<i", machine.cursor.take(4))[0]),
+        b"K": lambda machine: machine.push(machine.cursor.unsigned(1)),
+        b"M": lambda machine: machine.push(machine.cursor.unsigned(2)),
+        b"\x8a": _long,
+        b"X": lambda machine: machine._text(machine.cursor.unsigned(4)),
+        b"}": lambda machine: machine.push({}),
+        b"]": lambda machine: machine.push([]),
+        b"s": _set_item,
+        b"u": _set_marked_items,
+        b"a": _append,
+        b"t": lambda machine: machine.push(tuple(machine.pop_mark())),
+        b"q": lambda machine: machine._memoize(machine.cursor.unsigned(1)),
+        b"c": _global,
+    }

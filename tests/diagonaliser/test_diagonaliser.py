@@ -314,11 +314,17 @@ def test_unusable_input_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_512_dimensions_converge_within_a_minute() -> None:
+def test_512_dimensions_converge_in_the_time_of_thirty_products() -> None:
     grams = noisy(200, 512, seed=24, noise=0.3, rank=8)
-    begin = time.perf_counter()
+    rotation = random_rotation(512, seed=25)
+    begin = time.process_time()
+    products = grams.double() @ rotation.T
+    middle = time.process_time()
+    del products
     result = joint_diagonalise(grams)
-    assert time.perf_counter() - begin < 60
+    # A minute, said of a processor that makes these products in two seconds.
+    assert time.process_time() - middle < 30 * (middle - begin)
+    assert result.converged and result.iterations <= 20
     assert_orthogonal(result.rotation)
     assert_monotone(result.history)
     assert result.loss < 0.9 * result.history[0][0]
