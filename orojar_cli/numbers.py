@@ -14,6 +14,7 @@ Classes = int | tuple[tuple[int, float], ...]
 """One class of a conditional network, or several with their weights in a mixture."""
 
 _LONGEST = 100_000
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 # Seeds of numpy's legacy generator, by which the StyleGAN tools number images.
 LARGEST_SEED = 2**32 - 1
 # More than anybody measures at: what is larger was mistyped, and would fail in the middle of a computation.
@@ -44,6 +45,15 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf) -> N
     """Raise OptionError unless `value`, of the option `name`, is a number within limits."""
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
         raise OptionError(f"--{name} {value!r:.60} is not a number from {low:g}{f' to {high:g}' if high < math.inf else ' up'}")
+
+
+def as_seconds(duration: Any) -> float:
+    """Seconds of a duration: a number, or a word such as "90s", "10m" or "1.5h".  Raises OptionError for what is none, or not above 0."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{0,6})?)\s*(s|m|min|h)?", duration.strip()) if isinstance(duration, str) else None
+    seconds = float(match[1]) * _SECONDS[match[2] or "s"] if match else duration
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < float(seconds) < math.inf:
+        raise OptionError(f"{duration!r:.60} is no duration such as 90s, 10m or 1.5h")
+    return float(seconds)
 
 
 def check_seed(seed: Any) -> None:

@@ -9,7 +9,7 @@ import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import local_file, shown_arguments
-from orojar_cli.cli.options import run_options, seed_option, seeds_option, torch_device
+from orojar_cli.cli.options import budget_option, run_options, seed_option, seeds_option, torch_device
 from orojar_cli.demonstration import DEMO
 
 
@@ -37,6 +37,7 @@ class NameList(click.ParamType):
 @click.option("--whiten/--no-whiten", default=True, show_default=True, help="Methods measure w in standard deviations (sefa never does).")
 @click.option("--steps", type=click.IntRange(1), help="Optimisation steps of hessian and orojar-sgd [default: 100].")
 @click.option("--samples", type=click.IntRange(8), help="Held-out latents to measure at, and latents of the methods [default: 128].")
+@budget_option("samples, images and steps; the pictures come on top")
 @click.option("--detector", default="pixels", show_default=True, help="For perceptual distances: pixels, critic, features or a file.")
 @click.option(
     "--world", type=click.Choice(["shapes"]), help="The images are of this known world [default: recognised for the bundled one]."

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import shown_arguments
-from orojar_cli.cli.options import layers_option, network_argument, run_options, seed_option, seeds_option, torch_device
+from orojar_cli.cli.options import budget_option, layers_option, network_argument, run_options, seed_option, seeds_option, torch_device
 from orojar_cli.cli.process import process_group
 from orojar_cli.cli.sources import load_network, traverse_line
 from orojar_cli.directions.registry import METHODS
@@ -60,6 +60,7 @@ def sefa(context: click.Context, normalize: bool, variant: str, first_layer: boo
 @layers_option
 @click.option("--num", type=click.IntRange(1), help="Number of directions [default: 16; with --protocol all that the space has].")
 @click.option("--samples", type=click.IntRange(8), default=128, show_default=True, help="Latents to measure Gram matrices at.")
+@budget_option("the samples, or the steps of orojar-sgd and hessian, that fit it")
 @click.option("--subspace", default="10", show_default=True, help="Size of the active subspace to rotate inside, or auto.")
 @click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
 @click.option(
@@ -108,6 +109,8 @@ def run_method(
     if context.get_parameter_source("seeds") is not ParameterSource.DEFAULT:
         options["seeds"] = seeds
     METHODS[options["method"]].check_options(options["options"])
+    if options.get("budget") is not None and context.get_parameter_source("samples") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--budget chooses the samples: leave out one of the two")
     loaded = load_network(checkpoint, own, torch_device(device))
     with process_group() as rank, progress_bar(shown=rank == 0) as progress:
         found = find(loaded, argv=shown_arguments(), progress=progress, notice=say if rank == 0 else lambda line: None, **options)

@@ -13,7 +13,7 @@ from orojar_cli.cli.downloads import local_file
 from orojar_cli.cli.own_generator import GeneratorName
 from orojar_cli.cli.process import keep_freed_memory, local_rank
 from orojar_cli.errors import OptionError
-from orojar_cli.numbers import LARGEST_SEED, as_classes, number_list
+from orojar_cli.numbers import LARGEST_SEED, as_classes, as_seconds, number_list
 from orojar_cli.runs.run import DEFAULT_OUTDIR
 
 
@@ -34,6 +34,18 @@ class NumberList(click.ParamType):
             return number_list(value)
         except OptionError as error:
             self.fail(f"{error}{' or all' if self.all_word and 'such as' in str(error) else ''}", param, ctx)
+
+
+class Duration(click.ParamType):
+    """Seconds, or minutes and hours with their letter."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return as_seconds(value)
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ClassChoice(click.ParamType):
@@ -166,6 +178,11 @@ def seeds_option(default: str) -> Callable[..., Any]:
 def seed_option(of: str) -> Callable[..., Any]:
     """--seed, the randomness `of` something."""
     return click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True, help=f"Randomness of {of}.")
+
+
+def budget_option(chooses: str) -> Callable[..., Any]:
+    """--budget, and what it chooses."""
+    return click.option("--budget", type=Duration(), help=f"The time it may take, such as 90s, 10m or 1.5h: chooses {chooses}.")
 
 
 def torch_device(name: str) -> str:

@@ -14,7 +14,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.moments import Moments, latent_samples
 from orojar_cli.latents.spaces import free_coordinates, space_dim, style_affine
 from orojar_cli.progress import Progress
-from orojar_cli.response.activeness import leading_activeness
+from orojar_cli.response.activeness import VALUES, affordable_rows, affordable_samples, leading_activeness
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.outputs import moved_output
 
@@ -146,6 +146,15 @@ def finished(
     )
     order = active.argsort(descending=True, stable=True) if by_activeness else torch.arange(len(units))
     return result.select(order[: settings.num])
+
+
+def activeness_images(generator: Generator, settings: Settings) -> float:
+    """What measuring the activeness of the directions costs, in images of `moved_output`."""
+    count = settings.num or (generator.z_dim if settings.space == "z" else generator.w_dim)
+    response = Response(generator, settings.space, settings.layers_of(generator), (moved_output(generator),))
+    measured = affordable_rows(response, count)
+    values = len(VALUES) if settings.space == "z" else len(VALUES) - 1
+    return float(values * measured * affordable_samples(response, measured, _ACTIVENESS_SAMPLES))
 
 
 def _activeness(generator: Generator, settings: Settings, steps: Tensor, predicted: Tensor | None, progress: Progress | None) -> Tensor:

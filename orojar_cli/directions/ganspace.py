@@ -102,4 +102,9 @@ def _by_activation(
     return (solution / solution.norm(dim=1, keepdim=True)).float(), singular.square() / len(stacked)
 
 
-METHOD = Method("ganspace", ganspace, _OPTIONS, spaces=("w", "p"), compared=True)
+def _images(generator: Generator, settings: Settings) -> float:
+    options = with_defaults(_OPTIONS, settings.options)
+    return float(options["num_samples"] or _SAMPLES_WITH_ACTIVATION) if options["activation"] else 0.0
+
+
+METHOD = Method("ganspace", ganspace, _OPTIONS, spaces=("w", "p"), compared=True, images=_images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.method import Method, Preset
-from orojar_cli.directions.optimised import OPTIONS, PAPER, optimised
+from orojar_cli.directions.optimised import OPTIONS, PAPER, images_of_search, optimised
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
@@ -16,5 +16,11 @@ def hessian(generator: Generator, settings: Settings, progress: Progress | None 
     return optimised("hessian", hessian_penalty, generator, settings, progress)
 
 
+def _images(generator: Generator, settings: Settings) -> float:
+    return images_of_search(settings, lambda k: 2 * k + 1)
+
+
 _PAPER = Preset(PAPER | {"batch": 96, "point": "one-hot"})
-METHOD = Method("hessian", hessian, OPTIONS, needs_gradients=True, compared=True, protocols={"paper": _PAPER})
+METHOD = Method(
+    "hessian", hessian, OPTIONS, needs_gradients=True, compared=True, protocols={"paper": _PAPER}, images=_images, counted="steps"
+)

@@ -8,10 +8,11 @@ from orojar_cli.diagonaliser.identifiability import degenerate_values
 from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.method import Method
-from orojar_cli.directions.orojar import FIT_STREAM, measured_grams, moving_subspace
+from orojar_cli.directions.orojar import FIT_STREAM, measured_grams, moving_subspace, width
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
+from orojar_cli.response.subspace import PROBES
 
 
 def jacobian_pca(generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
@@ -26,4 +27,8 @@ def jacobian_pca(generator: Generator, settings: Settings, progress: Progress | 
     return finished(generator, settings, frame, axes, "jacobian-pca", by_activeness=False, scores=scores, progress=progress)
 
 
-METHOD = Method("jacobian-pca", jacobian_pca)
+def _images(generator: Generator, settings: Settings) -> float:
+    return PROBES + settings.samples * width(generator, settings, 2 * (settings.num or generator.w_dim))
+
+
+METHOD = Method("jacobian-pca", jacobian_pca, images=_images, counted="samples")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from orojar_cli.directions.direction_set import DirectionSet
@@ -16,6 +16,11 @@ from orojar_cli.progress import Progress
 from orojar_cli.response.outputs import Output
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+
+
+def none(generator: Generator, settings: Settings) -> float:
+    """The images of a search that draws none."""
+    return 0.0
 
 
 class MethodFunction(Protocol):
@@ -77,6 +82,8 @@ class Method:
 
     `options` are its own, beside the settings that all methods share; `spaces` those it works in; `whiten` whether it measures latents
     in standard deviations unless told otherwise; `compared` whether a comparison runs it unasked; `protocols` published ways to use it.
+    `images` is about how many points' responses the search computes with some settings, a gradient counting as three, and `counted` what
+    they grow with, "samples" or the option "steps"; None where there is nothing to choose.
     """
 
     name: str
@@ -87,6 +94,8 @@ class Method:
     whiten: bool = True
     compared: bool = False
     protocols: Mapping[str, Preset] = field(default_factory=dict)
+    images: Callable[[Generator, Settings], float] = none
+    counted: str | None = None
 
     def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
         """The method's directions; raises what `check` raises."""
@@ -107,6 +116,16 @@ class Method:
             known = f"it has {', '.join(self.protocols)}" if self.protocols else "orojar-sgd and hessian have one"
             raise OptionError(f"{self.name} has no protocol {name!r:.60}; {known}")
         return self.protocols[name]
+
+    def count(self, settings: Settings) -> int:
+        """The number of what the method's work grows with."""
+        return settings.samples if self.counted == "samples" else int(with_defaults(self.options, settings.options)[self.counted or ""])
+
+    def with_count(self, settings: Settings, count: int) -> Settings:
+        """The settings with another number of what the method's work grows with."""
+        if self.counted == "samples":
+            return replace(settings, samples=count)
+        return replace(settings, options=settings.options | {self.counted or "": count})
 
     def check_options(self, given: Mapping[str, Any]) -> None:
         """Raise OptionError for an option that the method does not have, or a value that it cannot have."""

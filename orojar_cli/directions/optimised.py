@@ -97,6 +97,12 @@ def descent(
         yield gram_schmidt(matrix.detach()), float(loss.detach())
 
 
+def images_of_search(settings: Settings, points: Callable[[int], int]) -> float:
+    """What the search costs, in images: forward and backward through as many points as the penalty takes with so many vectors `k`."""
+    options = with_defaults(OPTIONS, settings.options)
+    return float(3 * options["steps"] * options["batch"] * points(options["k"]))
+
+
 def optimised(
     name: str,
     penalty: Callable[..., Tensor],

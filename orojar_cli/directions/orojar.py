@@ -26,7 +26,7 @@ from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
 from orojar_cli.response.budget import MINUTE, arithmetic
 from orojar_cli.response.jacobian import Response, gram_matrices
-from orojar_cli.response.subspace import Subspace, active_subspace
+from orojar_cli.response.subspace import PROBES, Subspace, active_subspace
 
 FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _SUBSPACE_STREAM = 10, 11, 12, 200
 _PILOT = 48
@@ -123,4 +123,16 @@ def measured_grams(generator: Generator, settings: Settings, at: Latents, steps:
     return gram_matrices(response, at, steps, method=method, callback=callback, kept=settings.partial.section(stage))
 
 
-METHOD = Method("orojar", orojar, _OPTIONS, compared=True)
+def _images(generator: Generator, settings: Settings) -> float:
+    size = settings.subspace or _AUTO_RANGE[1]
+    wide = width(generator, settings, 2 * size)
+    pilot, quarter = min(settings.samples, _PILOT), max(8, settings.samples // 4)
+    return PROBES + pilot * wide + (settings.samples - pilot + quarter * (1 + _EXACT_COST)) * min(size, wide)
+
+
+def width(generator: Generator, settings: Settings, least: int) -> int:
+    """About how many columns the Jacobians of `moving_subspace` have."""
+    return min(generator.z_dim if settings.space == "z" else generator.w_dim, max(least, settings.num or 0))
+
+
+METHOD = Method("orojar", orojar, _OPTIONS, compared=True, images=_images, counted="samples")

@@ -20,11 +20,13 @@ from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directio
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.generators.stopped import stopped
+from orojar_cli.latents.points import seed_latents
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
+from orojar_cli.numbers import as_seconds
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import is_direction_set, named_by, resolve
-from orojar_cli.progress import Notice, Progress
+from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
 from orojar_cli.report.collect import compare as collected
 from orojar_cli.report.contender import Z_AXES, Contender, distinct, found_by, z_axes
@@ -32,7 +34,7 @@ from orojar_cli.report.drawings import Drawings, ImageChoice, drawn
 from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
-from orojar_cli.response.budget import MINUTE, arithmetic
+from orojar_cli.response.budget import MINUTE, arithmetic, seconds_each
 from orojar_cli.response.outputs import Output, default_output, early, is_small
 from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, check_outdir, versions, written_at
 
@@ -120,6 +122,7 @@ def compare(
     whiten: bool = True,
     steps: int | None = None,
     samples: int | None = None,
+    budget: float | str | None = None,
     detector: str = "pixels",
     world: str | None = None,
     protocol: str = "small",
@@ -170,9 +173,14 @@ def compare(
 
     given = [dataclasses.replace(each, checkpoint=see(each.checkpoint)) for each in given]
     first = given[0].checkpoint
-    counts = _affordable(dict(QUICK if quick else FULL), first.generator, num, quick)
-    if height is not None:
-        notice(f"measuring the images as they are at {height} pixels, with {counts['samples']} samples and {counts['images']} images")
+    seconds = None if budget is None else as_seconds(budget)
+    each = seconds_each(first.generator, (Output(),), seed_latents(first.generator, seeds[:2], class_index, psi, cutoff))
+    counts = _affordable(dict(QUICK if quick else FULL), first.generator, num, quick, None if seconds is None else seconds / each)
+    expected = each * _images(counts, num, quick)
+    if height is not None or seconds is not None:
+        seen_at = "" if height is None else f"the images as they are at {height} pixels, "
+        fewest = "" if seconds is None or expected <= 1.2 * seconds else ", which is the least there is"
+        notice(f"measuring {seen_at}with {counts['samples']} samples and {counts['images']} images: {lasting(expected)}{fewest}")
     counts |= {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
     search = Settings(
         space=space,
@@ -258,11 +266,23 @@ def _stopped(checkpoint: Network, height: int | None) -> Network:
     return cast(Network, view)
 
 
-def _affordable(counts: dict[str, int], generator: Generator, num: int, quick: bool) -> dict[str, int]:
-    """As many of everything as the arithmetic of a comparison allows, in proportion, and not fewer than a number can mean something."""
+def _images(counts: dict[str, int], num: int, quick: bool) -> float:
+    """About how many images a comparison of the customary number of sets measures."""
     images = 168 * num + counts["samples"] * 4 * num + 33 * 64 + 3 * num * counts["activeness"] + (0 if quick else 2 * counts["pairs"])
-    each = _CUSTOMARY_SUBJECTS * images * arithmetic(generator, (Output(),))
-    share = min(1.0, (_QUICK_ARITHMETIC if quick else _FULL_ARITHMETIC) / each)
+    return float(_CUSTOMARY_SUBJECTS * images)
+
+
+def _affordable(counts: dict[str, int], generator: Generator, num: int, quick: bool, images: float | None) -> dict[str, int]:
+    """As many of everything as the arithmetic of a comparison allows, or so many `images`, in proportion.
+
+    Not fewer than a number can mean something, and without a number of images not more than is customary.
+    """
+    all_of_it = _images(counts, num, quick)
+    if images is not None:
+        always = _images(dict.fromkeys(counts, 0), num, quick)
+        share = (images - always) / (all_of_it - always)
+        return {name: max(_FEWEST[name], round(share * count)) for name, count in counts.items()}
+    share = min(1.0, (_QUICK_ARITHMETIC if quick else _FULL_ARITHMETIC) / (all_of_it * arithmetic(generator, (Output(),))))
     return {name: min(count, max(_FEWEST[name], round(share * count))) for name, count in counts.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 from PIL import Image
 
 from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
+from orojar_cli.directions.frame import activeness_images
+from orojar_cli.directions.method import Method
 from orojar_cli.distributed import is_first, is_shared
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.checks import check_noise_mode
@@ -20,12 +23,13 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import picture_html, save_image
-from orojar_cli.numbers import check_seed, check_whole
+from orojar_cli.numbers import MOST_SAMPLES, as_seconds, check_seed, check_whole
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white
 from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
 from orojar_cli.pictures.walk import Renderer
-from orojar_cli.progress import Notice, Progress
-from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.progress import Notice, Progress, lasting
+from orojar_cli.response.budget import expected_seconds, fitting, seconds_each
+from orojar_cli.response.outputs import Output, default_output, is_small, moved_output
 from orojar_cli.runs.resume import resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, written_at
 
@@ -34,7 +38,10 @@ _SEEDS = (0, 1, 2, 3, 4)
 # The size of the active subspace that OroJaR rotates inside, unless the caller says otherwise.
 SUBSPACE = 10
 NUM = 16
-LEAST_SAMPLES = 8
+LEAST_SAMPLES, _MOST_SAMPLES = 8, 65_536
+# Of a direction, without its middle, which all of a grid share.
+_GRID_STEPS = 5
+_WORTH_SAYING = 10.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ def discover(
     outputs: str | Sequence[str | Output] = (),
     protocol: str | None = None,
     options: Mapping[str, Any] | None = None,
+    budget: float | str | None = None,
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     class_index: Any = None,
@@ -130,6 +138,8 @@ def discover(
     as the method usually does); `layers` are entries of ws, or "coarse", "mid" or "fine" (None: all); `samples` latents to measure at,
     at least 8; `subspace` the size of the active subspace that OroJaR rotates inside ("auto" or None: the method chooses); `outputs`
     what of the response is compared, such as "image:8" (none: `default_output`); `seed` the method's randomness.
+    `budget`, seconds or a word such as "10m", is the time that all may take: `samples`, or the steps of a method that descends, are then
+    what fits, and what is least is said where that takes longer.
     `protocol` "paper" is how the authors of orojar-sgd and hessian searched in BigGAN: their options, but for those in `options`, the
     whole image, and with no `num` (otherwise 16) as many directions as the space has.
     `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer where a processor
@@ -147,6 +157,11 @@ def discover(
     if num is not None:
         check_whole("num", num, 1)
     check_whole("samples", samples, LEAST_SAMPLES)
+    seconds = None if budget is None else as_seconds(budget)
+    if seconds is not None and chosen.counted is None:
+        raise OptionError(f"--budget: {method} has nothing that a time could choose; leave it out")
+    if seconds is not None and chosen.counted in (options or {}):
+        raise OptionError(f"--budget chooses the {chosen.counted}: leave out one of the two")
     check_seed(seed)
     check_noise_mode(noise_mode)
     if resume is not None and is_shared():
@@ -175,16 +190,43 @@ def discover(
     look = Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode)
     writes = outdir is not None and is_first()
     run = RunWriter(str(outdir), command or f"discover-{method}", loaded.run_name, resume, argv=argv) if writes else None
-    identity = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
+    identity: dict[str, Any] = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
+    if seconds is not None:
+        identity["budget"] = seconds
     folder = None if run is None or is_shared() else run.path
     with run or contextlib.nullcontext(), resumable(folder, identity, notice=notice) as partial:
-        found = chosen(generator, dataclasses.replace(settings, partial=partial), progress)
+        settings = _planned(chosen, generator, dataclasses.replace(settings, partial=partial), look, seconds, notice)
+        found = chosen(generator, settings, progress)
         result = Discovery(loaded, found, look)
         if run is None:
             return result
         # What was computed is kept until the last file is written.
         recorded = settings.to_dict() | {"method": method, "protocol": protocol, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}
         return dataclasses.replace(result, run=write_discovery(run, result, recorded, progress))
+
+
+def _planned(method: Method, generator: Generator, settings: Settings, look: Look, budget: float | None, notice: Notice) -> Settings:
+    """The settings with as much work as `budget` seconds allow; says what will be done where it takes longer than a moment."""
+    at = settings.latents(generator, 16 if is_small(generator) else 2)
+    rows = min(settings.num or GRID_ROWS, GRID_ROWS)
+    pictures = rows * len(look.seeds) * (_GRID_STEPS - 1) + len(look.seeds)
+    beside = [((moved_output(generator),), activeness_images(generator, settings)), ((Output(),), float(pictures))]
+    rest = expected_seconds(generator, at, beside)
+    each = seconds_each(generator, settings.outputs, at) if method.counted else 0.0
+    if budget is not None and method.counted is not None:
+        least, most = (LEAST_SAMPLES, _MOST_SAMPLES) if method.counted == "samples" else (1, MOST_SAMPLES)
+        images = functools.partial(_images, method, generator, settings)
+        settings = method.with_count(settings, settings.partial.number("budget", lambda: fitting(budget - rest, images, each, least, most)))
+    seconds = rest + each * method.images(generator, settings)
+    if seconds > _WORTH_SAYING or budget is not None:
+        measured = f"{method.count(settings)} {method.counted}, " if method.counted else ""
+        fewest = ", which is the least there is" if budget is not None and seconds > 1.2 * budget else ""
+        notice(f"{method.name}: {measured}activeness, and a grid of {pictures} pictures: {lasting(seconds)}{fewest}")
+    return settings
+
+
+def _images(method: Method, generator: Generator, settings: Settings, count: int) -> float:
+    return method.images(generator, method.with_count(settings, count))
 
 
 def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None) -> Run:

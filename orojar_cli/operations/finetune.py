@@ -27,6 +27,7 @@ from orojar_cli.generators.own.object import weights_sha256
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.media import PICTURES, picture_html, save_image
+from orojar_cli.numbers import as_seconds
 from orojar_cli.operations.before_after import before_after_grid
 from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
@@ -37,7 +38,7 @@ from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
 from orojar_cli.response.budget import seconds_each
-from orojar_cli.response.outputs import Output, moved_output
+from orojar_cli.response.outputs import Output, is_small, moved_output
 from orojar_cli.runs.resume import Partial, resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, check_outdir, written_at
 from orojar_cli.tuning.rotation import (
@@ -45,6 +46,7 @@ from orojar_cli.tuning.rotation import (
     axes_as_directions,
     default_samples,
     find_rotation,
+    fitting_samples,
     fold_rotation,
     images_of,
     latents_after,
@@ -178,6 +180,7 @@ def finetune(
     mode: str = "rotation",
     *,
     samples: int | None = None,
+    budget: float | str | None = None,
     outputs: str | Sequence[str | Output] = (),
     mapping: MappingSettings | None = None,
     also_g: bool = False,
@@ -202,7 +205,8 @@ def finetune(
     `checkpoint` is a loaded one, the name of one, or an object of your own; `device` is where one that is named is put.
 
     `mode` "rotation" turns z exactly, which leaves the distribution of images as it is; "mapping" trains all mapping layers as
-    `mapping` says.  `samples` are the latents a rotation is measured at, `outputs` what is compared ("image", "image:SIZE", ...).
+    `mapping` says.  `samples` are the latents a rotation is measured at (or `budget`, seconds or a word such as "10m": as
+    many as that time allows before the pictures are drawn), `outputs` what is compared ("image", "image:SIZE", ...).
     With an `outdir` the tuned file and its pictures are written into a numbered run, in the container of the input or in `format`
     ("nvlabs", "rosinality", "genforce", "safetensors"; `safetensors`: in that form as well), and `resume` continues an interrupted
     training.  G, the copy that training tools go on with, is rotated too, which is exact for it, or gets the trained mapping; not with
@@ -219,6 +223,9 @@ def finetune(
     _check(mode, own, resume is not None, outdir is not None, also_g or ema_only or safetensors or format is not None)
     if also_g and ema_only:
         raise OptionError("--also-g and --ema-only contradict each other; leave one out")
+    seconds = None if budget is None else as_seconds(budget)
+    if seconds is not None and (samples is not None or mode != "rotation"):
+        raise OptionError("--budget chooses the samples of a rotation: leave it out with --samples or --mode mapping (--steps, --images)")
     if outdir is not None:
         check_outdir(outdir)
     progress = progress if is_first() else None
@@ -243,6 +250,8 @@ def finetune(
         run = writer() if writes else None
         identity = {"mode": mode, "checkpoint": checkpoint.sha256, "device": str(checkpoint.device), "settings": settings.to_dict()}
         identity["samples"] = samples
+        if seconds is not None:
+            identity["budget"] = seconds
         keeping: contextlib.AbstractContextManager[Partial] = resumable(
             None if run is None or is_shared() else run.path, identity, notice=tell
         )
@@ -254,7 +263,7 @@ def finetune(
     # What was computed is kept until the last file is written.
     with run or contextlib.nullcontext(), keeping as partial:
         if mode == "rotation":
-            made = _rotated(changing, dataclasses.replace(settings, partial=partial), samples is None, options, progress, tell)
+            made = _rotated(changing, dataclasses.replace(settings, partial=partial), samples is None, seconds, options, progress, tell)
         else:
             # In the other processes of a group the folder is only a word: the first one's file is what all read.
             folder = run.path if run is not None else None if outdir is None else Path(outdir)
@@ -291,17 +300,31 @@ def _check(mode: str, own: bool, resumes: bool, written: bool, files: bool) -> N
         raise OptionError("your own generator's weights are not written: with --generator only --mode rotation, as directions of z")
 
 
-def _rotated(changing: Any, settings: Settings, free: bool, options: dict[str, Any], progress: Progress | None, notice: Notice) -> _Made:
+def _rotated(
+    changing: Any,
+    settings: Settings,
+    free: bool,
+    budget: float | None,
+    options: dict[str, Any],
+    progress: Progress | None,
+    notice: Notice,
+) -> _Made:
     """Find the rotation, and fold it into a copy of a checkpoint's network; one's own network stays as it is.
 
-    The number of samples is `free` where nobody asked for one: what fits a default run along the directions that move the outputs.
+    The number of samples is `free` where nobody asked for one: what fits `budget` seconds, or else a default run, along the directions that
+    move the outputs.
     """
-    generator = changing.generator
+    generator, started = changing.generator, time.monotonic()
     pullbacks = z_pullback(generator, settings, progress=progress)
     inside, _ = pullbacks
-    if free:
+    each = seconds_each(generator, settings.outputs, settings.latents(generator, 16 if is_small(generator) else 2))
+    if free and budget is None:
         settings = dataclasses.replace(settings, samples=default_samples(generator, settings.outputs, len(inside)))
-    seconds = seconds_each(generator, settings.outputs, settings.latents(generator, 2)) * images_of(settings.samples, len(inside))
+    elif free and budget is not None:
+        left = budget - (time.monotonic() - started)
+        count = settings.partial.number("budget", lambda: fitting_samples(left, each, len(inside)))
+        settings = dataclasses.replace(settings, samples=count)
+    seconds = each * images_of(settings.samples, len(inside))
     notice(
         f"measuring {settings.samples} latents on {', '.join(map(str, settings.outputs))}, along {len(inside)} directions of "
         f"{inside.response.space} that hold {inside.captured:.1%} of what moves it: {lasting(seconds)}"

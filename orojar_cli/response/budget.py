@@ -7,7 +7,7 @@ clock only says how long it will take.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
@@ -31,16 +31,34 @@ def affordable(each: float, most: float, least: float, multiplications: float = 
     return int(max(least, min(most, multiplications / each)))
 
 
+def expected_seconds(generator: Generator, at: Latents, work: Iterable[tuple[Sequence[Output], float]]) -> float:
+    """Seconds that responses to so many points take, of each of several outputs: measured as `seconds_each` does."""
+    return sum(count * seconds_each(generator, outputs, at) for outputs, count in work if count)
+
+
+def fitting(seconds: float, images: Callable[[int], float], each: float, least: int, most: int) -> int:
+    """The count, from `least` to `most`, whose `images` (of `each` seconds) take so many seconds; they grow by as much with every one."""
+    more = (images(2 * most) - images(most)) / most
+    return int(max(least, min(most, (seconds / each - (images(most) - more * most)) / more)))
+
+
 @torch.no_grad()
 def seconds_each(generator: Generator, outputs: Sequence[Output], at: Latents) -> float:
-    """Seconds that one point's responses take now, in the batch `at`: measured for up to a second, after a batch that is not counted."""
+    """Seconds that one point's responses take now, in the batch `at`: measured for up to a second.
+
+    The first batch, in which memory is found, is not counted, unless it takes that second by itself.
+    """
 
     def draw() -> None:
         ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
         for output in outputs:
             output(generator, ws)
 
+    started = time.perf_counter()
     draw()
+    first = time.perf_counter() - started
+    if first > _SECONDS:
+        return first / len(at)
     started, rounds = time.perf_counter(), 0
     while rounds < _IMAGES and time.perf_counter() - started < _SECONDS:
         draw()

@@ -25,6 +25,10 @@ _FIRST, _JUDGES = 96, 48
 _TRUSTED = 1 / 3
 
 
+PROBES = 3 * (_FIRST + _JUDGES)
+"""What the first round of gradients costs, in images: one forward and one backward pass each."""
+
+
 @dataclass(frozen=True)
 class Subspace:
     """Orthonormal rows `basis` [k, d] (float64) in the coordinates of some steps, and what is left out.

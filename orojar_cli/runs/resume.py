@@ -63,6 +63,14 @@ class Partial:
             section, _, name = key.partition("/")
             self._sections.setdefault(section, {})[name] = tensor
 
+    def number(self, name: str, choose: Callable[[], int]) -> int:
+        """What `choose` gave the first time: an interrupted computation goes on with a number that a clock chose, as does every process."""
+        number = self.read(name).get("number")
+        if number is None:
+            number = as_first(torch.tensor(choose()))
+            self.write(name, {"number": number})
+        return int(number)
+
     def section(self, name: str) -> Section:
         """One part of the work by its name, which has no slash."""
         return Section(self, name)

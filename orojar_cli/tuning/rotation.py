@@ -24,7 +24,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
 from orojar_cli.response.activeness import leading_activeness
-from orojar_cli.response.budget import affordable, arithmetic
+from orojar_cli.response.budget import affordable, arithmetic, fitting
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.outputs import Output, moved_output
 from orojar_cli.response.pullback import Pullback, is_mapped
@@ -75,6 +75,11 @@ class Rotation:
         losses = ("loss_before", "loss_after", "share_before", "share_after", "reduction")
         names = (*losses, "samples", "held_out", "iterations", "subspace", "captured")
         return {name: getattr(self, name) for name in names} | {"outputs": list(self.outputs)}
+
+
+def fitting_samples(seconds: float, each: float, columns: int) -> int:
+    """How many latents fit so many seconds, of which an image takes `each`, with Jacobians of so many columns: from 32 to 16,384."""
+    return fitting(seconds, lambda samples: images_of(samples, columns), each, _SAMPLE_RANGE[0], 8 * _SAMPLE_RANGE[1])
 
 
 def default_samples(generator: Generator, outputs: tuple[Output, ...], columns: int) -> int:

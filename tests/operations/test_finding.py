@@ -103,3 +103,32 @@ def test_progress_and_notices_are_told(tiny, somewhere: Path, rough: None) -> No
     source = orojar_cli.resolve(device="cpu", outdir="runs", directions="sefa", notice=lines.append)
     assert source.checkpoint.sha256 == tiny.sha256
     assert [line.split(",")[0] for line in lines] == ["using the newest run", "using SeFa's directions"]
+
+
+def test_a_budget_chooses_samples_or_steps(tiny, rough: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("orojar_cli.operations.discover.seconds_each", lambda *_: 1e-3)
+    monkeypatch.setattr("orojar_cli.operations.discover.expected_seconds", lambda *_: 1.0)
+    words = {"num": 2, "seeds": (0,), "notice": told.append}
+    found = orojar_cli.discover(tiny, "orojar-sgd", budget="2s", **words)
+    assert found.directions.options["steps"] == 3  # of 32 * 3 points, forward and backward, in a second
+    assert "3 steps" in told[-1] and "about 2 s" in told[-1]
+    found = orojar_cli.discover(tiny, budget=3.5, **words)
+    samples = found.directions.options["samples"]
+    assert 48 < samples < 1000 and f"{samples} samples" in told[-1]
+    # More than there is: the least is measured, and said.
+    found = orojar_cli.discover(tiny, budget=0.5, **words)
+    assert found.directions.options["samples"] == 8 and "which is the least there is" in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"method": "sefa", "budget": 60}, "nothing that a time could choose"),
+        ({"method": "hessian", "budget": 60, "options": {"steps": 3}}, "leave out one of the two"),
+        ({"budget": "a while"}, "no duration"),
+    ],
+)
+def test_a_budget_that_can_choose_nothing_is_refused(tiny, words: dict[str, object], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        orojar_cli.discover(tiny, **words)
