@@ -22,29 +22,45 @@ from orojar_cli.response.outputs import Output, computed_layers
 DEFAULT_BUDGET = 4 << 30
 # What automatic differentiation holds, in units of the numbers that layers read and write: 1.2 measured for images, 1.4 for derivatives.
 _HELD = 1.4
+AUTO = "auto"
 Result = TypeVar("Result")
 
 
-def recomputed(function: Callable[..., Result], rows: int | None = 1) -> Callable[..., Result]:
+def recomputed(function: Callable[..., Result], rows: int | str | None = AUTO) -> Callable[..., Result]:
     """`function` of tensors [N, ...] -> tensor or tuple or list of tensors [N, ...], the same but for its memory: `rows` rows at a time.
 
-    With None it is `function` itself.  For functions that treat every row alone; raises OptionError where it returns anything else.
-    Gradients reach its arguments and whatever parameters it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn
-    again as they were.  Derivatives may be taken inside.  Keywords go to `function` as they are.
+    "auto" takes as many rows of a generator of this package as keep 4 GiB, all of them where they fit (then nothing is computed twice:
+    small images one by one cost several times as much), and single rows of any other function.  With None it is `function` itself.
+    For functions that treat every row alone; raises OptionError where it returns anything else.  Gradients reach its arguments and
+    whatever parameters it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn again as they were.  Derivatives may
+    be taken inside.  Keywords go to `function` as they are.
 
         penalty = orojar_penalty(recomputed(generator), z)
     """
 
     if rows is None:
         return function
+    if isinstance(rows, str) and rows != AUTO:
+        raise OptionError(f"{rows!r:.60} is neither a number of rows nor {AUTO}")
 
     def in_pieces(*arguments: Tensor, **options: Any) -> Any:
-        parts = zip(*(torch.split(argument, rows) for argument in arguments), strict=True)
+        count = _rows_of(function, len(arguments[0])) if isinstance(rows, str) else rows
+        if count is None:
+            return function(*arguments, **options)
+        parts = zip(*(torch.split(argument, count) for argument in arguments), strict=True)
         called = functools.partial(function, **options)  # keywords of `checkpoint` itself are not theirs
         results = [checkpoint(called, *part, use_reentrant=False) for part in parts]
         return _joined(results)
 
     return in_pieces
+
+
+def _rows_of(function: Any, points: int) -> int | None:
+    """How many rows of so many a function's gradient keeps at once; None: all."""
+    if not hasattr(getattr(function, "config", None), "costs"):
+        return 1
+    few = pieces(function, (Output(),), points)
+    return few and few[0]
 
 
 def _joined(results: Sequence[Any]) -> Any:

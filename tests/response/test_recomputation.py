@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from toys import linear
 
 from orojar_cli import recomputed
+from orojar_cli.errors import OptionError
 from orojar_cli.response.outputs import Output
 from orojar_cli.response.penalties import orojar_penalty
-from orojar_cli.response.recomputation import graph_bytes, pieces
+from orojar_cli.response.recomputation import _rows_of, graph_bytes, pieces
 from orojar_cli.tuning.estimators import axis_grams, gram_energies
 
 
@@ -108,3 +109,28 @@ def test_what_fits_is_not_computed_twice() -> None:
     assert pieces(toy, outputs, 2, 3, budget=7 * unit) == (1, 3)
     assert pieces(toy, outputs, 2, 3, budget=3 * unit) == (1, 2)
     assert pieces(toy, outputs, 2, 3, budget=0) == (1, 1) and pieces(toy, outputs, 2, budget=0) == (1, 0)
+
+
+def test_a_generator_is_drawn_in_as_large_pieces_as_fit(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = shapes.generator
+    batches: list[int] = []
+    hook = generator.register_forward_pre_hook(lambda module, given: batches.append(len(given[0])))
+    z = torch.randn(6, generator.z_dim, requires_grad=True)
+    whole = recomputed(generator)(z)
+    assert batches == [6]
+    (expected,) = torch.autograd.grad(whole.square().sum(), z)
+    assert batches == [6]
+    monkeypatch.setattr("orojar_cli.response.recomputation._rows_of", lambda function, points: 4)
+    (gradient,) = torch.autograd.grad(recomputed(generator)(z).square().sum(), z)
+    assert batches[1:3] == [4, 2] and sorted(batches[3:]) == [2, 4]
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
+    hook.remove()
+    monkeypatch.undo()
+    each = graph_bytes(generator, (Output(),))
+    monkeypatch.setattr(
+        "orojar_cli.response.recomputation.pieces", lambda function, outputs, points: pieces(function, outputs, points, budget=3 * each)
+    )
+    assert [_rows_of(generator, points) for points in (2, 3, 4)] == [None, None, 3]
+    assert _rows_of(torch.tanh, 100) == 1
+    with pytest.raises(OptionError, match="neither a number"):
+        recomputed(torch.tanh, "all")
