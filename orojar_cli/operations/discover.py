@@ -25,7 +25,7 @@ from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import picture_html, save_image
 from orojar_cli.numbers import MOST_SAMPLES, as_seconds, check_seed, check_whole
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white
-from orojar_cli.pictures.axes import Look, affordable_seeds, direction_grid
+from orojar_cli.pictures.axes import STEPS, Look, affordable_grid, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.response.budget import expected_seconds, fitting, seconds_each
@@ -39,8 +39,6 @@ _SEEDS = (0, 1, 2, 3, 4)
 SUBSPACE = 10
 NUM = 16
 LEAST_SAMPLES, _MOST_SAMPLES = 8, 65_536
-# Of a direction, without its middle, which all of a grid share.
-_GRID_STEPS = 5
 _WORTH_SAYING = 10.0
 
 
@@ -58,13 +56,14 @@ class Discovery:
         return f"<Discovery, {len(found)} directions of {self.checkpoint.name} by {found.method} in {found.space}{written_at(self.run)}>"
 
     def show(self, progress: Progress | None = None) -> Image.Image:
-        """The grid of the first ten directions: a row for each, for every seed five strengths from -2 to +2 sigmas."""
+        """The grid of the first ten directions, a row each: for every seed five strengths from -2 to +2 sigmas, of large images three."""
         found = self.directions
         return direction_grid(
             Renderer(self.checkpoint.generator, self.look.noise_mode),
             self.look.at,
             found,
             range(min(len(found), GRID_ROWS)),
+            steps=self.look.steps,
             seeds=self.look.seeds,
             title=f"{found.method}: {self.checkpoint.name}",
             progress=progress,
@@ -142,8 +141,8 @@ def discover(
     what fits, and what is least is said where that takes longer.
     `protocol` "paper" is how the authors of orojar-sgd and hessian searched in BigGAN: their options, but for those in `options`, the
     whole image, and with no `num` (otherwise 16) as many directions as the space has.
-    `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer where a processor
-    would draw for minutes.
+    `seeds`, `class_index`, `psi`, `cutoff` and `noise_mode` choose the images of the grid; by default five seeds, fewer (and three
+    strengths instead of five) where a processor would draw for long.
     With `outdir` a numbered run is written, and `resume` goes on in the folder of an interrupted one.  In a group of processes they share
     the measuring and the first writes.
     Raises OptionError for a method, space, layer, class or option that there is not.
@@ -186,8 +185,8 @@ def discover(
         options=({} if way is None else dict(way.options)) | dict(options or {}),
     )
     chosen.check(generator, settings)
-    shown = tuple(seeds) if seeds is not None else grid_seeds(generator, str(loaded.device), min(num or GRID_ROWS, GRID_ROWS), notice)
-    look = Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode)
+    shown, steps = (tuple(seeds), STEPS) if seeds is not None else default_grid(generator, min(num or GRID_ROWS, GRID_ROWS), notice)
+    look = Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode, steps)
     writes = outdir is not None and is_first()
     run = RunWriter(str(outdir), command or f"discover-{method}", loaded.run_name, resume, argv=argv) if writes else None
     identity: dict[str, Any] = {"method": method, "checkpoint": loaded.sha256, "device": str(loaded.device), "settings": settings.to_dict()}
@@ -209,7 +208,7 @@ def _planned(method: Method, generator: Generator, settings: Settings, look: Loo
     """The settings with as much work as `budget` seconds allow; says what will be done where it takes longer than a moment."""
     at = settings.latents(generator, 16 if is_small(generator) else 2)
     rows = min(settings.num or GRID_ROWS, GRID_ROWS)
-    pictures = rows * len(look.seeds) * (_GRID_STEPS - 1) + len(look.seeds)
+    pictures = (rows * (look.steps - 1) + 1) * len(look.seeds)
     beside = [((moved_output(generator),), activeness_images(generator, settings)), ((Output(),), float(pictures))]
     rest = expected_seconds(generator, at, beside)
     each = seconds_each(generator, settings.outputs, at) if method.counted else 0.0
@@ -271,9 +270,10 @@ def as_output(output: str | Output) -> Output:
     return output if isinstance(output, Output) else Output.parse(output)
 
 
-def grid_seeds(generator: Generator, device: str, rows: int, notice: Notice = quiet, steps: int = 5) -> tuple[int, ...]:
-    """The seeds of a grid where nobody asked for some: 0 to 4, on a processor as many of them as about a minute draws."""
-    affordable = affordable_seeds(generator, rows, steps) if device == "cpu" else len(_SEEDS)
-    if affordable < len(_SEEDS):
-        notice(f"large images: the grid will show {affordable} of the seeds 0 to {_SEEDS[-1]}; --seeds says otherwise")
-    return _SEEDS[:affordable]
+def default_grid(generator: Generator, rows: int, notice: Notice = quiet) -> tuple[tuple[int, ...], int]:
+    """(seeds, steps) of a grid where nobody asked for some: 0 to 4 and five, on a processor what about half a minute draws."""
+    count, steps = affordable_grid(generator, rows, len(_SEEDS))
+    if (count, steps) != (len(_SEEDS), STEPS):
+        strengths = "" if steps == STEPS else f" at {steps} strengths"
+        notice(f"large images: the grid will show {count} of the seeds 0 to {_SEEDS[-1]}{strengths}; --seeds says otherwise")
+    return _SEEDS[:count], steps

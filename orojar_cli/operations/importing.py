@@ -12,9 +12,9 @@ from orojar_cli.directions.imported import read_directions
 from orojar_cli.generators.checks import check_noise_mode
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.numbers import check_seed
-from orojar_cli.operations.discover import GRID_ROWS, Discovery, grid_seeds, write_discovery
+from orojar_cli.operations.discover import GRID_ROWS, Discovery, default_grid, write_discovery
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
-from orojar_cli.pictures.axes import Look
+from orojar_cli.pictures.axes import STEPS, Look
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.runs.run import RunWriter
 
@@ -66,8 +66,8 @@ def import_directions(
         class_index=class_index,
         progress=progress,
     )
-    shown = tuple(seeds) if seeds is not None else grid_seeds(generator, str(loaded.device), min(len(found), GRID_ROWS), notice)
-    result = Discovery(loaded, found, Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode))
+    shown, steps = (tuple(seeds), STEPS) if seeds is not None else default_grid(generator, min(len(found), GRID_ROWS), notice)
+    result = Discovery(loaded, found, Look(seed_latents(generator, shown, class_index, psi, cutoff), shown, noise_mode, steps))
     if outdir is None:
         return result
     options = found.options | {"file": str(Path(file).resolve()), "name": name, "seeds": shown, "trunc": psi, "noise_mode": noise_mode}

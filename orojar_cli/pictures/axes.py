@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,21 +19,32 @@ from orojar_cli.progress import Progress
 from orojar_cli.response.budget import affordable, arithmetic
 from orojar_cli.response.outputs import Output
 
+STEPS = 5
 _GRID_MULTIPLICATIONS = 6e12
+# A grid that nobody described: half a minute.
+_DEFAULT_MULTIPLICATIONS = 4e12
 
 
 @dataclass(frozen=True)
 class Look:
-    """Where a run's grids are drawn: at these points, which are those of these seeds."""
+    """Where a run's grids are drawn: at these points, which are those of these seeds, in so many `steps` along every direction."""
 
     at: Latents
     seeds: tuple[int, ...]
     noise_mode: str = "const"
+    steps: int = STEPS
 
 
-def affordable_seeds(generator: Generator, rows: int, steps: int = 5) -> int:
-    """For how many seeds a grid is drawn on a processor where nobody asked for some: about a minute's work, at least one."""
-    return affordable(rows * steps * arithmetic(generator, (Output(),)), math.inf, 1, _GRID_MULTIPLICATIONS)
+def affordable_grid(generator: Generator, rows: int, most: int) -> tuple[int, int]:
+    """(seeds, steps) of a grid that nobody described: `most` seeds and five steps, on a processor what about half a minute draws.
+
+    At least one seed, in at least three steps: the middle of a row is drawn once for all rows.
+    """
+    if generator.device.type != "cpu":
+        return most, STEPS
+    image = arithmetic(generator, (Output(),))
+    seeds = affordable(rows * (STEPS - 1) * image, most, 1, _DEFAULT_MULTIPLICATIONS)
+    return seeds, STEPS if seeds * rows * (STEPS - 1) * image <= _DEFAULT_MULTIPLICATIONS else 3
 
 
 def rows_of_grid(generator: Generator, most: int, pictures: int) -> int:
@@ -69,7 +79,7 @@ def direction_grid(
     dimensions: Sequence[int],
     *,
     extent: float = 2.0,
-    steps: int = 5,
+    steps: int = STEPS,
     seeds: Sequence[int],
     title: str,
     progress: Progress | None = None,

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paths import REFERENCES
 
+import orojar_cli
 from orojar_cli import load_checkpoint
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.points import Latents, seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
-from orojar_cli.pictures.axes import rows_of_grid
+from orojar_cli.pictures.axes import affordable_grid, rows_of_grid
 from orojar_cli.pictures.scene import Still, Subject
 from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, strengths, there_and_back, walk, walk_ws
 
@@ -224,3 +225,17 @@ def test_grids_of_large_networks_have_fewer_rows(shapes, monkeypatch: pytest.Mon
     for limit, rows in ((5.5 * 14 * each, 5), (1.0, 3)):
         monkeypatch.setattr("orojar_cli.pictures.axes._GRID_MULTIPLICATIONS", limit)
         assert rows_of_grid(generator, 10, 14) == rows and rows_of_grid(generator, 2, 14) == 2
+
+
+def test_grids_of_large_networks_that_nobody_described_have_fewer_pictures(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = shapes.generator
+    assert affordable_grid(generator, 10, 5) == (5, 5)
+    each = sum(cost.multiplications for cost in generator.config.costs())
+    for images, grid in ((200, (5, 5)), (130, (3, 5)), (45, (1, 5)), (39, (1, 3)), (1, (1, 3))):
+        monkeypatch.setattr("orojar_cli.pictures.axes._DEFAULT_MULTIPLICATIONS", images * each)
+        assert affordable_grid(generator, 10, 5) == grid
+    told: list[str] = []
+    found = orojar_cli.sefa(shapes, num=2, notice=told.append)
+    assert found.look.seeds == (0,) and found.look.steps == 3 and "1 of the seeds 0 to 4 at 3 strengths" in told[0]
+    five = orojar_cli.sefa(shapes, num=2, seeds=(0,))
+    assert five.look.steps == 5 and five.show().width > found.show().width
