@@ -14,14 +14,23 @@ from orojar_cli.errors import DriftError, OptionError
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.training_log import TrainingLog
-from orojar_cli.progress import Notice, Progress, once
-from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.progress import Notice, Progress, lasting, once
+from orojar_cli.response.budget import expected_seconds
+from orojar_cli.response.outputs import Output, default_output, is_small
 from orojar_cli.runs.resume import TRAINING, resumable
 from orojar_cli.tuning.adversary import Adversary
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.dataset import TrainingPictures
 from orojar_cli.tuning.drift import Snapshot, image_shift, measure
-from orojar_cli.tuning.mapping import MappingOptions, axes_of_mapping, install_mapping, prepare, tune_mapping
+from orojar_cli.tuning.mapping import (
+    MappingOptions,
+    axes_of_mapping,
+    images_to_prepare,
+    install_mapping,
+    prepare,
+    prepared,
+    tune_mapping,
+)
 from orojar_cli.tuning.refinement import RefinementOptions, outputs_of_layers, refinement
 from orojar_cli.tuning.rotation import default_rotation, fold_rotation
 from orojar_cli.tuning.state import TrainingState
@@ -81,6 +90,8 @@ def train(
         settings = replace(settings, partial=partial)
         state = TrainingState(kept, every=choices.save_every)
         log = None if folder is None or not writes else TrainingLog(folder, generator, *strip, state.history, choices.tensorboard, notice)
+        if state.stage == state.step == 0:
+            _announce(generator, settings, options, tell)
         before = measure(generator, loaded.critic, settings, "before", progress=progress)
         if start == "rotation":
             # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
@@ -108,6 +119,15 @@ def train(
     numbers = _numbers(before, after, unexplained, choices.max_shift)
     record = settings.to_dict() | numbers
     return Trained(lambda sha256: axes_of_mapping(after.activeness, sha256, generator.num_ws, record), numbers, history)
+
+
+def _announce(generator: Any, settings: Settings, options: MappingOptions, tell: Notice) -> None:
+    """Say what is drawn first, how long it lasts, and how many steps follow."""
+    output: Output = default_output(generator)
+    at = AllClasses.of(settings).latents(generator, 16 if is_small(generator) else 2)
+    seconds = expected_seconds(generator, at, [((output,), images_to_prepare(generator, options))])
+    steps = options.regression_steps + options.surrogate_steps + options.steps
+    tell(f"drawing {prepared(generator, options)[1]} images on {output} to learn from: {lasting(seconds)}; then {steps} steps of training")
 
 
 def _training(choices: MappingSettings, wide: bool) -> tuple[str, MappingOptions]:

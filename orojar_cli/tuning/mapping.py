@@ -71,6 +71,20 @@ class MappingOptions:
     ramp: int = 0
 
 
+def prepared(generator: Generator, options: MappingOptions) -> tuple[int, int]:
+    """(latents that the frame is found from, images that the surrogate learns from) of `default_output`, by what they cost."""
+    each = arithmetic(generator, (default_output(generator),))
+    samples = affordable(_FRAME_COLUMNS * each, options.frame_samples, min(64, options.frame_samples), 2 * MINUTE)
+    least, most = _IMAGE_RANGE
+    return samples, options.images or affordable(each, most, least, _IMAGE_ARITHMETIC)
+
+
+def images_to_prepare(generator: Generator, options: MappingOptions) -> float:
+    """What `prepare` costs, in images of `default_output`."""
+    samples, count = prepared(generator, options)
+    return _FRAME_COLUMNS * samples + count
+
+
 def prepare(
     generator: Generator, settings: Settings, options: MappingOptions, progress: Progress | None = None
 ) -> tuple[Anchor, Surrogate, float]:
@@ -82,14 +96,11 @@ def prepare(
     if not hasattr(generator.mapping, "layers"):
         raise OptionError("this network has no mapping layers to train; use --mode rotation")
     output: Output = default_output(generator)
-    least = min(64, options.frame_samples)
-    samples = affordable(_FRAME_COLUMNS * arithmetic(generator, (output,)), options.frame_samples, least, 2 * MINUTE)
+    samples, count = prepared(generator, options)
     directions = orojar(generator, replace(settings, space="w", num=None, samples=samples, subspace=10, outputs=(output,)), progress)
     if len(directions) < generator.w_dim:
         raise OptionError(f"w varies along {len(directions)} of its {generator.w_dim} dimensions only; use --mode rotation")
     frame = (directions.directions * directions.sigma.unsqueeze(1)).to(generator.mapping.w_avg)
-    least, most = _IMAGE_RANGE
-    count = options.images or affordable(arithmetic(generator, (output,)), most, least, _IMAGE_ARITHMETIC)
     at = AllClasses.of(settings).latents(generator, count, _DATA_STREAM)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
