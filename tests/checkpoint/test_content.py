@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import struct
 import zipfile
@@ -326,3 +327,34 @@ def test_critics_in_the_names_of_nvidias_modules_are_read(stem: str, tmp_path: P
     torch.save({"D": {"b4.out.weight": torch.zeros(1, 4), "b4.conv.weight": torch.zeros(4, 5, 3, 3)}}, tmp_path / "b.pt")
     with pytest.raises(UnsupportedCheckpointError):
         load_checkpoint(tmp_path / "b.pt")
+
+
+def test_a_storage_that_begins_otherwise_than_the_one_before_is_read_from_its_beginning(tmp_path: Path) -> None:
+    """Of streams that begin with the same bytes only the first is read whole; others are not taken for granted."""
+    data = (REFERENCES / "sg2_from_sg3_repo_16.pkl").read_bytes()
+    head = b"little_endianq"
+    places = [at for at in range(len(data)) if data.startswith(head, at)]
+    assert len(places) > 10
+    for number in (0, 5, len(places) - 1):
+        flag = places[number] + len(head) + 1
+        assert data[flag : flag + 1] == b"\x88"  # true
+        path = tmp_path / f"{number}.pkl"
+        path.write_bytes(data[:flag] + b"\x89" + data[flag + 1 :])
+        with pytest.raises(CheckpointError, match="not little-endian"):
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_reading_leaves_the_collector_as_it_was(collecting: bool, tmp_path: Path) -> None:
+    hollow = tmp_path / "hollow.pkl"
+    hollow.write_bytes(b"\x80\x04N")
+    before = gc.isenabled()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        load_checkpoint(REFERENCES / "sg2_from_sg3_repo_16.pkl")
+        assert gc.isenabled() is collecting
+        with pytest.raises(CheckpointError):
+            load_checkpoint(hollow)
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
