@@ -35,11 +35,15 @@ STATE_DICTIONARIES = (TORCH_FILE, SAFETENSORS_STATE)
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """A network as stored: its checked configuration, its tensors by name, and the hashes of its embedded source texts."""
+    """A network as stored: its checked configuration, its tensors by name, and the hashes of its embedded source texts.
+
+    `sourceless`: there is a place for a text, and what stands there cannot define the network's class.
+    """
 
     config: Any
     tensors: Mapping[str, TensorRecord | DerivedRecord]
     sources: frozenset[str] = frozenset()
+    sourceless: bool = False
 
 
 @dataclass
@@ -96,7 +100,7 @@ class Contents:
             return StoredNetwork(*known[0].read(where), frozenset(network.sources))
         tree = read_network(self.entries[name], name, self.file, self.limits)
         known = matches(tree, role) or _refuse_class(tree, role, where)
-        return StoredNetwork(*known[0].read(where), frozenset(tree.sources))
+        return StoredNetwork(*known[0].read(where), frozenset(tree.sources), tree.sourceless)
 
     @functools.cached_property
     def sha256(self) -> str:

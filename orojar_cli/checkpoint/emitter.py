@@ -3,7 +3,7 @@
 The container embeds the source text of its modules, and the tools that this container comes from run that text to find the classes.  We
 copy nobody's: ours is an import of the classes by their names from the tool that loads the file (`SOURCES`).  These tools also want G, D
 and G_ema to be modules: G is the same object as G_ema where there is no copy for training, and D too where there is no critic.  A .pkl made
-from a .pkl is patched instead and keeps its texts, but for those of our first versions, which kept none.
+from a .pkl is patched instead and keeps its texts, where it has them: those that were removed, and our first versions, kept none.
 """
 
 from __future__ import annotations

@@ -25,14 +25,13 @@ from orojar_cli.checkpoint.genforce import write_genforce
 from orojar_cli.checkpoint.rosinality import write_rosinality
 from orojar_cli.containers.derived import DerivedRecord
 from orojar_cli.containers.file import printable
-from orojar_cli.containers.module_tree import WITHOUT_SOURCE
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.safetensors_file import encoded_header
 from orojar_cli.containers.tensors import stored_tensor
 from orojar_cli.containers.zip_checksums import renew_checksums
 from orojar_cli.errors import CheckpointError, OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
-from orojar_cli.generators.families import config_to_dict, family_of
+from orojar_cli.generators.families import config_to_dict, family_of, has_pickle_form
 
 FORMATS = ("input", "nvlabs", "rosinality", "genforce", "safetensors")
 
@@ -48,7 +47,7 @@ def save_checkpoint(
     """Write `checkpoint` with its generator's present tensors to `path` and return the names of the tensors that changed.
 
     `format` is what is written; without one the name tells (`.safetensors`; `.pkl`: the input where it is a PyTorch-era pickle, else
-    "nvlabs", and so too where that pickle is one of our own first versions, which other tools cannot load; the input's own suffix: the
+    "nvlabs", and so too where that pickle is without source texts, which other tools cannot load; the input's own suffix: the
     input).
 
     "input": a byte-for-byte copy of the input file but for the numbers of the changed tensors of G_ema, so every tool that opens the input
@@ -86,8 +85,9 @@ def save_checkpoint(
 
 
 def default_format(contents: Contents) -> str:
-    """The format that takes the place of the input: "input", but "nvlabs" for .pkl of our first versions, which other tools cannot load."""
-    if contents.container == PYTORCH_PICKLE and WITHOUT_SOURCE in contents.generator.sources:
+    """The format that takes the place of the input: "input", but "nvlabs" for .pkl without source texts, which other tools cannot load."""
+    generator = contents.generator
+    if contents.container == PYTORCH_PICKLE and generator.sourceless and has_pickle_form(generator.config):
         return "nvlabs"
     return "input"
 

@@ -20,10 +20,9 @@ _PLAIN = {"torch.nn.modules.sparse.Embedding": "Embedding"}
 # SHA-256 of embedded source texts whose networks orojar has been checked against.  The text is never compiled, only named:
 # a fork can keep every tensor's name and change what is computed, so an unknown text is reported to the user.
 WRITTEN = "written by orojar"
-WITHOUT_SOURCE = "4342a2061b98d18b1b2690fb9354f7cdf22bb50bbbde0ace43e7ac5595e09840"
 KNOWN_SOURCES = {
     "5b2a28c3ed91c5219a71c2f2e89c1762f1fffa6416dccb4f2d2948268d128549": "source text removed",
-    WITHOUT_SOURCE: "converted by orojar, no source text",
+    "4342a2061b98d18b1b2690fb9354f7cdf22bb50bbbde0ace43e7ac5595e09840": "converted by orojar, no source text",
     "0befe0334244a25f53824fae32c9592c3dbb2fdf6d686a02e2e06487c085c5b4": WRITTEN,
     "b3e4f3c278ad5823009486220d70778db3be1678caff5988fe54c9f7157f7bf2": WRITTEN,
 }
@@ -31,7 +30,11 @@ KNOWN_SOURCES = {
 
 @dataclass
 class NetworkTree:
-    """One network: its class, constructor arguments, and everything below it by attribute path."""
+    """One network: its class, constructor arguments, and everything below it by attribute path.
+
+    `sources` are the hashes of its source texts; `sourceless` where the text cannot define the class, as none that was removed can: the
+    tools that run it to find the class do not open the file.
+    """
 
     name: str
     class_name: str
@@ -40,6 +43,7 @@ class NetworkTree:
     classes: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
+    sourceless: bool = False
 
     def recorded(self, path: str, attribute: str, kinds: tuple[type, ...], default: Any) -> Any:
         """The plain attribute that the module at `path` carries, or `default` where it has none of one of the types `kinds`."""
@@ -89,6 +93,7 @@ def read_network(record: Any, name: str, file: CheckpointFile, limits: Limits = 
             if type(init_kwargs) is not dict:
                 raise DamagedCheckpointError(f"damaged: {where} has no constructor arguments")
             tree = NetworkTree(name, class_name, {key: as_table(value) for key, value in init_kwargs.items()})
+            tree.sourceless = source is not None and class_name not in source and "import *" not in source
         tree.classes[path] = class_name
         if source is not None:
             tree.sources.add(digests[id(source)])

@@ -89,7 +89,9 @@ def whole(module: nn.Module, name: str = "") -> Whole:
         "_init_args": described.arguments,
         "_init_kwargs": described.options,
     }
-    return Whole({"type": "class", "version": 6, "module_src": "exit(1)", "class_name": described.class_name, "state": state})
+    return Whole(
+        {"type": "class", "version": 6, "module_src": "class Generator: ...\nexit(1)", "class_name": described.class_name, "state": state}
+    )
 
 
 def dump(value: Any, path: Path, protocol: int = 4) -> Path:
@@ -172,6 +174,23 @@ def test_numbers_stored_as_texts_are_not_changed_in_place(generator: StyleGAN2, 
         loaded.generator.mapping.fc0.weight.neg_()
     with pytest.raises(UnsupportedCheckpointError, match=r"as texts \(pickle protocol 2\); write \.safetensors"):
         save_checkpoint(loaded, tmp_path / "b.pkl")
+
+
+@pytest.mark.usefixtures("rough")
+def test_a_tuned_network_whose_numbers_were_texts_is_written_anew(orojar, generator: StyleGAN2, tmp_path: Path) -> None:
+    path = made("protocol 2", generator, tmp_path)
+    code, out, err = orojar("finetune", path, "--samples", 8, "--output", "image:8", "--seeds", 0, "--outdir", tmp_path / "runs", "--json")
+    assert code == 0, err
+    assert "another container is written than the input's: not supported: a.pkl keeps its numbers as texts (pickle protocol 2)" in err
+    tuned = Path(json.loads(out)["checkpoint"])
+    assert tuned.name == "tuned.pkl" and tuned.read_bytes()[:2] == b"\x80\x04"
+    again = load_checkpoint(tuned)
+    assert set(again.info.sources.values()) == {"written by orojar"} and again.info.contents["G"] == "the same network as G_ema"
+    before, after = generator.state_dict(), again.generator.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"mapping.fc0.weight"}
+    # A rotation leaves the first layer's products alone.
+    old, new = (tensors["mapping.fc0.weight"].double() for tensors in (before, after))
+    torch.testing.assert_close(new @ new.T, old @ old.T, rtol=0, atol=1e-6 * float(old.square().sum()))
 
 
 def test_a_module_of_an_unknown_class_inside_the_generator_is_named(generator: StyleGAN2, tmp_path: Path) -> None:

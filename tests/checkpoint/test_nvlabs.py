@@ -77,6 +77,18 @@ def test_a_training_copy_is_written_beside_the_averaged_one(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("rough")
+@pytest.mark.parametrize(("stem", "package"), [("sg2_skip_32", "ada"), ("sg2_human_64x32", "ada"), ("sg2_from_sg3_repo_16", "three")])
+def test_what_is_tuned_of_a_file_without_source_text_opens_there(stem: str, package: str, run: Any, tmp_path: Path) -> None:
+    few = ["--samples", 8, "--output", "image:8", "--seeds", 0, "--outdir", tmp_path / "runs"]
+    tuned = Path(run("finetune", REFERENCES / f"{stem}.pkl", *few)["checkpoint"])
+    assert tuned.name == "tuned.pkl"
+    found, ours = loaded_by(package, tuned), load_checkpoint(tuned)
+    for name, network in (("G_ema", ours.generator), ("G", ours.build("G", ours.contents.network("G")))):
+        assert all(torch.equal(found["states"][name][key], tensor) for key, tensor in network.state_dict().items())
+
+
+@pytest.mark.slow
 def test_the_bundled_network_opens_there_and_here(tmp_path: Path) -> None:
     assert loaded_by("ada", Path(shutil.copy(demonstration()[0], tmp_path / "bundled.pkl")))["entries"]
     first = load_checkpoint(demonstration()[0])

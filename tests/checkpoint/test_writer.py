@@ -53,7 +53,7 @@ def assert_nothing_left(folder: Path, *expected: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unchanged_network_gives_the_same_bytes(name: str, references: Path, tmp_path: Path) -> None:
     loaded = load_checkpoint(references / f"{name}.pkl")
-    assert save_checkpoint(loaded, tmp_path / "out.pkl") == []
+    assert save_checkpoint(loaded, tmp_path / "out.pkl", format="input") == []
     assert (tmp_path / "out.pkl").read_bytes() == (references / f"{name}.pkl").read_bytes()
     assert_nothing_left(tmp_path, "out.pkl")
 
@@ -63,7 +63,7 @@ def test_only_the_changed_tensor_changes(name: str, references: Path, tmp_path: 
     before = (references / f"{name}.pkl").read_bytes()
     loaded = load_checkpoint(references / f"{name}.pkl")
     new = changed(loaded)
-    assert save_checkpoint(loaded, tmp_path / "out.pkl") == [NAME]
+    assert save_checkpoint(loaded, tmp_path / "out.pkl", format="input") == [NAME]
     after = (tmp_path / "out.pkl").read_bytes()
     place = extent(loaded, "G_ema")
     assert without(after, place) == without(before, place)
@@ -73,11 +73,60 @@ def test_only_the_changed_tensor_changes(name: str, references: Path, tmp_path: 
     assert (references / f"{name}.pkl").read_bytes() == before
 
 
+SOURCELESS = (*NAMES, "sg2_human_64x32", "sg2_initres_48x80", "sg3_t_32", "sg3_r_32")
+
+
+@pytest.mark.parametrize("name", SOURCELESS)
+def test_a_network_whose_source_text_was_removed_gets_ours(name: str, references: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(references / f"{name}.pkl")
+    assert loaded.contents.generator.sourceless
+    new = changed(loaded)
+    assert save_checkpoint(loaded, tmp_path / "out.pkl") == [NAME]
+    again = load_checkpoint(tmp_path / "out.pkl")
+    assert {*again.info.sources.values()} == {"written by orojar"} and not again.contents.generator.sourceless
+    assert torch.equal(again.generator.state_dict()[NAME], new)
+    assert again.generator.config == loaded.generator.config and (again.critic is None) == (loaded.critic is None)
+    state, own = again.generator.state_dict(), loaded.generator.state_dict()
+    assert all(torch.equal(state[key], own[key]) for key in own)
+    kept = loaded.contents.entries.get("G") is not None
+    assert not kept or torch.equal(again.build("G", again.contents.network("G")).mapping.fc0.weight, training_weight(loaded))
+
+
+def training_weight(loaded: Checkpoint) -> torch.Tensor:
+    return loaded.build("G", loaded.contents.network("G")).mapping.fc0.weight
+
+
+def test_a_network_without_such_a_form_is_copied_though_its_text_was_removed(references: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(references / "stylegan_xl_16.pkl")
+    assert loaded.contents.generator.sourceless and save_checkpoint(loaded, tmp_path / "out.pkl") == []
+    assert (tmp_path / "out.pkl").read_bytes() == (references / "stylegan_xl_16.pkl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "sourceless"),
+    [
+        ("", True),
+        ("# module source removed\n", True),
+        ("class Generator(torch.nn.Module): ...\n", False),
+        ("from training.networks import Generator\n", False),
+        ("from training.networks import *\n", False),
+    ],
+)
+def test_a_text_that_cannot_define_the_class_is_none(text: str, sourceless: bool, tmp_path: Path) -> None:
+    module = pa.generator()
+    module.meta["module_src"] = text
+    loaded = load_checkpoint(pa.write(tmp_path / "in.pkl", pa.checkpoint(module)))
+    assert loaded.contents.generator.sourceless == sourceless
+    save_checkpoint(loaded, tmp_path / "out.pkl")
+    same = (tmp_path / "out.pkl").read_bytes() == (tmp_path / "in.pkl").read_bytes()
+    assert same != sourceless
+
+
 def test_the_training_copy_changes_only_on_request(source: Path, tmp_path: Path) -> None:
     before = source.read_bytes()
     loaded = load_checkpoint(source)
     new = changed(loaded)
-    save_checkpoint(loaded, tmp_path / "out.pkl", also_g=True)
+    save_checkpoint(loaded, tmp_path / "out.pkl", also_g=True, format="input")
     after = (tmp_path / "out.pkl").read_bytes()
     places = extent(loaded, "G_ema"), extent(loaded, "G")
     assert without(after, *places) == without(before, *places)
@@ -86,7 +135,7 @@ def test_the_training_copy_changes_only_on_request(source: Path, tmp_path: Path)
 
 def test_the_output_is_writable_though_the_input_is_not(source: Path, tmp_path: Path) -> None:
     source.chmod(0o440)
-    save_checkpoint(load_checkpoint(source), tmp_path / "out.pkl")
+    save_checkpoint(load_checkpoint(source), tmp_path / "out.pkl", format="input")
     assert (tmp_path / "out.pkl").stat().st_mode & 0o777 == 0o640
 
 
@@ -258,7 +307,7 @@ def test_a_removed_input_can_still_be_written(source: Path, tmp_path: Path) -> N
     loaded = load_checkpoint(source)
     source.unlink()
     (tmp_path / "out.pkl").write_bytes(b"older")
-    assert save_checkpoint(loaded, tmp_path / "out.pkl") == []
+    assert save_checkpoint(loaded, tmp_path / "out.pkl", format="input") == []
     assert (tmp_path / "out.pkl").read_bytes() == before
 
 
@@ -299,7 +348,7 @@ def test_a_full_disk_leaves_nothing_half_written(existing: bool, source: Path, t
 
     monkeypatch.setattr("orojar_cli.checkpoint.writer.open", open_on_full_disk, raising=False)
     with pytest.raises(OutputFileError, match="No space left on device; nothing was left"):
-        save_checkpoint(loaded, out)
+        save_checkpoint(loaded, out, format="input")
     assert_nothing_left(tmp_path, "in.pkl", *(["out.pkl"] if existing else []))
     assert not existing or out.read_bytes() == b"older"
     assert source.read_bytes() == before
