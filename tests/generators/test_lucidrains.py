@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from orojar_cli.checkpoint.writer import save_checkpoint
 from orojar_cli.directions import Settings
 from orojar_cli.directions.sefa import style_weights
 from orojar_cli.errors import CheckpointError, DamagedCheckpointError, OptionError, UnsupportedCheckpointError
+from orojar_cli.generators.lucidrains.config import LucidrainsConfig
 from orojar_cli.response.jacobian import Response, jacobian_columns
 from orojar_cli.tuning.rotation import fold_rotation
 
@@ -129,11 +132,156 @@ def test_a_changed_network_goes_back_into_its_file(path: Path, expected: dict[st
     assert torch.equal(kept.generator(expected["z"]), loaded.generator(expected["z"])) and kept.info.substitutes == loaded.info.substitutes
 
 
+def with_attention(path: Path, blocks: tuple[int, ...], silent: bool) -> Any:
+    """The file's network with random attention before some blocks; `silent`: what it adds is 0."""
+    tensors = torch.load(path, weights_only=True)["GAN"]
+    rng = torch.Generator().manual_seed(4)
+    for block in blocks:
+        width = tensors[f"GE.blocks.{block}.conv1.weight"].shape[1]
+        shapes = {f"{part}.fn.norm.{name}": (1, width, 1, 1) for part in (0, 1) for name in "gb"}
+        shapes |= {"0.fn.fn.to_q.weight": (512, width, 1, 1), "0.fn.fn.to_kv.net.0.weight": (width, 1, 3, 3)}
+        shapes |= {"0.fn.fn.to_kv.net.1.weight": (1024, width, 1, 1)}
+        shapes |= {"0.fn.fn.to_out.weight": (width, 512, 1, 1), "0.fn.fn.to_out.bias": (width,)}
+        shapes |= {"1.fn.fn.0.weight": (2 * width, width, 1, 1), "1.fn.fn.0.bias": (2 * width,)}
+        shapes |= {"1.fn.fn.2.weight": (width, 2 * width, 1, 1), "1.fn.fn.2.bias": (width,)}
+        for name, shape in shapes.items():
+            zero = silent and ("to_out" in name or "1.fn.fn.2" in name)
+            tensors[f"GE.attns.{block}.{name}"] = torch.zeros(shape) if zero else torch.randn(shape, generator=rng) * 0.5
+    torch.save({"GAN": tensors}, path)
+    (path.parent / ".config.json").write_text(json.dumps(BESIDE | {"attn_layers": [4 - block for block in blocks]}))
+    return load_checkpoint(path)
+
+
+def attended(tensors: dict[str, Any], prefix: str, x: Any) -> Any:
+    """Features [C, H, W] behind attention, pixel by pixel in double precision, as the page on these files describes it."""
+    part = {name.removeprefix(prefix): tensor.double().numpy() for name, tensor in tensors.items() if name.startswith(prefix)}
+    channels, height, width = x.shape
+
+    def normal(x: Any, name: str) -> Any:
+        centred = x - x.mean(0)
+        return centred / np.sqrt((centred**2).mean(0) + 1e-5) * part[f"{name}.g"][0] + part[f"{name}.b"][0]
+
+    n = normal(x, "0.fn.norm")
+    padded = np.pad(n, ((0, 0), (1, 1), (1, 1)))
+    kernel = part["0.fn.fn.to_kv.net.0.weight"][:, 0]
+    near = sum(kernel[:, a, b, None, None] * padded[:, a : a + height, b : b + width] for a in range(3) for b in range(3))
+    q = part["0.fn.fn.to_q.weight"][:, :, 0, 0] @ n.reshape(channels, -1)
+    kv = part["0.fn.fn.to_kv.net.1.weight"][:, :, 0, 0] @ near.reshape(channels, -1)
+    out = np.zeros_like(q)
+    for head in range(8):
+        rows = slice(64 * head, 64 * head + 64)
+        keys = np.exp(kv[:512][rows])
+        keys /= keys.sum(1, keepdims=True)
+        for pixel in range(height * width):
+            query = np.exp(q[rows, pixel])
+            query /= 8 * query.sum()
+            out[rows, pixel] = query @ (keys @ kv[512:][rows].T)
+    gelu = np.vectorize(lambda value: 0.5 * value * (1 + math.erf(value / math.sqrt(2))))(out)
+    seen = part["0.fn.fn.to_out.weight"][:, :, 0, 0] @ gelu + part["0.fn.fn.to_out.bias"][:, None]
+    x = x + seen.reshape(x.shape)
+    hidden = part["1.fn.fn.0.weight"][:, :, 0, 0] @ normal(x, "1.fn.norm").reshape(channels, -1) + part["1.fn.fn.0.bias"][:, None]
+    hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
+    return x + (part["1.fn.fn.2.weight"][:, :, 0, 0] @ hidden + part["1.fn.fn.2.bias"][:, None]).reshape(x.shape)
+
+
+def test_attention_is_what_its_description_says(path: Path, expected: dict[str, Tensor]) -> None:
+    silent = with_attention(path, (0, 2), silent=True).generator
+    near(drawn(silent, silent.mapping(expected["z"]), expected["noise"]), expected["img"])
+    loaded = with_attention(path, (0, 2), silent=False)
+    assert loaded.generator.config.synthesis.attention == (0, 2)
+    generator, seen = loaded.generator.double(), []
+    for resolution in (4, 16):
+        module = generator.synthesis.get_submodule(f"b{resolution}.attention")
+        module.register_forward_hook(lambda _, given, result: seen.append((given[0], result)))
+    generator.synthesis(generator.mapping(expected["z"].double()))
+    tensors = torch.load(path, weights_only=True)["GAN"]
+    for block, (given, result) in zip((0, 2), seen, strict=True):
+        assert given.shape == (3, 32 >> (block // 2), 4 << (block // 2), 4 << (block // 2))  # before the enlargement
+        for x, y in zip(given, result, strict=True):
+            np.testing.assert_allclose(y.numpy(), attended(tensors, f"GE.attns.{block}.", x.numpy()), rtol=1e-9, atol=1e-9)
+
+
+def test_a_network_with_attention_is_differentiated_and_written(path: Path, expected: dict[str, Tensor], tmp_path: Path) -> None:
+    loaded = with_attention(path, (1, 3), silent=False)
+    for name in ("new/tuned.pt", "new/tuned.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        changed = load_checkpoint(path)
+        changed.generator.synthesis.b8.attention.norm.weight.data.neg_()
+        assert save_checkpoint(changed, tmp_path / name) == ["synthesis.b8.attention.norm.weight"]
+        again = load_checkpoint(tmp_path / name).generator
+        assert torch.equal(again(expected["z"]), changed.generator(expected["z"]))
+        assert float((again(expected["z"]) - loaded.generator(expected["z"])).abs().max()) > 1e-3
+    double = loaded.generator.double()
+    at = Settings("w").latents(double, 2)
+    steps = torch.eye(14, dtype=torch.float64)[:3]
+    response = Response(double, "w")
+    (exact,), (central,) = (jacobian_columns(response, type(at)(at.z.double()), steps, method) for method in ("exact", "central"))
+    assert float((exact - central).norm()) < 1e-2 * float(exact.norm())
+    assert len(double.config.costs()) == len(double.config.layers()) + 2
+
+
+def without_constant(path: Path, start: Tensor) -> Any:
+    """The file's network with the first pixels of w by `start` [w, C, 4, 4] in the place of its constant."""
+    tensors = torch.load(path, weights_only=True)["GAN"]
+    for prefix in ("G", "GE"):
+        tensors.pop(f"{prefix}.initial_block", None)
+        tensors[f"{prefix}.to_initial_block.weight"] = start.clone()
+    torch.save({"GAN": tensors}, path)
+    (path.parent / ".config.json").write_text(json.dumps(BESIDE | {"no_const": True}))
+    return load_checkpoint(path)
+
+
+def test_a_network_without_a_constant_begins_with_the_mean_w(path: Path, expected: dict[str, Tensor]) -> None:
+    constant = torch.load(path, weights_only=True)["GAN"]["GE.initial_block"]
+    # Each sample's own mean w gives the constant of the reference, whose images are then to be drawn.
+    for index, (ws, image) in enumerate(zip(expected["wplus"], expected["img_wplus"], strict=True)):
+        mean = ws.mean(0)
+        start = mean[:, None, None, None] * constant / mean.square().sum()
+        torch.testing.assert_close(torch.nn.functional.conv_transpose2d(mean[None, :, None, None], start), constant)
+        loaded = without_constant(path, start)
+        assert loaded.generator.config.synthesis.start_from_w and loaded.info.assumptions == ()
+        near(drawn(loaded.generator, ws[None], expected["noise"][index : index + 1]), image[None])
+
+
+def test_its_start_takes_part_in_everything(path: Path, expected: dict[str, Tensor], tmp_path: Path) -> None:
+    start = torch.randn(14, 32, 4, 4, generator=torch.Generator().manual_seed(1))
+    loaded = without_constant(path, start)
+    double = loaded.generator.double()
+    response = Response(double, "w")
+    at = Settings("w").latents(double, 2)
+    steps = torch.eye(14, dtype=torch.float64)[:3]
+    (exact,), (central,) = (jacobian_columns(response, type(at)(at.z.double()), steps, method) for method in ("exact", "central"))
+    assert float((exact - central).norm()) < 1e-2 * float(exact.norm())
+    ws = double.mapping(expected["z"].double())
+    moved = ws.clone()
+    moved[:, -1] += 1
+    before, after = (double.synthesis(each, resolution=4) for each in (ws, moved))
+    assert float((after - before).abs().max()) > 1e-3  # the last entry acts from the first pixels on
+    fixed = LucidrainsConfig(double.config.mapping, dataclasses.replace(double.config.synthesis, start_from_w=False))
+    assert len(double.config.costs()) == len(fixed.costs()) + 1
+    again = load_checkpoint(path)
+    again.generator.synthesis.const.data.neg_()
+    again.generator.mapping.layers[0].weight.data.neg_()
+    for name in ("new/tuned.pt", "new/tuned.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        assert save_checkpoint(again, tmp_path / name) == ["mapping.fc0.weight", "synthesis.const"]
+        assert torch.equal(load_checkpoint(tmp_path / name).generator(expected["z"]), again.generator(expected["z"]))
+    theirs = torch.load(tmp_path / "new/tuned.pt", weights_only=True)["GAN"]
+    assert torch.equal(theirs["GE.to_initial_block.weight"], -start)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "error", "words"),
     [
-        ("GE.attns.0.0.fn.norm.g", torch.zeros(1), UnsupportedCheckpointError, "attention"),
-        ("GE.to_initial_block.weight", torch.zeros(14, 32, 4, 4), UnsupportedCheckpointError, "no constant"),
+        ("GE.attns.0.0.fn.norm.g", torch.zeros(1), DamagedCheckpointError, r"attns\.0\.0\.fn\.norm"),
+        ("GE.attns.1.0.fn.fn.to_q.weight", torch.zeros(1), UnsupportedCheckpointError, r"attns\.1\.0\.fn\.fn\.to_q"),
+        (
+            "GE.to_initial_block.weight",
+            torch.zeros(14, 32, 4, 4),
+            UnsupportedCheckpointError,
+            "initial_block that its architecture does not",
+        ),
+        ("GE.initial_block", None, DamagedCheckpointError, "initial_block is missing"),
         ("GE.blocks.1.conv1.weight", torch.zeros(16, 31, 3, 3), DamagedCheckpointError, "has shape"),
         ("GE.blocks.1.to_noise1.bias", None, DamagedCheckpointError, "is missing"),
         ("GE.blocks.2.conv2.weight", None, DamagedCheckpointError, "missing|has shape|architecture|another size"),

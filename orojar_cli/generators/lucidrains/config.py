@@ -12,12 +12,16 @@ from orojar_cli.generators.options import LayerCost, LayerInfo, Shapes, checked
 from orojar_cli.generators.style_config import StyleConfig
 
 START, KERNEL = 4, 3
+HEADS, HEAD = 8, 64  # of attention: how many heads, and the channels of each
 OPEN = ("lr_mlp",)  # what a file without its .config.json does not say
 
 
 @dataclass(frozen=True)
 class SynthesisConfig:
     """A constant of 4x4 pixels and a plain convolution; then a block for each resolution, which one w drives.
+
+    With `start_from_w` (their no_const) there is no constant: the first 4x4 pixels are linear in the mean over the entries of ws.
+    `attention` are the numbers of the blocks before which, and before their enlargement, linear attention is paid to all pixels.
 
     Behind the first block each begins with a bilinear enlargement.  Its two modulated convolutions have no bias of their own: noise comes
     from one map for the whole network, whose upper left corner a layer takes, through an affine map for every channel.  The images of
@@ -28,6 +32,8 @@ class SynthesisConfig:
     w_dim: int
     channels: tuple[int, ...]
     img_channels: int = 3
+    start_from_w: bool = False
+    attention: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         checked("w_dim", self.w_dim, 1, 8192)
@@ -35,6 +41,11 @@ class SynthesisConfig:
         for width in self.channels:
             checked("channels", width, 1, 8192)
         checked("img_channels", self.img_channels, 1, 4)
+        checked("attention layers", len(self.attention), 0, len(self.channels))
+        for block in self.attention:
+            checked("attention layer", block, 0, len(self.channels) - 1)
+        if type(self.start_from_w) is not bool:
+            raise UnsupportedCheckpointError(f"not supported: start_from_w = {ascii(self.start_from_w)[:60]} (true and false are)")
 
     @property
     def resolutions(self) -> list[int]:
@@ -64,7 +75,7 @@ class SynthesisConfig:
         """Name and shape of every tensor."""
         first = self.channels[0]
         shapes: Shapes = {
-            f"{prefix}const": (first, START, START),
+            f"{prefix}const": (self.w_dim, first, START, START) if self.start_from_w else (first, START, START),
             f"{prefix}first.weight": (first, first, KERNEL, KERNEL),
             f"{prefix}first.bias": (first,),
             f"{prefix}noise_const": (self.img_resolution,) * 2,
@@ -79,7 +90,29 @@ class SynthesisConfig:
             }
             if is_convolution:
                 shapes |= {f"{name}.noise_strength": (layer.out_channels,), f"{name}.bias": (layer.out_channels,)}
+        for block in self.attention:
+            width, name = self.width_before(block), f"{prefix}{self.attention_name(block)}"
+            shapes |= {f"{name}.{norm}.{part}": (width,) for norm in ("norm", "norm2") for part in ("weight", "bias")}
+            shapes |= {
+                f"{name}.query.weight": (HEADS * HEAD, width, 1, 1),
+                f"{name}.near.weight": (width, 1, KERNEL, KERNEL),
+                f"{name}.key_value.weight": (2 * HEADS * HEAD, width, 1, 1),
+                f"{name}.out.weight": (width, HEADS * HEAD, 1, 1),
+                f"{name}.out.bias": (width,),
+                f"{name}.widen.weight": (2 * width, width, 1, 1),
+                f"{name}.widen.bias": (2 * width,),
+                f"{name}.narrow.weight": (width, 2 * width, 1, 1),
+                f"{name}.narrow.bias": (width,),
+            }
         return shapes
+
+    def width_before(self, block: int) -> int:
+        """Channels of what a block is given."""
+        return self.channels[max(block - 1, 0)]
+
+    def attention_name(self, block: int) -> str:
+        """The module of the attention before a block."""
+        return f"b{self.resolutions[block]}.attention"
 
 
 @dataclass(frozen=True)
@@ -98,7 +131,8 @@ class LucidrainsConfig(StyleConfig):
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> LucidrainsConfig:
         """The inverse of dataclasses.asdict."""
-        synthesis = SynthesisConfig(**options["synthesis"] | {"channels": tuple(options["synthesis"]["channels"])})
+        rows = {name: tuple(options["synthesis"].get(name, ())) for name in ("channels", "attention")}
+        synthesis = SynthesisConfig(**options["synthesis"] | rows)
         more = {name: tuple(options.get(name, ())) for name in ("substitutes", "assumed")}
         return cls(MappingConfig(**options["mapping"]), synthesis, **more)
 
@@ -115,12 +149,28 @@ class LucidrainsConfig(StyleConfig):
         return "skip, one w a block"
 
     def costs(self) -> list[LayerCost]:
-        """What every layer costs; the plain convolution of the constant does not depend on the latent and is not counted."""
-        return [
-            LayerCost(
-                layer.resolution,
-                (layer.in_channels + layer.out_channels) * layer.resolution**2,
-                layer.in_channels * layer.out_channels * (1 if "torgb" in layer.name else KERNEL**2) * layer.resolution**2,
-            )
-            for layer in self.layers()
-        ]
+        """What every layer costs; the plain convolution of a constant does not depend on the latent and is not counted."""
+        width, pixels = self.synthesis.channels[0], START**2
+        start = LayerCost(START, self.w_dim + 3 * width * pixels, (self.w_dim + width * KERNEL**2) * width * pixels)
+        return (
+            [start] * self.synthesis.start_from_w
+            + [self._attention(block) for block in self.synthesis.attention]
+            + [
+                LayerCost(
+                    layer.resolution,
+                    (layer.in_channels + layer.out_channels) * layer.resolution**2,
+                    layer.in_channels * layer.out_channels * (1 if "torgb" in layer.name else KERNEL**2) * layer.resolution**2,
+                )
+                for layer in self.layers()
+            ]
+        )
+
+    def _attention(self, block: int) -> LayerCost:
+        """What the attention before a block costs: it is computed with the block, at the resolution of the one before."""
+        width, inner = self.synthesis.width_before(block), HEADS * HEAD
+        pixels = self.synthesis.resolutions[max(block - 1, 0)] ** 2
+        return LayerCost(
+            self.synthesis.resolutions[block],
+            (8 * width + 4 * inner) * pixels,
+            (KERNEL**2 * width + 4 * width * inner + 2 * inner * HEAD + 4 * width**2) * pixels,
+        )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from orojar_cli.generators.base import BaseGenerator
 from orojar_cli.generators.checks import check_noise_mode, check_ws, last_resolution
-from orojar_cli.generators.lucidrains.config import START, LucidrainsConfig, SynthesisConfig
+from orojar_cli.generators.lucidrains.config import HEAD, HEADS, LucidrainsConfig, SynthesisConfig
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
@@ -22,6 +22,7 @@ from orojar_cli.generators.stylegan2.network import StyleOffsets
 
 _BLUR = (0.25, 0.5, 0.25)
 _SLOPE = 0.2
+_EPSILON = 1e-5
 
 
 def enlarged(x: Tensor) -> Tensor:
@@ -63,6 +64,46 @@ class ToRGB(nn.Module):
         return modulated_projection(x, self.weight, self.affine(w) + offset)
 
 
+class ChannelNorm(nn.Module):
+    """Every pixel's channels to mean 0 and (biased) variance 1, times a weight, plus a bias."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width))
+        self.bias = nn.Parameter(torch.empty(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x.movedim(1, -1), self.weight.shape, self.weight, self.bias, _EPSILON).movedim(-1, 1)
+
+
+class Attention(nn.Module):
+    """x [N, C, H, W] plus linear attention over all pixels, plus two pointwise layers of the sum.
+
+    Queries are softmaxed over the channels of a head, keys over the pixels; what a head sees is q (k^T v), linear in the number of pixels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = HEADS * HEAD
+        self.norm, self.norm2 = ChannelNorm(width), ChannelNorm(width)
+        self.query = nn.Conv2d(width, inner, 1, bias=False)
+        self.near = nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False)
+        self.key_value = nn.Conv2d(width, 2 * inner, 1, bias=False)
+        self.out = nn.Conv2d(inner, width, 1)
+        self.widen = nn.Conv2d(width, 2 * width, 1)
+        self.narrow = nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normal = self.norm(x)
+        key, value = self.key_value(self.near(normal)).chunk(2, 1)
+        query, key, value = (each.unflatten(1, (HEADS, HEAD)).flatten(3) for each in (self.query(normal), key, value))
+        context = torch.einsum("nhdp,nhep->nhde", key.softmax(3), value)
+        seen = torch.einsum("nhdp,nhde->nhep", query.softmax(2) / HEAD**0.5, context)
+        x = x + self.out(F.gelu(seen.flatten(1, 2).unflatten(2, x.shape[2:])))
+        result: Tensor = x + self.narrow(F.leaky_relu(self.widen(self.norm2(x)), _SLOPE))
+        return result
+
+
 class Synthesis(nn.Module):
     """ws [N, num_ws, w_dim] -> images [N, C, R, R] in about [-1, 1]."""
 
@@ -73,7 +114,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.config = config
         width = config.channels[0]
-        self.const = nn.Parameter(torch.empty(width, START, START))
+        self.const = nn.Parameter(torch.empty(config.shapes("")["const"]))
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.register_buffer("noise_const", torch.empty((config.img_resolution,) * 2))
         for resolution in config.resolutions:
@@ -81,6 +122,8 @@ class Synthesis(nn.Module):
         for layer in config.layers():
             block, _, name = layer.name.partition(".")
             self.get_submodule(block).add_module(name, (ToRGB if name == "torgb" else SynthesisLayer)(config, layer))
+        for number in config.attention:
+            self.get_submodule(f"b{config.resolutions[number]}").attention = Attention(config.width_before(number))
 
     def run(
         self,
@@ -100,11 +143,13 @@ class Synthesis(nn.Module):
         check_ws(ws, config.num_ws, config.w_dim, self.const.device, self.const.dtype)
         noise = self._map(noise_mode, noise_seeds(rng, len(ws)) if noise_mode == "random" else (), ws)
         offsets = style_offsets or {}
-        x = self.first(self.const.to(ws.dtype)[None]).expand(len(ws), -1, -1, -1)
+        x = self._start(ws)
         image: Tensor | None = None
         for level, resolution in enumerate(resolutions):
             block, w = self.get_submodule(f"b{resolution}"), ws[:, level]
-            x = enlarged(x) if level else fast_layout(x)
+            if level in config.attention:
+                x = block.get_submodule("attention")(x)
+            x = enlarged(x) if level else x
             # The corner lies on its side: theirs swaps height and width on the way to the features.
             corner = None if noise is None else noise[..., :resolution, :resolution].transpose(-1, -2)
             for name in ("conv1", "conv2"):
@@ -115,6 +160,14 @@ class Synthesis(nn.Module):
                 break
         assert image is not None
         return x, 2 * image - 1
+
+    def _start(self, ws: Tensor) -> Tensor:
+        """The first features [N, C, 4, 4]: the plain convolution of the constant, or of an image linear in the mean entry of ws."""
+        start = self.const.to(ws.dtype)
+        if self.config.start_from_w:
+            features: Tensor = self.first(torch.tensordot(ws.mean(1), start, 1))
+            return features
+        return fast_layout(self.first(start[None]).expand(len(ws), -1, -1, -1))
 
     def _map(self, mode: str, seeds: Sequence[int], like: Tensor) -> Tensor | None:
         """The network's one noise map, uniform in [0, 1): [R, R], or [N, 1, R, R] of these seeds."""

@@ -18,9 +18,20 @@ from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.substitutes import LATENTS, estimated_mean
 
 SETTINGS = ".config.json"
+FROM_W = "GE.to_initial_block.weight"  # a transposed convolution of a w as one pixel, without a bias: their no_const
 _RATE = 0.1
 _NOISE_SEED = 0
 _COLUMN = Form(lambda shape: (*shape, 1), lambda tensor: tensor[:, 0], lambda tensor: tensor[:, None])
+_CHANNELS = Form(lambda shape: (1, *shape, 1, 1), lambda tensor: tensor[0, :, 0, 0], lambda tensor: tensor[None, :, None, None])
+# The layers of attention: our name, theirs, and whether there is a bias.
+_ATTENTION = {
+    "query": ("0.fn.fn.to_q", False),
+    "near": ("0.fn.fn.to_kv.net.0", False),
+    "key_value": ("0.fn.fn.to_kv.net.1", False),
+    "out": ("0.fn.fn.to_out", True),
+    "widen": ("1.fn.fn.0", True),
+    "narrow": ("1.fn.fn.2", True),
+}
 
 
 def recognise(file: StateDicts) -> StateDict | None:
@@ -47,7 +58,7 @@ def read(stored: StateDict, where: str) -> Read:
     config = _config(tensors, beside, where)
     mapping = config.mapping
     rules: dict[str, tuple[str, Form]] = {
-        "synthesis.const": ("GE.initial_block", unsqueezed(1)),
+        "synthesis.const": (FROM_W, PLAIN) if config.synthesis.start_from_w else ("GE.initial_block", unsqueezed(1)),
         "synthesis.first.weight": ("GE.initial_conv.weight", PLAIN),
         "synthesis.first.bias": ("GE.initial_conv.bias", PLAIN),
     }
@@ -69,6 +80,15 @@ def read(stored: StateDict, where: str) -> Read:
         if name != "torgb":
             rules[f"{ours}.noise_strength"] = f"{block}.to_noise{name[-1]}.weight", _COLUMN
             rules[f"{ours}.bias"] = f"{block}.to_noise{name[-1]}.bias", PLAIN
+    for number in config.synthesis.attention:
+        ours, theirs = f"synthesis.{config.synthesis.attention_name(number)}", f"GE.attns.{number}"
+        for norm, part in (("norm", 0), ("norm2", 1)):
+            rules[f"{ours}.{norm}.weight"] = f"{theirs}.{part}.fn.norm.g", _CHANNELS
+            rules[f"{ours}.{norm}.bias"] = f"{theirs}.{part}.fn.norm.b", _CHANNELS
+        for name, (stored_name, has_bias) in _ATTENTION.items():
+            rules[f"{ours}.{name}.weight"] = f"{theirs}.{stored_name}.weight", PLAIN
+            if has_bias:
+                rules[f"{ours}.{name}.bias"] = f"{theirs}.{stored_name}.bias", PLAIN
     result = dict(derive(dict(tensors), config.shapes(), rules, where))
     result["mapping.w_avg"] = estimated_mean(mapping, {name: result[name] for name in mapping.shapes() if name in result})
     result["synthesis.noise_const"] = _noise(config.img_resolution)
@@ -76,10 +96,6 @@ def read(stored: StateDict, where: str) -> Read:
 
 
 def _config(tensors: dict[str, TensorRecord], beside: dict[str, Any] | None, where: str) -> LucidrainsConfig:
-    if any(name.startswith("GE.attns.") for name in tensors):
-        raise UnsupportedCheckpointError(f"not supported: {where} has attention layers")
-    if "GE.to_initial_block.weight" in tensors:
-        raise UnsupportedCheckpointError(f"not supported: {where} has no constant at its start (no_const)")
     depth = next(index for index in itertools.count() if f"SE.net.{2 * index}.weight" not in tensors)
     blocks = count(tensors, "GE.blocks.{}.conv2.weight")
     if not 2 <= blocks <= 10:
@@ -92,7 +108,9 @@ def _config(tensors: dict[str, TensorRecord], beside: dict[str, Any] | None, whe
         rate = beside.get("lr_mlp", _RATE)
         if type(rate) not in (int, float) or beside.get("image_size", START << (blocks - 1)) != START << (blocks - 1):
             raise DamagedCheckpointError(f"damaged: .config.json says another size or rate than the tensors of {where}")
-    synthesis = SynthesisConfig(w_dim, widths, tensor_shape(tensors, "GE.blocks.0.to_rgb.conv.weight", 4, where)[0])
+    attention = tuple(index for index in range(blocks) if f"GE.attns.{index}.0.fn.norm.g" in tensors)
+    channels = tensor_shape(tensors, "GE.blocks.0.to_rgb.conv.weight", 4, where)[0]
+    synthesis = SynthesisConfig(w_dim, widths, channels, FROM_W in tensors, attention)
     mapping = MappingConfig(
         z_dim, 0, w_dim, blocks, depth, layer_features=hidden if depth > 1 and hidden != w_dim else None, lr_multiplier=float(rate)
     )
