@@ -105,9 +105,31 @@ def test_tensorflow_labels_stand_behind_z_before_both_are_normalised(tmp_path: P
     assert worst(generator.mapping(z, label)[:, 0], x) < 1e-5
 
 
+@torch.no_grad()
+def test_tensorflow_networks_without_a_constant_begin_with_w(tmp_path: Path) -> None:
+    options, variables = originals()
+    wanted = expected(TENSORFLOW)
+    for w, image in zip(wanted["w"], wanted["img"], strict=True):
+        changed = {name.replace("4x4/Const/", "4x4/Dense/"): value for name, value in variables.items()}
+        constant = torch.from_numpy(changed.pop("synthesis/4x4/Dense/const"))
+        # At this w the dense layer gives the constant of the reference, whose picture is then to be drawn.
+        weight = w[:, None] * constant.flatten()[None] / w.square().sum() / (2 / (16 * len(w))) ** 0.5
+        changed["synthesis/4x4/Dense/weight"] = weight.numpy()
+        loaded = load_checkpoint(written(tmp_path / "network.pkl", options | {"const_input_layer": False}, changed))
+        generator = loaded.generator
+        assert worst(generator.synthesis(w.expand(1, generator.num_ws, -1)), image[None]) < 1e-4
+    generator.synthesis.b4.const.neg_()
+    save_checkpoint(loaded, tmp_path / "new.pth", format="genforce")
+    ws = generator.mapping(wanted["z"])
+    assert worst(load_checkpoint(tmp_path / "new.pth").generator.synthesis(ws), generator.synthesis(ws)) < 1e-4
+
+
 @pytest.mark.parametrize(
     ("options", "change", "functions", "error", "words"),
     [
+        ({"const_input_layer": 0}, {}, {}, UnsupportedCheckpointError, "const_input_layer = 0"),
+        ({"const_input_layer": False}, {}, {}, DamagedCheckpointError, "Dense/StyleMod/weight is missing"),
+        ({}, {"synthesis/4x4/Dense/weight": np.zeros((18, 256))}, {}, UnsupportedCheckpointError, "4x4/Dense/weight"),
         ({"use_pixel_norm": True}, {}, {}, UnsupportedCheckpointError, "use_pixel_norm = True"),
         ({"nonlinearity": "relu"}, {}, {}, UnsupportedCheckpointError, "nonlinearity = relu"),
         ({"blur_filter": None}, {}, {}, UnsupportedCheckpointError, "blur_filter = None"),

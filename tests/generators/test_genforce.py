@@ -291,7 +291,12 @@ def test_labels_stand_behind_z_before_both_are_normalised(tmp_path: Path) -> Non
         (STYLEGAN, {"synthesis.lod": torch.tensor(15.5)}, UnsupportedCheckpointError, "step = -10"),
         (STYLEGAN, {"synthesis.layer2.blur.kernel": torch.ones(16, 1, 3, 3)}, UnsupportedCheckpointError, "not the usual blur"),
         (STYLEGAN, {"synthesis.layer2.blur.kernel": torch.ones(1, 2, 3, 3)}, UnsupportedCheckpointError, "not the usual blur"),
-        (STYLEGAN, {"synthesis.layer0.weight": torch.zeros(16, 14, 4, 4)}, UnsupportedCheckpointError, "reads w, not with a constant"),
+        (
+            STYLEGAN,
+            {"synthesis.layer0.weight": torch.zeros(16, 14, 4, 4)},
+            UnsupportedCheckpointError,
+            "layer0.const that its architecture",
+        ),
         (STYLEGAN, {"synthesis.layer0.const": None}, DamagedCheckpointError, "layer0.const is missing"),
         (STYLEGAN, {"synthesis.layer7.apply_noise.noise": None}, DamagedCheckpointError, "noise is missing"),
         (STYLEGAN, {"synthesis.layer3.style.weight": torch.zeros(16, 14)}, DamagedCheckpointError, "style.weight has shape"),
@@ -336,6 +341,50 @@ def test_cut_files_are_damaged(name: str, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError) as caught:
             load_checkpoint(tmp_path / "cut.pth")
         assert caught.value.exit_code != 3
+
+
+def without_constant(tensors: dict[str, Tensor], w: Tensor) -> dict[str, Tensor]:
+    """A StyleGAN whose first layer, a 4x4 convolution of w as one pixel, gives at `w` the constant that it has instead now."""
+    constant = tensors["synthesis.layer0.const"]
+    gain = (2 / (16 * len(w))) ** 0.5
+    weight = (constant[0, :, None] * w[:, None, None] / w.square().sum() / gain).flip((2, 3))
+    made = F.conv2d(F.pad(w[None, :, None, None], (3, 3, 3, 3)), weight * gain)
+    torch.testing.assert_close(made, constant, rtol=0, atol=1e-5)
+    return {name: tensor for name, tensor in tensors.items() if name != "synthesis.layer0.const"} | {"synthesis.layer0.weight": weight}
+
+
+@torch.no_grad()
+def test_a_stylegan_without_a_constant_begins_with_w(tmp_path: Path) -> None:
+    _, expected = reference(STYLEGAN)
+    table = stored(STYLEGAN)["generator_smooth"]
+    for w, image in zip(expected["w"], expected["img"], strict=True):
+        torch.save({"generator_smooth": without_constant(table, w)}, tmp_path / "start.pth")
+        loaded = load_checkpoint(tmp_path / "start.pth")
+        generator = loaded.generator
+        assert generator.config.synthesis.start_from_w
+        ws = w.expand(1, generator.num_ws, -1).clone()
+        assert worst(generator.synthesis(ws), image[None]) < 1e-4
+    other = ws.clone()
+    other[:, 0] *= 1.5  # the first entry alone makes the first pixels
+    assert not torch.allclose(generator.synthesis(other), generator.synthesis(ws), atol=1e-3)
+    features = generator.synthesis.b4._start(other)
+    torch.testing.assert_close(features, 1.5 * generator.synthesis.b4._start(ws))
+    generator.synthesis.b4.const.neg_()
+    save_checkpoint(loaded, tmp_path / "tuned.pth")
+    save_checkpoint(loaded, tmp_path / "new.pth", format="genforce")
+    save_checkpoint(loaded, tmp_path / "new.safetensors")
+    for name in ("tuned.pth", "new.pth", "new.safetensors"):
+        again = load_checkpoint(tmp_path / name).generator
+        torch.testing.assert_close(again.synthesis(ws), generator.synthesis(ws), rtol=1e-4, atol=1e-4)
+    double, z = generator.double(), expected["z"][:1].double()
+    axes = torch.eye(generator.z_dim, dtype=torch.float64)[:2]
+    output = default_output(double)
+    (columns,) = jacobian_columns(Response(double, "z", outputs=(output,)), Latents(z), axes)
+    weights = torch.randn(columns.shape[-1], dtype=torch.float64)
+    with torch.enable_grad():
+        z.requires_grad_(True)
+        (backwards,) = torch.autograd.grad(output(double, double.mapping(z))[0] @ weights, z)
+    torch.testing.assert_close((columns @ weights).flatten(), backwards[0, :2])
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ class SynthesisConfig:
     all resolutions that the file has; number `step` of them, counted from 0, is the last one that is drawn with.
     Implementations differ: in the instance normalisation's `epsilon`; with `bias_before_blur` the bias stands right behind the
     convolution, before the blur and the noise; with `shared_noise` the two layers of a resolution get the same noise.
+    With `start_from_w` there is no constant: the first 4x4 pixels are linear in the first entry of ws.
     With `fade` > 0 the network stopped while growing: that share of the image still comes from the resolution before the last.
     """
 
@@ -35,6 +36,7 @@ class SynthesisConfig:
     bias_before_blur: bool = False
     shared_noise: bool = False
     fade: float = 0.0
+    start_from_w: bool = False
 
     def __post_init__(self) -> None:
         checked("w_dim", self.w_dim, 1, 8192)
@@ -44,7 +46,7 @@ class SynthesisConfig:
         checked("step", self.step, 1, len(self.channels) - 1)
         checked("img_channels", self.img_channels, 1, 4)
         checked_number("epsilon", self.epsilon, 1.0)
-        for name in ("bias_before_blur", "shared_noise"):
+        for name in ("bias_before_blur", "shared_noise", "start_from_w"):
             if type(getattr(self, name)) is not bool:
                 raise UnsupportedCheckpointError(f"not supported: {name} is neither true nor false")
         if type(self.fade) is not float or not 0 <= self.fade < 1:
@@ -63,6 +65,12 @@ class SynthesisConfig:
     def num_ws(self) -> int:
         return 2 * (self.step + 1)
 
+    @property
+    def start_shape(self) -> tuple[int, ...]:
+        """Of the constant, or with `start_from_w` of what makes the first pixels of w."""
+        constant = self.channels[0], START, START
+        return (self.w_dim, *constant) if self.start_from_w else constant
+
     def layers(self, step: int | None = None) -> list[LayerInfo]:
         """Every modulated layer in the order of execution, up to resolution number `step`; the first has no convolution."""
         below = (self.channels[0], *self.channels)
@@ -74,7 +82,7 @@ class SynthesisConfig:
 
     def shapes(self, prefix: str = "synthesis.") -> Shapes:
         """Name and shape of every tensor, also of resolutions that are not drawn with."""
-        shapes: Shapes = {f"{prefix}b4.const": (self.channels[0], START, START)}
+        shapes: Shapes = {f"{prefix}b4.const": self.start_shape}
         for layer in self.layers(len(self.channels) - 1):
             name, block = prefix + layer.name, prefix + layer.name.partition(".")[0]
             if layer.ws:
@@ -145,7 +153,8 @@ class StyleGAN1Config(StyleConfig):
         for layer in self.layers():
             pixels = layer.resolution**2
             image = self.img_channels if layer.ws == self.num_ws - 1 else 0
-            multiplications = (layer.in_channels * KERNEL**2 if layer.ws else 0) + image
+            start = self.w_dim if self.synthesis.start_from_w else 0
+            multiplications = (layer.in_channels * KERNEL**2 if layer.ws else start) + image
             costs.append(
                 LayerCost(
                     layer.resolution,

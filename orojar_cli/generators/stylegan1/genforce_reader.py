@@ -23,6 +23,12 @@ _LAYOUT = Layout(
     lambda index, part: f"synthesis.output{index}.{part}",
     PLAIN,
     PLAIN,
+    # A convolution of w as one pixel with 3 more around it, which turns the kernel round: [C, w, 4, 4].
+    Form(
+        lambda shape: (shape[1], shape[0], *shape[2:]),
+        lambda tensor: tensor.flip((2, 3)).transpose(0, 1).contiguous(),
+        lambda tensor: tensor.flip((2, 3)).transpose(0, 1),
+    ),
 )
 _KERNEL = re.compile(r"synthesis\.layer\d+\.blur\.kernel\Z")
 
@@ -37,8 +43,6 @@ def read(stored: StateDict, where: str) -> Read:
 
     Layers from 128 pixels up enlarge and convolve at once, as in all of GenForce's files; nothing in them says so.
     """
-    if "synthesis.layer0.weight" in stored.tensors:
-        raise UnsupportedCheckpointError(f"not supported: {where} begins with a layer that reads w, not with a constant")
     tensors = without_blurs(stored.tensors, _KERNEL, where)
     stages = count(tensors, "synthesis.output{}.weight")
     if not 2 <= stages <= 10:
@@ -50,6 +54,7 @@ def read(stored: StateDict, where: str) -> Read:
         channels=tuple(tensor_shape(tensors, f"synthesis.output{stage}.weight", 4, where)[1] for stage in range(stages)),
         step=stages - 1 - math.floor(lod),
         fade=lod % 1,
+        start_from_w="synthesis.layer0.weight" in tensors,
     )
     mapping = mapping_config(tensors, 2 * stages, where)
     config = StyleGAN1Config.of(mapping, synthesis)

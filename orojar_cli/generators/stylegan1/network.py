@@ -95,17 +95,24 @@ class SynthesisBlock(nn.Module):
         if config.shared_noise:
             self.register_buffer("noise_const", torch.empty(self.resolution, self.resolution))
         if self.resolution == START:
-            self.const = nn.Parameter(torch.empty(config.channels[0], START, START))
+            self.const = nn.Parameter(torch.empty(config.start_shape))
         self.torgb = Head(layers[0].out_channels, config.img_channels)
 
     def forward(
         self, x: Tensor | None, ws: Tensor, noise_mode: str, seeds: Sequence[int], style_offsets: StyleOffsets | None = None
     ) -> Tensor:
         offsets = style_offsets or {}
-        x = fast_layout(self.const.to(ws.dtype).expand(ws.shape[0], -1, -1, -1)) if x is None else x
+        x = self._start(ws) if x is None else x
         for layer, entry in zip((self.conv0, self.conv1), self.entries, strict=True):
             x = layer(x, ws[:, entry], self._noise(layer, noise_mode, seeds, ws), offsets.get(layer.name, 0.0))
         return x
+
+    def _start(self, ws: Tensor) -> Tensor:
+        """The first features [N, C, 4, 4]: the constant, or linear in the first entry of ws."""
+        start = self.const.to(ws.dtype)
+        if self.config.start_from_w:
+            return torch.tensordot(ws[:, 0], start, 1)
+        return fast_layout(start.expand(ws.shape[0], -1, -1, -1))
 
     def _noise(self, layer: SynthesisLayer, mode: str, seeds: Sequence[int], like: Tensor) -> Tensor | None:
         """One layer's noise, [r, r] or [N, 1, r, r]; where the layers share it, the resolution's."""

@@ -14,16 +14,18 @@ from orojar_cli.generators.stylegan1.config import START, StyleGAN1Config
 MAPPING_BIAS = scaled(1 / math.sqrt(2))
 # Enlarging and convolving at once scatters through the kernel, which turns it round.
 _TURNED = Form(PLAIN.stored_shape, lambda tensor: tensor.flip((2, 3)), lambda tensor: tensor.flip((2, 3)))
+_START_GAIN = math.sqrt(2) / START  # of the weight that makes the first pixels of w, over the root of w's size
 _FUSED_FROM = 128  # pixels, with `fused_scale` 'auto'
 
 
 class Layout(NamedTuple):
-    """Where the parts of layer and image number i are, and in which form matrices and convolutions."""
+    """Where the parts of layer and image number i are, in which form matrices and convolutions, and what makes the first pixels of w."""
 
     layer: Callable[[int, str], str]
     output: Callable[[int, str], str]
     matrix: Form
     convolution: Form
+    start: Form
 
 
 def fused_from(option: object, where: str) -> int:
@@ -44,6 +46,8 @@ def synthesis_rules(config: StyleGAN1Config, layout: Layout, fused: int) -> dict
         if index:
             turned = layer.name.endswith("conv0") and layer.resolution >= fused
             rules[f"{ours}.weight"] = layout.layer(index, "weight"), layout.convolution.then(_TURNED) if turned else layout.convolution
+        elif config.synthesis.start_from_w:
+            rules["synthesis.b4.const"] = layout.layer(index, "weight"), layout.start.then(scaled(_START_GAIN / math.sqrt(config.w_dim)))
         else:
             rules["synthesis.b4.const"] = layout.layer(index, "const"), unsqueezed(1)
         rules |= {

@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import Any
 
-from orojar_cli.containers.derived import PLAIN, derive
+from orojar_cli.containers.derived import PLAIN, Form, derive
 from orojar_cli.containers.file import printable
 from orojar_cli.containers.records import TensorRecord
 from orojar_cli.containers.tensorflow import TensorFlowNetwork
@@ -24,13 +24,12 @@ _FUNCTIONS = {"": "G_style", "mapping": "G_mapping", "synthesis": "G_synthesis"}
 # What is only for training, for speed, or for callers who pass no options of their own.
 _IGNORED = {"truncation_psi", "truncation_cutoff", "randomize_noise", "style_mixing_prob", "dlatent_avg_beta", "dtype", "structure"}
 _KNOWN = {"num_channels", "resolution", "label_size", "latent_size", "dlatent_size", "mapping_layers", "mapping_fmaps", "mapping_lrmul"}
-_KNOWN |= {"fmap_base", "fmap_max", "fused_scale"}
+_KNOWN |= {"fmap_base", "fmap_max", "fused_scale", "const_input_layer"}
 # Options with the one value that our network has.
 _FIXED: dict[str, Any] = {
     "fmap_decay": 1.0,
     "normalize_latents": True,
     "use_styles": True,
-    "const_input_layer": True,
     "use_noise": True,
     "use_wscale": True,
     "use_pixel_norm": False,
@@ -39,6 +38,11 @@ _FIXED: dict[str, Any] = {
     "mapping_nonlinearity": "lrelu",
     "blur_filter": [1, 2, 1],
 }
+_START = Form(
+    lambda shape: (shape[0], math.prod(shape[1:])),
+    lambda tensor: tensor.unflatten(1, (-1, START, START)),
+    lambda tensor: tensor.flatten(1),
+)
 _PARTS = {"noise_strength": "Noise/weight", "style.weight": "StyleMod/weight", "style.bias": "StyleMod/bias"}
 
 
@@ -57,15 +61,19 @@ def read(network: TensorFlowNetwork, where: str) -> Read:
         raise DamagedCheckpointError(f"damaged: {where} says resolution {printable(given['resolution'])} and has {stages} resolutions")
     lod = level_of_detail(variables.get("lod", 0.0), where)
     rgbs = [_shape(network, f"synthesis/ToRGB_lod{stages - 1 - stage}/weight", 4) for stage in range(stages)]
+    has_constant = given.get("const_input_layer", True)
+    if type(has_constant) is not bool:
+        raise UnsupportedCheckpointError(f"not supported: {where} has const_input_layer = {printable(has_constant)} (True and False are)")
     synthesis = SynthesisConfig(
-        w_dim=_shape(network, "synthesis/4x4/Const/StyleMod/weight", 2)[0],
+        w_dim=_shape(network, f"synthesis/4x4/{'Const' if has_constant else 'Dense'}/StyleMod/weight", 2)[0],
         img_channels=rgbs[0][3],
         channels=tuple(shape[2] for shape in rgbs),
         step=stages - 1 - math.floor(lod),
         fade=lod % 1,
+        start_from_w=not has_constant,
     )
     config = StyleGAN1Config.of(_mapping(network, given, stages), synthesis)
-    rules = synthesis_rules(config, _layout(stages), fused_from(given.get("fused_scale", "auto"), where))
+    rules = synthesis_rules(config, _layout(stages, has_constant), fused_from(given.get("fused_scale", "auto"), where))
     rules["mapping.w_avg"] = "dlatent_avg", PLAIN
     if config.c_dim:
         rules["mapping.embed.weight"] = "mapping/LabelConcat/weight", TRANSPOSED
@@ -99,15 +107,17 @@ def _mapping(network: TensorFlowNetwork, given: dict[str, Any], stages: int) -> 
     )
 
 
-def _layout(stages: int) -> Layout:
+def _layout(stages: int, has_constant: bool) -> Layout:
+    first = "Const" if has_constant else "Dense"
+
     def layer(index: int, part: str) -> str:
         if part == "noise_const":
             return f"synthesis/noise{index}"
         size = START << (index // 2)
-        name = ("Conv0_up", "Conv1")[index % 2] if index > 1 else ("Const", "Conv")[index]
+        name = ("Conv0_up", "Conv1")[index % 2] if index > 1 else (first, "Conv")[index]
         return f"synthesis/{size}x{size}/{name}/{_PARTS.get(part, part)}"
 
-    return Layout(layer, lambda stage, part: f"synthesis/ToRGB_lod{stages - 1 - stage}/{part}", TRANSPOSED, CONVOLUTION)
+    return Layout(layer, lambda stage, part: f"synthesis/ToRGB_lod{stages - 1 - stage}/{part}", TRANSPOSED, CONVOLUTION, _START)
 
 
 def _checked_options(network: TensorFlowNetwork) -> dict[str, Any]:
