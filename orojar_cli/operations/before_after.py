@@ -29,13 +29,16 @@ def before_after_grid(
     dimensions: Sequence[int],
     *,
     seed: int,
+    steps: int = 7,
+    expected: torch.Tensor | None = None,
 ) -> Image.Image:
     """The z axes of two networks side by side: left those most active before, right those most active after.
 
     `tuned_at` are the tuned network's latents of the pictures that the original draws at `at`: both walks start from the same picture.
+    `expected` [z_dim] are the squared changes along the original's axes, where they are known.
     """
-    values = strengths(2.0, 7)
-    original = original_axes(before, at, axes)
+    values = strengths(2.0, steps)
+    original = original_axes(before, at, axes, expected)
     left = drawn_rows(before, at, original, dimensions, values)
     right = drawn_rows(after, tuned_at, axes, dimensions, values)
     cells = np.stack([np.concatenate(pair) for pair in zip(left, right, strict=True)])
@@ -46,16 +49,16 @@ def before_after_grid(
         column_labels=[strength_text(value) for value in values] * 2,
         title=f"z axes before and after, most active first (seed {seed})",
         footer="strength in sigmas of z",
-        group=7,
+        group=steps,
         group_labels=["before", "after"],
     )
 
 
-def original_axes(before: Renderer, at: Latents, axes: DirectionSet) -> DirectionSet:
+def original_axes(before: Renderer, at: Latents, axes: DirectionSet, expected: torch.Tensor | None) -> DirectionSet:
     """The untuned network's z axes, most active first."""
     generator = before.generator
     classes = None if at.label is None else {index: weight for index, weight in enumerate(at.label[0].tolist()) if weight}
     settings = Settings(space="z", class_index=as_classes(classes))
-    active = axis_activeness(generator, settings, torch.eye(len(axes)))
+    active = axis_activeness(generator, settings, torch.eye(len(axes)), expected=expected)
     order = active.argsort(descending=True, stable=True)
     return dataclasses.replace(axes, directions=torch.eye(len(axes))[order], activeness=active[order])

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
 from orojar_cli.checkpoint.contents import Contents, read_contents
@@ -33,7 +34,7 @@ from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white
-from orojar_cli.pictures.axes import Look, direction_grid, rows_of_grid
+from orojar_cli.pictures.axes import Look, direction_grid, grid_size
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
@@ -96,7 +97,7 @@ class Tuning:
     network as it was, for nothing is folded there.  `directions` are its z axes, most active first; `rotation` the same axes as
     directions of the `original`, in mode "rotation".  `numbers` are what was measured, `history` the records of training, `changed` the
     names of the tensors that a run's file does not share with the original; `tuned_at` are the tuned network's latents of the pictures
-    that the original draws at `look`.
+    that the original draws at `look`; `expected` the squared changes along the original's axes to first order, where they are known.
     """
 
     checkpoint: Any
@@ -108,6 +109,7 @@ class Tuning:
     history: list[dict[str, Any]] = field(repr=False)
     look: Look = field(repr=False)
     tuned_at: Latents = field(repr=False)
+    expected: Tensor | None = field(default=None, repr=False)
     run: Run | None = None
     changed: tuple[str, ...] = ()
 
@@ -148,19 +150,33 @@ class Tuning:
 
     @property
     def _rows(self) -> range:
-        rows = min(ROWS, len(self.directions))
-        return range(rows_of_grid(self.original.generator, rows, _STEPS * max(2, len(self.look.seeds))))
+        return range(self._grid[0])
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Rows and steps of the pictures."""
+        return grid_size(self.original.generator, min(ROWS, len(self.directions)), max(2, len(self.look.seeds)), _STEPS)
 
     def _axes(self) -> Image.Image:
         method = "exact OroJaR" if self.mode == "rotation" else "OroJaR mapping"
         title = f"{method if self.checkpoint is self.original else f'after {method}'}: {self.original.name}"
         renderer = Renderer(self.checkpoint.generator, self.look.noise_mode)
-        return direction_grid(renderer, self.look.at, self.directions, self._rows, steps=_STEPS, seeds=self.look.seeds, title=title)
+        return direction_grid(renderer, self.look.at, self.directions, self._rows, steps=self._grid[1], seeds=self.look.seeds, title=title)
 
     def _before_after(self) -> Image.Image:
         before, after = (Renderer(network.generator, self.look.noise_mode) for network in (self.original, self.checkpoint))
         first = self.look.at[:1]
-        return before_after_grid(before, after, first, self.tuned_at[:1], self.directions, self._rows, seed=self.look.seeds[0])
+        return before_after_grid(
+            before,
+            after,
+            first,
+            self.tuned_at[:1],
+            self.directions,
+            self._rows,
+            seed=self.look.seeds[0],
+            steps=self._grid[1],
+            expected=self.expected,
+        )
 
 
 @dataclass(frozen=True)
@@ -172,6 +188,7 @@ class _Made:
     numbers: dict[str, Any]
     tuned_at: Callable[[Latents], Latents]
     rotation: Callable[[str], DirectionSet] | None = None
+    expected: Tensor | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -276,7 +293,7 @@ def finetune(
         look = Look(at, seeds, noise_mode)
         rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
         axes = made.axes(changing.sha256)
-        tuning = Tuning(changing, checkpoint, mode, axes, rotation, made.numbers, made.history, look, made.tuned_at(at))
+        tuning = Tuning(changing, checkpoint, mode, axes, rotation, made.numbers, made.history, look, made.tuned_at(at), made.expected)
         if run is None:
             return tuning
         # The other processes of a group have nothing to do with what is written.
@@ -346,6 +363,7 @@ def _rotated(
         numbers=rotation.to_dict(),
         tuned_at=lambda at: latents_after(rotation, at),
         rotation=of_original,
+        expected=rotation.before,
     )
 
 

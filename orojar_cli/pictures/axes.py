@@ -20,9 +20,8 @@ from orojar_cli.response.budget import affordable, arithmetic
 from orojar_cli.response.outputs import Output
 
 STEPS = 5
-_GRID_MULTIPLICATIONS = 6e12
-# A grid that nobody described: half a minute.
-_DEFAULT_MULTIPLICATIONS = 4e12
+# Half a minute.
+_GRID_MULTIPLICATIONS = 4e12
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,19 @@ def affordable_grid(generator: Generator, rows: int, most: int) -> tuple[int, in
     if generator.device.type != "cpu":
         return most, STEPS
     image = arithmetic(generator, (Output(),))
-    seeds = affordable(rows * (STEPS - 1) * image, most, 1, _DEFAULT_MULTIPLICATIONS)
-    return seeds, STEPS if seeds * rows * (STEPS - 1) * image <= _DEFAULT_MULTIPLICATIONS else 3
+    seeds = affordable(rows * (STEPS - 1) * image, most, 1, _GRID_MULTIPLICATIONS)
+    return seeds, STEPS if seeds * rows * (STEPS - 1) * image <= _GRID_MULTIPLICATIONS else 3
 
 
-def rows_of_grid(generator: Generator, most: int, pictures: int) -> int:
-    """How many rows of so many pictures a grid has: `most`, on a processor those that about a minute draws, at least three."""
-    if generator.device.type != "cpu":
-        return most
-    return min(most, affordable(pictures * arithmetic(generator, (Output(),)), most, 3, _GRID_MULTIPLICATIONS))
+def grid_size(generator: Generator, most: int, columns: int, steps: int) -> tuple[int, int]:
+    """(rows, steps) of a grid with so many `columns` of steps: `most` rows, on a processor what about half a minute draws.
+
+    At least three rows; where all would take longer, three steps instead of more.
+    """
+    each = columns * arithmetic(generator, (Output(),))
+    if generator.device.type != "cpu" or most * steps * each <= _GRID_MULTIPLICATIONS:
+        return most, steps
+    return min(most, affordable(3 * each, most, 3, _GRID_MULTIPLICATIONS)), 3
 
 
 def drawn_rows(

@@ -76,7 +76,9 @@ def leading_activeness(
         return activeness(response, at, steps, callback=callback, kept=kept)
     expected = predicted().double().cpu()
     first = expected.argsort(descending=True, stable=True)[:measured]
-    values = activeness(response, at, steps[first.to(steps.device)], callback=callback, kept=kept)
+    # The others take no time: of all the work so much is done.
+    report = None if callback is None else lambda done: callback(done * len(steps) // measured)
+    values = activeness(response, at, steps[first.to(steps.device)], callback=report, kept=kept)
     scale = float(values.sum() / expected[first].sum().clamp_min(1e-300))
     result = (expected * scale).float().clamp_max(float(values.min()))
     result[first] = values

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from orojar_cli.diagonaliser import FactoredGrams, joint_diagonalise, normalise_by_trace, orojar_loss
-from orojar_cli.diagonaliser.grams import traces
+from orojar_cli.diagonaliser.grams import mean_matrix, traces
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame
 from orojar_cli.directions.settings import Settings
@@ -49,7 +49,8 @@ class Rotation:
 
     `loss_before` and `loss_after` are normalised OroJaR losses (E sum_{i != j} M_ij^2 / E (tr M)^2) at `held_out` latents that took
     no part in finding or stopping the rotation; `share_*` their per-sample form E [sum_{i != j} M_ij^2 / (tr M)^2].  The Jacobians were
-    measured along `subspace` directions, which hold the share `captured` of the squared gradients.
+    measured along `subspace` directions, which hold the share `captured` of the squared gradients.  `before` [z_dim] are the mean squared
+    changes along the old axes, to first order.
     """
 
     matrix: Tensor
@@ -64,6 +65,7 @@ class Rotation:
     outputs: tuple[str, ...]
     subspace: int
     captured: float
+    before: Tensor
 
     @property
     def reduction(self) -> float:
@@ -148,7 +150,8 @@ def find_rotation(
         return FactoredGrams(pullback.factors(at, method=method, callback=callback, kept=settings.partial.section(f"z {stage}")))
 
     held_out_count = max(16, settings.samples // 5)
-    fit = _tempered(factors("Gram matrices", settings.samples, _FIT_STREAM, "forward", inside))
+    measured = factors("Gram matrices", settings.samples, _FIT_STREAM, "forward", inside)
+    fit = _tempered(measured)
     stop = _tempered(factors("stopping set", max(8, settings.samples // 8), _STOP_STREAM, "forward", inside))
     callback = None if progress is None else lambda done, *_: progress("diagonalising", min(done, 199), 200)
     found, iterations = torch.eye(generator.z_dim, dtype=torch.float64), 0
@@ -175,6 +178,7 @@ def find_rotation(
         outputs=tuple(map(str, settings.outputs)),
         subspace=len(inside),
         captured=inside.captured,
+        before=mean_matrix(measured).diagonal().clone(),
     )
 
 
@@ -201,16 +205,19 @@ def axis_activeness(
     progress: Progress | None = None,
     stage: str = "activeness",
     pullback: Pullback | None = None,
+    expected: Tensor | None = None,
 ) -> Tensor:
     """Activeness [K] of unit directions `rows` [K, z_dim] of z, on the default output: what moves z moves the coarse image too.
 
-    Where measuring all of them would take minutes, the Gram matrices of `pullback` (found anew by default) tell which to measure, as
-    `leading_activeness` says.
+    Where measuring all of them would take minutes, the squared changes to first order that are `expected` [K], or by default the Gram
+    matrices of `pullback` (found anew by default), tell which to measure, as `leading_activeness` says.
     """
     outputs = (moved_output(generator),)
     rows = rows.to(generator.device, torch.float32)
 
     def predicted() -> Tensor:
+        if expected is not None:
+            return expected
         through = pullback or z_pullback(generator, replace(settings, space="z", outputs=outputs))[0]
         factors = through.factors(settings.latents(generator, _ESTIMATE_SAMPLES, _ESTIMATE_STREAM), method="forward")
         return (factors @ rows.double().cpu().T).square().sum(1).mean(0)

@@ -89,7 +89,7 @@ def test_grids_of_large_images_show_fewer_seeds_unless_asked(orojar, shapes_path
         return json.loads((Path(told["run"]) / "run.json").read_text())["options"]["seeds"]
 
     assert seeds() == [0, 1, 2, 3, 4]
-    monkeypatch.setattr("orojar_cli.pictures.axes._DEFAULT_MULTIPLICATIONS", 1.0)
+    monkeypatch.setattr("orojar_cli.pictures.axes._GRID_MULTIPLICATIONS", 1.0)
     assert seeds() == [0] and seeds("--seeds", "0-1") == [0, 1]
 
 

@@ -13,7 +13,7 @@ from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.points import Latents, seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
-from orojar_cli.pictures.axes import affordable_grid, rows_of_grid
+from orojar_cli.pictures.axes import affordable_grid, grid_size
 from orojar_cli.pictures.scene import Still, Subject
 from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, strengths, there_and_back, walk, walk_ws
 
@@ -220,11 +220,11 @@ def test_a_place_that_is_passed_twice_is_drawn_once(shapes, monkeypatch: pytest.
 
 def test_grids_of_large_networks_have_fewer_rows(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = shapes.generator
-    assert rows_of_grid(generator, 10, 14) == 10
+    assert grid_size(generator, 10, 2, 7) == (10, 7)
     each = sum(cost.multiplications for cost in generator.config.costs())
-    for limit, rows in ((5.5 * 14 * each, 5), (1.0, 3)):
+    for limit, size in ((140 * each, (10, 7)), (5.5 * 6 * each, (5, 3)), (1.0, (3, 3))):
         monkeypatch.setattr("orojar_cli.pictures.axes._GRID_MULTIPLICATIONS", limit)
-        assert rows_of_grid(generator, 10, 14) == rows and rows_of_grid(generator, 2, 14) == 2
+        assert grid_size(generator, 10, 2, 7) == size and grid_size(generator, 2, 2, 7)[0] == 2
 
 
 def test_grids_of_large_networks_that_nobody_described_have_fewer_pictures(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_grids_of_large_networks_that_nobody_described_have_fewer_pictures(shape
     assert affordable_grid(generator, 10, 5) == (5, 5)
     each = sum(cost.multiplications for cost in generator.config.costs())
     for images, grid in ((200, (5, 5)), (130, (3, 5)), (45, (1, 5)), (39, (1, 3)), (1, (1, 3))):
-        monkeypatch.setattr("orojar_cli.pictures.axes._DEFAULT_MULTIPLICATIONS", images * each)
+        monkeypatch.setattr("orojar_cli.pictures.axes._GRID_MULTIPLICATIONS", images * each)
         assert affordable_grid(generator, 10, 5) == grid
     told: list[str] = []
     found = orojar_cli.sefa(shapes, num=2, notice=told.append)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from toys import linear
 
+from orojar_cli.directions import Settings
 from orojar_cli.generators.options import LayerCost
 from orojar_cli.latents.points import Latents
-from orojar_cli.response.activeness import VALUES, activeness, affordable_samples
+from orojar_cli.response.activeness import VALUES, activeness, affordable_samples, leading_activeness
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.outputs import Output
 
@@ -29,3 +30,15 @@ def test_large_networks_are_measured_at_fewer_points(multiplications: float, mos
     # Blocks beyond the output do not count.
     generator.config.costs = lambda: [LayerCost(2, 8, multiplications), LayerCost(4, 8, 1e15)]
     assert affordable_samples(Response(generator, outputs=(Output("early", 2),)), 4, most) == points
+
+
+def test_progress_ends_where_all_is_done_though_few_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orojar_cli.response.activeness._MULTIPLICATIONS", 1.0)
+    monkeypatch.setattr("orojar_cli.response.activeness._FEWEST_ROWS", 2)
+    generator, done = linear(torch.randn(4, 6)), []
+    generator.config.costs = lambda: [LayerCost(2, 8, 100.0)]
+    at = Settings(space="z").latents(generator, 4)
+    found = leading_activeness(
+        Response(generator, "z"), lambda count: at[:count], torch.eye(6), 4, lambda: torch.arange(6.0), callback=done.append
+    )
+    assert done == [3, 6] and len(found) == 6

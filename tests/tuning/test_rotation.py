@@ -32,7 +32,7 @@ from orojar_cli.tuning.rotation import (
 
 def a_rotation(dim: int) -> Rotation:
     matrix = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))).Q
-    return Rotation(matrix, torch.ones(dim), 1.0, 0.5, 1.0, 0.5, 1, 1, 1, ("image",), dim, 1.0)
+    return Rotation(matrix, torch.ones(dim), 1.0, 0.5, 1.0, 0.5, 1, 1, 1, ("image",), dim, 1.0, torch.ones(dim))
 
 
 @pytest.mark.parametrize("network", ["shapes", "conditional"])
