@@ -13,6 +13,7 @@ from orojar_cli.containers.file import CheckpointFile, MemoryFile, printable
 from orojar_cli.containers.limits import DEFAULT_LIMITS, Limits
 from orojar_cli.containers.names import RECONSTRUCTOR, has_objects, is_data, may_be_called
 from orojar_cli.containers.records import (
+    NUMBERS,
     OLDEST_NETWORKS,
     ArrayRecord,
     DtypeRecord,
@@ -30,7 +31,10 @@ from orojar_cli.containers.storage import read_storage
 from orojar_cli.containers.unpickler import Budget, Instructions, Machine
 from orojar_cli.errors import DamagedCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
-_DTYPE_CODES = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
+# Texts, bytes, complex numbers, dates and spans of time: their bytes are never looked at.
+_OTHER_DTYPES = re.compile(r"(?:[US]\d{1,6}|c8|c16|[Mm]8)\Z")
+# What no dictionary of ours has as a key, and somebody's own may have: such items are left out.
+_OTHER_KEYS = (type(None), bool, float, tuple, Span, Token, PlainObject, Opaque)
 _SCALAR_FORMATS = {"f2": "<e", "f4": "<f", "f8": "<d", "b1": "<?"} | {
     f"{sign}{size}": f"<{letter if sign == 'i' else letter.upper()}"
     for sign in "iu"
@@ -80,8 +84,14 @@ class CheckpointMachine(Machine):
         return UnsafeCheckpointError(f"refused: {self.file.name} {what} (byte {self.at}); nothing was executed")
 
     def set_items(self, target: dict[str, Any], items: list[Any]) -> None:
-        """As everywhere, but optimisers number their parameters: whole numbers are keys too, kept as texts."""
+        """As everywhere, but whole numbers are keys too, kept as texts: optimisers number their parameters.
+
+        Items with other keys are left out: what is read has none.
+        """
         items = [str(item) if index % 2 == 0 and type(item) is int else item for index, item in enumerate(items)]
+        if len(items) % 2 == 0 and any(type(key) in _OTHER_KEYS for key in items[::2]) and type(self.stack[-1]) is dict:
+            kept = [pair for pair in zip(items[::2], items[1::2], strict=True) if type(pair[0]) not in _OTHER_KEYS]
+            items = [item for pair in kept for item in pair]
         owner = self.stack[-1]
         if type(owner) is PlainObject and any(type(key) is not str for key in items[::2]):
             owner.others += items  # a dictionary of somebody's own, such as the one from parameters to their averages
@@ -286,7 +296,7 @@ def _set(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> SetRecord:
 def _dtype(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> DtypeRecord:
     if len(arguments) != 3 or type(arguments[0]) is not str or arguments[1] is not False or arguments[2] is not True:
         raise machine.damaged("a numpy dtype with unexpected arguments")
-    if arguments[0] not in _DTYPE_CODES:
+    if arguments[0] not in NUMBERS and not _OTHER_DTYPES.match(arguments[0]):
         raise UnsafeCheckpointError(
             f"refused: {machine.file.name} uses the numpy dtype {printable(arguments[0])!r}, which is not plain numbers"
         )
@@ -294,6 +304,10 @@ def _dtype(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> DtypeRecor
 
 
 def _build_dtype(machine: CheckpointMachine, dtype: DtypeRecord, state: Any) -> None:
+    if not dtype.is_number and not dtype.built:
+        # No dtype of numpy is ever made of it.
+        dtype.built = True
+        return
     # Anything but these exact values (flags above all) can turn bytes into pointers in numpy's own reader.
     plain = type(state) is tuple and len(state) == 8 and [type(item) for item in state] == [int, str] + [type(None)] * 3 + [int] * 3
     if dtype.built or not plain or state[0] != 3 or state[1] not in ("<", "|") or state[5:] != (-1, -1, 0):
@@ -301,10 +315,12 @@ def _build_dtype(machine: CheckpointMachine, dtype: DtypeRecord, state: Any) -> 
     dtype.built = True
 
 
-def _scalar(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> float | int | bool:
+def _scalar(machine: CheckpointMachine, arguments: tuple[Any, ...]) -> float | int | bool | Opaque:
     if len(arguments) != 2 or type(arguments[0]) is not DtypeRecord or not arguments[0].built or type(arguments[1]) is not Span:
         raise machine.damaged("a numpy scalar with unexpected arguments")
     dtype, span = arguments
+    if not dtype.is_number:
+        return Opaque("a numpy value")
     if span.length != dtype.itemsize:
         raise machine.damaged("a numpy scalar of the wrong size")
     return struct.unpack(_SCALAR_FORMATS[dtype.code], span.read())[0]
@@ -329,7 +345,7 @@ def _build_array(machine: CheckpointMachine, array: ArrayRecord, state: Any) -> 
         raise machine.damaged("a numpy array of impossible shape")
     if type(dtype) is not DtypeRecord or not dtype.built or type(data) is not Span:
         raise machine.damaged("a numpy array without plain numbers")
-    if math.prod(shape) * dtype.itemsize != data.length:
+    if dtype.is_number and math.prod(shape) * dtype.itemsize != data.length:
         raise machine.damaged("a numpy array whose shape and bytes differ")
     array.shape, array.dtype, array.fortran_order, array.data = shape, dtype, fortran_order, data
 

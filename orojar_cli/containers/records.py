@@ -31,12 +31,20 @@ class Token:
     name: str
 
 
+NUMBERS = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
+
+
 @dataclass(eq=False)
 class DtypeRecord:
     """A numpy dtype: code such as "f4", usable once its state has been checked (`built`)."""
 
     code: str
     built: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is of plain numbers; arrays of texts, dates and complex numbers are kept, and not read."""
+        return self.code in NUMBERS
 
     @property
     def itemsize(self) -> int:

@@ -101,7 +101,7 @@ def _tensors(path: str | os.PathLike[str], name: str, names: tuple[str, ...]) ->
 def _is_float(item: TensorRecord | ArrayRecord) -> bool:
     if isinstance(item, TensorRecord):
         return item.numel > 0 and getattr(torch, item.dtype) in _KINDS
-    return item.dtype is not None and item.dtype.code[0] == "f" and math.prod(item.shape) > 0
+    return item.dtype is not None and item.dtype.is_number and item.dtype.code[0] == "f" and math.prod(item.shape) > 0
 
 
 def _numpy(item: ArrayRecord) -> Tensor:

@@ -262,6 +262,12 @@ def objects(network: Any) -> dict[str, Any]:
         "type": np.float32,
         "id": uuid.UUID(int=3),
         "kwargs": {"factory": dict},
+        "names": np.array(["a", "bcd"]),
+        "codes": np.array([b"ab"]),
+        "waves": np.zeros(2, "c8"),
+        "days": np.array(["2021-05-04"], "M8[D]"),
+        "name": np.str_("abc"),
+        "other keys": {(1, 2): "a", None: 3, 0.5: 1, True: 2, Phase.GROWING: 3, "text": 4},
     }
 
 
