@@ -101,8 +101,8 @@ def test_an_interrupted_rotation_continues_and_ends_the_same(orojar, tmp_path: P
 def test_a_budget_chooses_the_samples_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = {"seeds": (0,), "outdir": tmp_path}
     told: list[str] = []
-    monkeypatch.setattr("orojar_cli.operations.finetune.seconds_each", lambda *_: 1e-3)
-    whole = orojar_cli.finetune(NETWORK, **words, budget="4s", notice=told.append)
+    monkeypatch.setattr("orojar_cli.operations.finetune.seconds_each", lambda *_: 0.1)
+    whole = orojar_cli.finetune(NETWORK, **words, budget="400s", notice=told.append)
     samples = whole.rotation.options["samples"]
     assert 100 < samples < 2000 and any(f"measuring {samples} latents" in line for line in told)
 
@@ -111,11 +111,11 @@ def test_a_budget_chooses_the_samples_and_is_kept(tmp_path: Path, monkeypatch: p
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        orojar_cli.finetune(NETWORK, **words, budget=4, progress=interrupt)
+        orojar_cli.finetune(NETWORK, **words, budget=400, progress=interrupt)
     # Twice as fast now; what was begun goes on as it was.
-    monkeypatch.setattr("orojar_cli.operations.finetune.seconds_each", lambda *_: 5e-4)
-    resumed = orojar_cli.finetune(NETWORK, **words, budget=4, resume=tmp_path / "00001-finetune-sg2_from_sg3_repo_16")
-    assert abs(resumed.rotation.options["samples"] / samples - 1) < 0.3
+    monkeypatch.setattr("orojar_cli.operations.finetune.seconds_each", lambda *_: 0.05)
+    resumed = orojar_cli.finetune(NETWORK, **words, budget=400, resume=tmp_path / "00001-finetune-sg2_from_sg3_repo_16")
+    assert abs(resumed.rotation.options["samples"] / samples - 1) < 0.1
     with pytest.raises(OptionError, match="leave it out"):
         orojar_cli.finetune(NETWORK, samples=8, budget=4)
     with pytest.raises(OptionError, match="leave it out"):
