@@ -1,7 +1,7 @@
 """What a computation may cost: from the arithmetic that a person waits for to counts of samples, columns and images.
 
 Counts come from the network's own table of costs, not from a clock, so that a command gives the same numbers on every machine.  The
-clock only says how long it will take.
+clock only says how long it will take, and chooses counts where somebody asks for a time (`fitting`).
 """
 
 from __future__ import annotations
