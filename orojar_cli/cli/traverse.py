@@ -125,6 +125,8 @@ def traverse(
             words |= named
             say(told)
         look = {name: look[name] for name in given}
+    elif "seeds" not in given:
+        del look["seeds"]
     found = load_source(**words, device=torch_device(device), own=own, sha256=sha256, max_download=max_download)
     chosen = dims or (None if recipe is not None else ("0",))
     shown = operation.traverse(

@@ -22,6 +22,7 @@ from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
+from orojar_cli.pictures.axes import affordable_images
 from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.film import movement, save_film, save_frames
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
@@ -179,6 +180,7 @@ def traverse(
     `by` a second dimension against the first; `projected` an .npz with w to start from instead of seeds; `rows` how many dimensions go on
     a page.  All further `values` are those of a scene: seeds, extent (in sigmas), layers, class_index, psi, cutoff, noise_mode, size,
     columns, caption, unit, center; steps of a grid; frames, fps, ease and marker of a film.
+    Of large networks on a processor fewer than the four default seeds are shown, as many as a film walks with in a minute or so.
     With `recipe`, what the file `picture` keeps, everything that is not said is as it was there.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit.
     """
@@ -192,6 +194,11 @@ def traverse(
     values = {name: tuple(value) if isinstance(value, range) else value for name, value in values.items()}
     if isinstance(values.get("layers"), str):
         values["layers"] = named_layers(generator, values["layers"])
+    if ws is None and recipe is None and "seeds" not in values:
+        most = len(Scene.seeds)
+        if (count := affordable_images(generator, most)) < most:
+            notice(f"large images: showing {count} of the seeds 0 to {most - 1}; --seeds says otherwise")
+            values["seeds"] = Scene.seeds[:count]
     if recipe is not None:
         recipe.check(subject, images=same_images)
         values = recipe.scene.to_dict() | values

@@ -190,3 +190,24 @@ def test_what_a_file_leaves_open_is_told_and_can_be_chosen(tmp_path: Path) -> No
     assert not any(assumption.startswith("activation") for assumption in chosen.assumptions)
     z = torch.randn(1, 4, generator=rng)
     assert not torch.equal(chosen.generator(z), opened.generator(z))
+
+
+def test_films_of_large_networks_show_fewer_images_unless_asked(shapes, shapes_path: Path, orojar, monkeypatch: pytest.MonkeyPatch) -> None:
+    each = sum(cost.multiplications for cost in shapes.generator.config.costs())
+    for images, seeds in ((1000, None), (80, (0, 1, 2)), (1, (0,))):
+        monkeypatch.setattr("orojar_cli.pictures.axes._FILM_MULTIPLICATIONS", images * each)
+        told: list[str] = []
+        shown = orojar_cli.traverse(shapes, shapes_directions(shapes), dims=0, notice=told.append)
+        assert shown.values.get("seeds") == seeds and bool(told) == (seeds is not None)
+    assert "showing 1 of the seeds 0 to 3" in told[0]
+    assert orojar_cli.traverse(shapes, shapes_directions(shapes), dims=0, seeds=(0, 1)).values["seeds"] == (0, 1)
+    code, _, err = orojar("traverse", shapes_path, "--out", "walk.gif", "--frames", 3)
+    assert code == 0 and "showing 1 of the seeds 0 to 3" in err
+    code, _, err = orojar("traverse", shapes_path, "--out", "two.gif", "--frames", 3, "--seeds", "0-1")
+    assert code == 0 and "of the seeds" not in err
+    with Image.open("walk.gif") as one, Image.open("two.gif") as two:
+        assert two.width > one.width
+
+
+def shapes_directions(shapes):
+    return orojar_cli.discover(shapes, "random", num=2, samples=8, seeds=(0,)).directions
