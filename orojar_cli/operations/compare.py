@@ -174,10 +174,12 @@ def compare(
     given = [dataclasses.replace(each, checkpoint=see(each.checkpoint)) for each in given]
     first = given[0].checkpoint
     seconds = None if budget is None else as_seconds(budget)
-    each = seconds_each(first.generator, (Output(),), seed_latents(first.generator, seeds[:2], class_index, psi, cutoff))
+    # Of small networks nothing is said beforehand, and nothing timed.
+    said = height is not None or seconds is not None
+    each = seconds_each(first.generator, (Output(),), seed_latents(first.generator, seeds[:2], class_index, psi, cutoff)) if said else 0.0
     counts = _affordable(dict(QUICK if quick else FULL), first.generator, num, quick, None if seconds is None else seconds / each)
-    expected = each * _images(counts, num, quick)
-    if height is not None or seconds is not None:
+    if said:
+        expected = each * _images(counts, num, quick)
         seen_at = "" if height is None else f"the images as they are at {height} pixels, "
         fewest = "" if seconds is None or expected <= 1.2 * seconds else ", which is the least there is"
         notice(f"measuring {seen_at}with {counts['samples']} samples and {counts['images']} images: {lasting(expected)}{fewest}")

@@ -28,8 +28,8 @@ from orojar_cli.operations.network import Network, check_noise, network_of, quie
 from orojar_cli.pictures.axes import STEPS, Look, affordable_grid, direction_grid
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
-from orojar_cli.response.budget import expected_seconds, fitting, seconds_each
-from orojar_cli.response.outputs import Output, default_output, is_small, moved_output
+from orojar_cli.response.budget import expected_seconds, fitting, seconds_each, timed_batch
+from orojar_cli.response.outputs import Output, default_output, moved_output
 from orojar_cli.runs.resume import resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, written_at
 
@@ -206,7 +206,7 @@ def discover(
 
 def _planned(method: Method, generator: Generator, settings: Settings, look: Look, budget: float | None, notice: Notice) -> Settings:
     """The settings with as much work as `budget` seconds allow; says what will be done where it takes longer than a moment."""
-    at = settings.latents(generator, 16 if is_small(generator) else 2)
+    at = settings.latents(generator, timed_batch(generator))
     rows = min(settings.num or GRID_ROWS, GRID_ROWS)
     pictures = (rows * (look.steps - 1) + 1) * len(look.seeds)
     beside = [((moved_output(generator),), activeness_images(generator, settings)), ((Output(),), float(pictures))]

@@ -38,8 +38,8 @@ from orojar_cli.pictures.axes import Look, direction_grid, grid_size
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
-from orojar_cli.response.budget import seconds_each
-from orojar_cli.response.outputs import Output, is_small, moved_output
+from orojar_cli.response.budget import seconds_each, timed_batch
+from orojar_cli.response.outputs import Output, moved_output
 from orojar_cli.runs.resume import Partial, resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, check_outdir, written_at
 from orojar_cli.tuning.rotation import (
@@ -334,13 +334,13 @@ def _rotated(
     generator, started = changing.generator, time.monotonic()
     pullbacks = z_pullback(generator, settings, progress=progress)
     inside, _ = pullbacks
-    each = seconds_each(generator, settings.outputs, settings.latents(generator, 16 if is_small(generator) else 2))
-    if free and budget is None:
-        settings = dataclasses.replace(settings, samples=default_samples(generator, settings.outputs, len(inside)))
-    elif free and budget is not None:
+    each = seconds_each(generator, settings.outputs, settings.latents(generator, timed_batch(generator)))
+    if budget is not None:
         left = budget - (time.monotonic() - started)
         count = settings.partial.number("budget", lambda: fitting_samples(left, each, len(inside)))
         settings = dataclasses.replace(settings, samples=count)
+    elif free:
+        settings = dataclasses.replace(settings, samples=default_samples(generator, settings.outputs, len(inside)))
     seconds = each * images_of(settings.samples, len(inside))
     notice(
         f"measuring {settings.samples} latents on {', '.join(map(str, settings.outputs))}, along {len(inside)} directions of "

@@ -15,8 +15,8 @@ from orojar_cli.latents.spaces import Latents
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.training_log import TrainingLog
 from orojar_cli.progress import Notice, Progress, lasting, once
-from orojar_cli.response.budget import expected_seconds
-from orojar_cli.response.outputs import Output, default_output, is_small
+from orojar_cli.response.budget import expected_seconds, timed_batch
+from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.resume import TRAINING, resumable
 from orojar_cli.tuning.adversary import Adversary
 from orojar_cli.tuning.classes import AllClasses
@@ -124,7 +124,7 @@ def train(
 def _announce(generator: Any, settings: Settings, options: MappingOptions, tell: Notice) -> None:
     """Say what is drawn first, how long it lasts, and how many steps follow."""
     output: Output = default_output(generator)
-    at = AllClasses.of(settings).latents(generator, 16 if is_small(generator) else 2)
+    at = AllClasses.of(settings).latents(generator, timed_batch(generator))
     seconds = expected_seconds(generator, at, [((output,), images_to_prepare(generator, options))])
     steps = options.regression_steps + options.surrogate_steps + options.steps
     tell(f"drawing {prepared(generator, options)[1]} images on {output} to learn from: {lasting(seconds)}; then {steps} steps of training")

@@ -13,7 +13,7 @@ import torch
 
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
-from orojar_cli.response.outputs import Output, computed_layers
+from orojar_cli.response.outputs import Output, computed_layers, is_small
 
 MINUTE = 6e12
 """Multiplications of half a minute to a minute on one core of a present processor."""
@@ -29,6 +29,11 @@ def arithmetic(generator: Generator, outputs: Sequence[Output]) -> float:
 def affordable(each: float, most: float, least: float, multiplications: float = MINUTE) -> int:
     """How many times something of so many multiplications `each` fits, from `least` to `most`."""
     return int(max(least, min(most, multiplications / each)))
+
+
+def timed_batch(generator: Generator) -> int:
+    """How many points to measure `seconds_each` at: two, or of small networks, which are faster together, sixteen."""
+    return 16 if is_small(generator) else 2
 
 
 def expected_seconds(generator: Generator, at: Latents, work: Iterable[tuple[Sequence[Output], float]]) -> float:
