@@ -7,13 +7,18 @@ import secrets
 import socket
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orojar_cli.errors import OptionError
 from orojar_cli.explore.app import Explorer, create_app
 
 ADDRESS = "127.0.0.1"
 _MOST_CONNECTIONS = 64
+_MOST_UNASKED = 32
+# A request of this machine's own browser is there at once.
+_REQUEST_SECONDS = 5.0
 _GRACE = 0.3
 
 
@@ -36,7 +41,7 @@ class ExplorerServer:
         self.token = secrets.token_urlsafe(32)
         config = uvicorn.Config(
             create_app(explorer, port=self.port, token=self.token),
-            http="h11",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -60,6 +65,51 @@ class ExplorerServer:
     def stop(self) -> None:
         """End `run`, from any thread."""
         self._server.should_exit = True
+
+
+class _Protocol(H11Protocol):
+    """HTTP whose requests must be whole a few seconds after they began: half-open connections keep nobody out.
+
+    Of connections that have asked nothing yet the oldest makes room for a new one.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        unasked = [other for other in self.connections if isinstance(other, _Protocol) and other._late is not None]
+        super().connection_made(transport)
+        if len(unasked) >= _MOST_UNASKED:
+            min(unasked, key=lambda other: other._deadline()).give_up()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def give_up(self) -> None:
+        """Close a connection whose request has not come."""
+        self._unwatch()
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def _deadline(self) -> float:
+        return 0.0 if self._late is None else self._late.when()
+
+    def _watch(self) -> None:
+        """Go on waiting for the rest of a request; after an answer an idle connection has its own, shorter time."""
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._unwatch()
+        elif self._late is None:
+            self._late = self.loop.call_later(_REQUEST_SECONDS, self.give_up)
+
+    def _unwatch(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class _Server(uvicorn.Server):

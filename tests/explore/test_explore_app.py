@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shlex
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image
 from orojar_cli import load_checkpoint, load_directions
 from orojar_cli.cli import main
 from orojar_cli.directions import DirectionSet, save_directions
+from orojar_cli.explore import server
 from orojar_cli.explore.app import Explorer, Names
 from orojar_cli.explore.guard import LARGEST_BODY, Guard
 from orojar_cli.explore.studio import Studio
@@ -410,3 +412,20 @@ def test_what_stops_answers_at_once(tmp_path: Path, shapes_path: Path, serve) ->
     with serve(explorer) as page:
         explorer.close()
         assert "stopping" in page.post("picture").refusal(503)
+
+
+def test_half_open_connections_keep_nobody_out(tmp_path: Path, shapes_path: Path, serve, monkeypatch) -> None:
+    monkeypatch.setattr(server, "_REQUEST_SECONDS", 1.0)
+    with serve(explorer_in(tmp_path, shapes_path)) as page:
+        head = f"POST /api/picture HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nContent-Length: 9\r\n".encode()
+        started = [b"", head, head + f"X-Orojar-Token: {page.token}\r\nContent-Type: application/json\r\n\r\n{{".encode()]
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(socket.create_connection(("127.0.0.1", page.port), 10)) for _ in range(100)]
+            for number, connection in enumerate(sockets):
+                with contextlib.suppress(OSError):  # those that made room are closed already
+                    connection.sendall(started[number % 3])
+            assert page.post("picture").status == 200, "whoever asks is answered while others only begin to"
+            for connection in sockets:
+                with contextlib.suppress(ConnectionError):
+                    assert connection.recv(1) == b"", "what never asked is closed"
+            assert page.post("picture").status == 200

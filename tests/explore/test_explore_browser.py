@@ -331,3 +331,80 @@ def test_pictures_follow_a_moving_slider(tab: Tab) -> None:
     tab.page.wait_for_selector(".row")
     tab.settle()
     assert (tab.pixels() == shown).all()
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "told"),
+    [
+        ("#seeds", "0-9", "10 seeds are too many: the most are nine"),
+        ("#seeds", "4294967296", "There is no seed 4294967296: the largest is 4294967295"),
+        ("#seeds", "7-3", "goes backwards; write 3-7"),
+        ("#seeds", "four", "“four” is not a list of seeds"),
+        ("#layers", "5-8", "There is no layer 8: the largest is 7"),
+    ],
+)
+def test_messages_name_the_cause(tab: Tab, field: str, text: str, told: str) -> None:
+    tab.page.locator(field).fill(text)
+    tab.page.keyboard.press("Enter")
+    assert told in tab.page.locator("#status").text_content()
+    assert tab.page.locator(field).get_attribute("aria-invalid") == "true"
+
+
+def test_old_pictures_are_marked_and_drawn_again(tab: Tab) -> None:
+    """First a request that fails, then a server that is gone for a while."""
+    before = tab.pixels()
+    tab.page.route("**/api/picture", lambda route: route.fulfill(status=500, body="too large"))
+    tab.slider(0).focus()
+    tab.page.keyboard.press("PageUp")
+    tab.page.locator(".stale").wait_for()
+    assert "This picture is old. too large" in tab.page.locator(".stale").text_content() and (tab.pixels() == before).all()
+    tab.page.unroute("**/api/picture")
+    tab.page.get_by_role("button", name="Try again").click()
+    tab.settle()
+    moved = tab.pixels()
+    assert (moved != before).any() and not tab.page.locator(".stale").is_visible()
+    tab.page.route("**/api/*", lambda route: route.abort())
+    tab.slider(0).focus()
+    tab.page.keyboard.press("0")
+    tab.page.locator("#lost").wait_for()
+    assert "does not answer" in tab.page.locator("#lost").text_content() and tab.page.locator(".stale").is_visible()
+    assert (tab.pixels() == moved).all()
+    tab.page.unroute("**/api/*")
+    tab.page.locator("#lost").wait_for(state="hidden")
+    tab.settle()
+    assert (tab.pixels() == before).all() and not tab.page.locator(".stale").is_visible()
+    # A browser says itself what it did not get.
+    assert all("Failed to load resource" in text for text in tab.complaints)
+    tab.complaints.clear()
+
+
+def test_forced_colours_leave_tracks_bars_and_the_chosen_method(chromium, serve, tmp_path: Path, shapes_path: Path) -> None:
+    with opened(chromium, serve, tmp_path, shapes_path, forced_colors="active") as (tab, _):
+        tab.move(0, 2, key="PageUp")
+        for selector in (".row input[type=range]", ".bar span", "#view label:has(:checked)", "#cells .on"):
+            picture = Image.open(io.BytesIO(tab.page.locator(selector).first.screenshot()))
+            colours = picture.convert("RGB").getcolors(1 << 16)
+            assert any(sum(colour) < 382 and count > 40 for count, colour in colours), f"{selector} is to be seen: {colours[:5]}"
+
+
+@pytest.mark.parametrize("size", [(640, 430), (683, 325), (360, 370)])
+def test_at_twice_the_size_most_of_the_window_is_sliders(chromium, serve, tmp_path: Path, shapes_path: Path, size: tuple[int, int]) -> None:
+    look = {"viewport": {"width": size[0], "height": size[1]}}
+    with opened(chromium, serve, tmp_path, shapes_path, **look) as (tab, _):
+        tab.slider(5).focus()
+        tab.settle()
+        tab.page.evaluate("document.querySelectorAll('.row')[5].scrollIntoView({block: 'center'})")
+        tab.page.wait_for_timeout(100)
+        inside = """[...document.querySelectorAll('.row input')].filter((slider) => {
+            const box = slider.getBoundingClientRect();
+            return box.top >= 0 && box.bottom <= innerHeight
+              && document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2) === slider;
+        }).length"""
+        assert tab.page.evaluate(inside) >= 5
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_what_the_numbers_beside_a_name_are(tab: Tab) -> None:
+    assert tab.page.locator(".columns").first.inner_text().split() == ["Activeness", "Strength"]
+    described = "slider => document.getElementById(slider.getAttribute('aria-describedby')).textContent"
+    assert tab.slider(0).evaluate(described) == "activeness 0.20"

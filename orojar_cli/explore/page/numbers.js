@@ -1,17 +1,23 @@
 // Numbers as people write and read them.
 
-// "0-3,6" as at most `most` numbers up to `largest`, or null where it is something else.
-export function parseList(text, largest, most) {
+const countWords = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
+// "0-3,6" as at most `most` numbers up to `largest`.  Throws an error that says what about the text cannot be; `what` are its numbers.
+export function parseList(text, largest, most, what) {
   const numbers = [];
   for (const part of text.split(",")) {
-    const match = /^\s*(\d{1,10})(?:\s*-\s*(\d{1,10}))?\s*$/.exec(part);
-    if (!match) return null;
+    const match = /^\s*(\d+)(?:\s*-\s*(\d+))?\s*$/.exec(part);
+    if (!match) throw new Error(`“${text.trim().slice(0, 40)}” is not a list of ${what}; write a number, or a list such as 0-3,7`);
     const first = Number(match[1]);
     const last = Number(match[2] ?? match[1]);
-    if (last < first || last > largest || last - first >= most) return null;
+    if (Math.max(first, last) > largest) throw new Error(`There is no ${what.replace(/s$/, "")} ${Math.max(first, last)}: the largest is ${largest}`);
+    if (last < first) throw new Error(`“${part.trim()}” goes backwards; write ${last}-${first}`);
+    const count = numbers.length + last - first + 1;
+    if (last - first >= most) throw new Error(`${count} ${what} are too many: the most are ${countWords[most] ?? most}`);
     for (let number = first; number <= last; number += 1) if (!numbers.includes(number)) numbers.push(number);
   }
-  return numbers.length <= most ? numbers : null;
+  if (numbers.length > most) throw new Error(`${numbers.length} ${what} are too many: the most are ${countWords[most] ?? most}`);
+  return numbers;
 }
 
 // Numbers as "0-3,6".

@@ -20,8 +20,33 @@ function say(message, kind = "") {
 }
 
 function failed(error) {
-  if (error.status === 401) stop(error.message);
+  if (error.status === 0 || error.status === 401) lost(error);
   else say(error.message, "error");
+}
+
+// The server is gone, or another one has its place.  Ask until it is there again; then draw what the page says by now.
+let asking = 0;
+
+function lost(error) {
+  const anew = error.status === 401;
+  byId("lost").textContent = anew
+    ? "This page is from an earlier session: the explorer was started anew.  Open the address that its terminal shows now."
+    : "The explorer does not answer.  The pictures are old; the page asks again until it does.";
+  byId("lost").hidden = false;
+  clearTimeout(asking);
+  if (!anew) asking = setTimeout(askAgain, 1500);
+}
+
+async function askAgain() {
+  try {
+    await call("session");
+  } catch (error) {
+    lost(error);
+    return;
+  }
+  byId("lost").hidden = true;
+  say("The explorer answers again");
+  redraw();
 }
 
 function stop(message) {

@@ -59,6 +59,7 @@ export class Pane {
       return { button, canvas, strength };
     });
     find(".thumbs").append(...this.thumbs.map((thumb) => thumb.button));
+    find(".again").addEventListener("click", () => this.draw());
     find(".save-png").addEventListener("click", () => this.save("png"));
     find(".save-gif").addEventListener("click", () => this.save("gif"));
     find(".show-command").addEventListener("click", () => this.events.command(this));
@@ -186,8 +187,12 @@ export class Pane {
     const slow = setTimeout(() => this.stage.classList.add("busy"), SLOW);
     try {
       const strip = await this.lanes.picture.ask(view);
-      if (strip) await drawStrip(strip, this.canvases(view.seeds));
+      if (strip) {
+        await drawStrip(strip, this.canvases(view.seeds));
+        this.showOld(null);
+      }
     } catch (error) {
+      this.showOld(error);
       this.events.failed(error);
     } finally {
       clearTimeout(slow);
@@ -196,6 +201,15 @@ export class Pane {
         this.pictures.removeAttribute("aria-busy");
       }
     }
+  }
+
+  // Say, or no longer, that the picture is one of before: what the sliders and settings say could not be drawn.
+  showOld(error) {
+    this.stage.classList.toggle("stale-picture", error !== null);
+    const told = this.stage.querySelector(".stale");
+    told.hidden = error === null;
+    if (error) told.firstElementChild.textContent = `This picture is old. ${error.message}`;
+    told.querySelector(".again").hidden = error?.status === 0;
   }
 
   // The thumbnails do not depend on where their own slider stands.

@@ -45,15 +45,18 @@ export class Settings {
     this.redraw();
   }
 
-  // Take over what was typed, or say that it cannot be read.
-  typed(input, parsed, accept) {
-    if (parsed === null) {
+  // Take over what was typed, or say what about it cannot be.
+  typed(input, read, accept) {
+    let value;
+    try {
+      value = read(input.value.trim());
+    } catch (error) {
       input.setAttribute("aria-invalid", "true");
-      this.failed(new Error(input.title));
-    } else {
-      input.removeAttribute("aria-invalid");
-      accept(parsed);
+      this.failed(error);
+      return;
     }
+    input.removeAttribute("aria-invalid");
+    accept(value);
   }
 
   makeSeeds() {
@@ -61,7 +64,7 @@ export class Settings {
     byId("next").addEventListener("click", () => this.moveSeeds(1));
     byId("random").addEventListener("click", () => this.drawSeeds());
     byId("seeds").addEventListener("change", ({ target }) =>
-      this.typed(target, parseList(target.value, LARGEST_SEED, MOST_SEEDS), (seeds) => this.change({ seeds })),
+      this.typed(target, (text) => parseList(text, LARGEST_SEED, MOST_SEEDS, "seeds"), (seeds) => this.change({ seeds })),
     );
   }
 
@@ -87,7 +90,7 @@ export class Settings {
     byId("class-setting").hidden = classes === 0;
     byId("class").max = classes - 1;
     byId("class").addEventListener("change", ({ target }) =>
-      this.change({ class: Math.min(classes - 1, Math.max(0, Math.trunc(Number(target.value)) || 0)) }),
+      this.typed(target, (text) => parseList(text, classes - 1, 1, "classes")[0], (chosen) => this.change({ class: chosen })),
     );
   }
 
@@ -100,9 +103,8 @@ export class Settings {
   makeLayers() {
     const all = Array.from({ length: this.layers }, (_, layer) => layer);
     byId("layers").addEventListener("change", ({ target }) => {
-      const text = target.value.trim();
-      const layers = { "": this.ownLayers(), all }[text] ?? parseList(text, this.layers - 1, this.layers);
-      this.typed(target, layers, () => this.setLayers(layers));
+      const read = (text) => ({ "": this.ownLayers(), all })[text] ?? parseList(text, this.layers - 1, this.layers, "layers");
+      this.typed(target, read, (layers) => this.setLayers(layers));
     });
     let taking = false;
     const toggle = (layer) => {

@@ -38,6 +38,7 @@ export class Sliders {
       : method.kept === "file"
         ? `Names are written into ${method.file}.`
         : "Names of these directions are kept until the explorer stops.";
+    this.element.querySelector(".columns .measure").textContent = method.score ? method.score[0].toUpperCase() + method.score.slice(1) : "";
     if (this.rows.length === 0) this.addRows(Math.max(ROWS_AT_ONCE, ...[...edits.keys()].map((index) => index + 1)));
     this.rows.forEach((row) => this.showName(row));
     this.showValues(edits);
@@ -65,6 +66,9 @@ export class Sliders {
     const row = { index, item, name: find(".name"), slider: find("input"), value: find(".value") };
     find(".dim").textContent = index;
     find(".score").title = `${this.method.score} ${scoreText(score)}`;
+    find(".score").id = `${this.method.name}-score-${index}`;
+    find(".measure").textContent = `${this.method.score} `;
+    row.slider.setAttribute("aria-describedby", find(".score").id);
     find(".number").textContent = scoreText(score);
     find(".bar span").style.setProperty("--share", largest > 0 ? Math.max(0, score / largest) : 0);
     row.slider.setAttribute("aria-keyshortcuts", "0 F2 j k");
