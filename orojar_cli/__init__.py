@@ -17,6 +17,8 @@ _PUBLIC = {
     "traverse": "operations.traverse",
     "edit": "operations.traverse",
     "save_edits": "operations.editing",
+    "interpolate": "operations.interpolate",
+    "mix": "operations.mixing",
     "label": "operations.label",
     "resolve": "operations.resolve",
     "load_checkpoint": "checkpoint.checkpoint",

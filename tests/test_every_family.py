@@ -97,11 +97,22 @@ def test_every_command(name: str, orojar: Any, run: Any, tmp_path: Path) -> None
         assert run("inspect", Path(trained["checkpoint"]))["family"] == config.family
     assert orojar("traverse", found["run"], "--dim", 0, *chosen, "--seeds", 0, "--out", "walk.png")[0] == 0
     assert Path("walk.png").stat().st_size > 0
+    between(network, found["run"], chosen, document["num_ws"], orojar)
     explored(Path(found["run"]), 0 if config.c_dim else None)
     assert orojar("convert", network, "other.safetensors")[0] == 0
     assert run("inspect", "other.safetensors")["num_ws"] == document["num_ws"]
     quick = ["--methods", "random,sefa", "--metrics", "orthogonality", "--quick", "--samples", 8, "--num", 2, "--seeds", 0]
     assert orojar("compare", network, *quick, *chosen, "--outdir", "runs")[0] == 0
+
+
+def between(network: Path, found: str, chosen: list[Any], layers: int, orojar: Any) -> None:
+    """A film between two images along its usual way, with an edit; a table of style mixing, which needs a latent for each layer."""
+    words = [*chosen, "--seconds", 0.1, "--fps", 20]
+    assert orojar("interpolate", found, "--seeds", "0-1", "--dim", "0:+1", *words, "--out", "loop.gif")[0] == 0
+    with Image.open("loop.gif") as film:
+        assert film.n_frames == 4
+    code, _, err = orojar("mix", network, "--rows", 0, "--cols", "1-2", "--layers", 0, *words, "--out", "mix.png")
+    assert code == (0 if layers > 1 else 2) and (layers > 1 or "draws from one latent as a whole" in err)
 
 
 def explored(found: Path, class_index: int | None) -> None:

@@ -20,8 +20,10 @@ from orojar_cli.cli.export_directions import export
 from orojar_cli.cli.finetune import finetune
 from orojar_cli.cli.import_directions import import_
 from orojar_cli.cli.inspect import inspect
+from orojar_cli.cli.interpolate import interpolate
 from orojar_cli.cli.label import label
 from orojar_cli.cli.metrics import metrics
+from orojar_cli.cli.mix import mix
 from orojar_cli.cli.process import Terminated, hear_signals
 from orojar_cli.cli.project import project
 from orojar_cli.cli.sample import sample
@@ -52,6 +54,8 @@ for command in (
     finetune,
     traverse,
     edit,
+    interpolate,
+    mix,
     explore,
     compare,
     metrics,

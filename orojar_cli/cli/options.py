@@ -60,6 +60,31 @@ class ClassChoice(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class Images(NumberList):
+    """Seeds as `NumberList`, or the name of a file with w."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and Path(value).suffix.lower() in (".npz", ".npy", ".pt"):
+            return Path(value)
+        return super().convert(value, param, ctx)
+
+
+class Truncation(click.ParamType):
+    """Truncation psi, or two between which it is swept."""
+
+    name = "float[:float]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        parts = value.split(":") if isinstance(value, str) else [value]
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except (TypeError, ValueError):
+            numbers = ()
+        if not 1 <= len(numbers) <= 2:
+            self.fail(f"{value!r:.40} is neither a number nor two, such as 0:1", param, ctx)
+        return numbers if len(numbers) == 2 else numbers[0]
+
+
 def checkpoint_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """The positional CHECKPOINT, a path or an https address, for which NVlabs' users may also write --network."""
 
@@ -168,6 +193,26 @@ truncation_options = _combined(
 
 picture_options = _combined(class_option, truncation_options, noise_option)
 run_options = _combined(picture_options, outdir_option, device_option, json_option)
+
+
+film_options = _combined(
+    click.option("--seconds", "leg", type=float, default=2.0, show_default=True, help="Seconds of a film from one image to the next."),
+    click.option("--hold", type=float, default=0.0, show_default=True, help="Seconds that a film stays at each image."),
+    click.option(
+        "--pace",
+        type=click.Choice(["ease", "flow", "even"]),
+        default="ease",
+        show_default=True,
+        help="ease: slow down to rest at each image; flow: pass them along one smooth curve; even: at constant speed.",
+    ),
+    click.option("--fps", type=float, default=24, show_default=True, help="Frames per second."),
+    click.option(
+        "--space",
+        type=click.Choice(["w", "z"]),
+        help="Where lies what is between: w, or z on great circles [default: w; z of networks without mapping].",
+    ),
+)
+edits_option = click.option("--dim", "dims", multiple=True, help="An edit applied throughout: 3:+2 or 'smile:-1'. May be repeated.")
 
 
 def seeds_option(default: str) -> Callable[..., Any]:

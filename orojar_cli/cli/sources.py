@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orojar_cli.cli.console import progress_bar, say
 from orojar_cli.cli.downloads import fetching
+from orojar_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from orojar_cli.operations.network import Network
@@ -50,6 +51,26 @@ def load_source(
             progress=progress,
             notice=say,
         )
+
+
+def load_material(
+    source: str | None, dims: tuple[str, ...], *, directions: str | None, device: str, own: str | None, **named: Any
+) -> Network | Source:
+    """The network of a SOURCE with its directions where there are edits `dims`, else alone.
+
+    Raises OptionError for directions without edits.
+    """
+    from orojar_cli.cli.own_generator import load_own_generator
+    from orojar_cli.operations.resolve import resolve_network
+
+    if dims:
+        return load_source(source, directions=directions, device=device, own=own, **named)
+    if directions is not None:
+        raise OptionError("--directions without edits do nothing: give some, such as --dim 3:+2")
+    fetched = fetching(named.pop("sha256"), named.pop("max_download"))
+    maker = None if own is None else lambda: load_own_generator(own, device)
+    with progress_bar() as progress:
+        return resolve_network(source, own=maker, device=device, fetching=fetched, progress=progress, notice=say, **named)
 
 
 def traverse_line(run: Path, own: str | None = None) -> str:

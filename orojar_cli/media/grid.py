@@ -58,11 +58,12 @@ def labelled_grid(
     group: int | None = None,
     group_labels: Sequence[str] | None = None,
     margin: int = MARGIN,
+    header: bool = False,
 ) -> Image.Image:
     """cells [rows, columns, H, W, 3] uint8 -> an RGB picture with labels left (one or two lines each) and above.
 
     `cell_size` resizes the pictures first (see `resize`); a wider gap follows every `group` columns, over each of which stands one of
-    `group_labels`; `margin` is left around everything.
+    `group_labels`; `margin` is left around everything.  With `header` the first row and column stand a little apart.
     Labels too long for their place end in an ellipsis.  Raises OptionError for cells of another shape or labels of another number.
     """
     if cells.ndim != 5 or cells.shape[-1] != 3 or 0 in cells.shape:
@@ -77,7 +78,7 @@ def labelled_grid(
         cells = cells.reshape(rows, columns, *cells.shape[1:])
     texts = _Texts(row_labels or (), column_labels or (), group_labels or (), title or "", footer or "")
     height, width = cells.shape[2:4]
-    places = _Places(texts, rows, columns, height, width, padding, group, margin)
+    places = _Places(texts, rows, columns, height, width, padding, group, margin, header)
     picture = Image.fromarray(places.filled(cells))
     draw = ImageDraw.Draw(picture)
     _draw_frame(draw, texts, places)
@@ -98,10 +99,19 @@ class _Texts:
 
 
 class _Places:
-    """Where the cells and the texts of a grid are, in pixels: `lefts` of the columns from `left`, rows from `top` on, `step` apart."""
+    """Where the cells and the texts of a grid are, in pixels: `lefts` of the columns from `left`, `tops` of the rows from `top` on."""
 
     def __init__(
-        self, texts: _Texts, rows: int, columns: int, height: int, width: int, padding: int, group: int | None, margin: int
+        self,
+        texts: _Texts,
+        rows: int,
+        columns: int,
+        height: int,
+        width: int,
+        padding: int,
+        group: int | None,
+        margin: int,
+        header: bool,
     ) -> None:
         self.height, self.width, self.margin, self.group = height, width, margin, group or columns
         self.lines = [label.split("\n")[:2] for label in texts.rows]
@@ -117,9 +127,12 @@ class _Places:
         self.top = margin + (30 if texts.title else 0) + self.column_line + group_line
         # Groups of one column need nothing that keeps them apart.
         wider = 4 * padding + 4 if group and group > 1 else 0
-        self.lefts = [column * (width + padding) + (column // group * wider if group else 0) for column in range(columns)]
-        self.step = height + padding
-        across, down = self.lefts[-1] + width, rows * self.step - padding
+        apart = 2 * padding + 4 if header else 0
+        self.lefts = [
+            column * (width + padding) + (column // group * wider if group else 0) + min(column, 1) * apart for column in range(columns)
+        ]
+        self.tops = [row * (height + padding) + min(row, 1) * apart for row in range(rows)]
+        across, down = self.lefts[-1] + width, self.tops[-1] + height
         outside = ((texts.title, self.heading), (texts.footer, self.small))
         wanted = max(min(_TITLE_WIDTH, face.getlength(plain(text))) for text, face in outside)
         self.picture_width = max(self.left + across + margin, int(wanted) + 1 + 2 * margin)
@@ -130,7 +143,7 @@ class _Places:
         body = np.empty((self.picture_height, self.picture_width, 3), np.uint8)
         body[:] = BACKGROUND
         for row, pictures in enumerate(cells):
-            above = self.top + row * self.step
+            above = self.top + self.tops[row]
             for offset, cell in zip(self.lefts, pictures, strict=True):
                 body[above : above + self.height, self.left + offset : self.left + offset + self.width] = cell
         return body
@@ -162,7 +175,7 @@ def _draw_above(draw: ImageDraw.ImageDraw, texts: _Texts, places: _Places) -> No
 def _draw_left(draw: ImageDraw.ImageDraw, places: _Places) -> None:
     """Labels of rows, of one or two lines."""
     for row, pair in enumerate(places.lines):
-        middle = places.top + row * places.step + places.height / 2
+        middle = places.top + places.tops[row] + places.height / 2
         for number, (text, face, colour) in enumerate(zip(pair, places.faces, (INK, FAINT), strict=False)):
             shift = 0.0 if len(pair) == 1 else (2 * number - 1) * min(9.0, places.height / 4)
             draw.text((places.left - _GAP, middle + shift), elided(text, face, places.label_width), colour, face, anchor="rm")

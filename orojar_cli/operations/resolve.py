@@ -142,6 +142,33 @@ def resolve(
     return Source(loaded, kept, named.path, _tuned_from(named, loaded))
 
 
+def resolve_network(
+    source: str | Path | None = None,
+    *,
+    network: str | Path | None = None,
+    own: Callable[[], Network] | None = None,
+    device: str = "auto",
+    outdir: str | Path = DEFAULT_OUTDIR,
+    fetching: Fetching | None = None,
+    progress: Progress | None = None,
+    notice: Notice = quiet,
+) -> Network:
+    """The network of a SOURCE alone, as `resolve` finds it; no directions are made.
+
+    Raises OptionError for words that say too much.
+    """
+    if own is not None:
+        if network is not None or source is not None:
+            raise OptionError(f"--generator and {network or source} name two networks; leave one out")
+        return own()
+    fetching = fetching or Fetching()
+    named = Named(checkpoint=str(network or source)) if network is not None or _is_remote(source) else named_by(source, outdir, notice)
+    if fetching.sha256 is not None and named.checkpoint is None:
+        raise OptionError("--sha256 verifies a checkpoint named on this line, and there is none")
+    found = named.checkpoint or checkpoint_of(named, notice)
+    return load(found, device, fetching=fetching if named.checkpoint is not None else None, progress=progress, notice=notice)
+
+
 def _is_remote(source: Any) -> bool:
     return source is not None and is_address(str(source))
 

@@ -36,11 +36,12 @@ class Look:
     steps: int = STEPS
 
 
-def affordable_images(generator: Generator, most: int) -> int:
-    """How many images side by side a film has that nobody described: `most`, on a processor as many as walk there in a minute or so."""
+def affordable_images(generator: Generator, most: int, places: int = _PLACES, least: int = 1) -> int:
+    """How many images a film has that nobody described, each of which is drawn at so many `places`: `most`, on a processor as many as
+    are drawn there in a minute or so, but `least`."""
     if generator.device.type != "cpu":
         return most
-    return affordable(_PLACES * arithmetic(generator, (Output(),)), most, 1, _FILM_MULTIPLICATIONS)
+    return affordable(places * arithmetic(generator, (Output(),)), most, least, _FILM_MULTIPLICATIONS)
 
 
 def affordable_grid(generator: Generator, rows: int, most: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +101,14 @@ def save_frames(
 
     The folder is made first, so that one that cannot be is noticed before anything is drawn.
     """
+    return write_frames(film_frames(subject, walk, progress), names, metadata)
+
+
+def write_frames(frames: Iterable[np.ndarray], names: Numbered, metadata: dict[str, Any] | None = None) -> list[Path]:
+    """Write frames [H, W, 3] uint8 one by one, from number 0 on, each whole or not at all."""
     names.make_folder()
     written = []
-    for number, frame in enumerate(film_frames(subject, walk, progress)):
+    for number, frame in enumerate(frames):
         save_image(frame, names(number), metadata)
         written.append(names(number))
     return written

@@ -14,6 +14,7 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.options import NOISE_MODES
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.closed_paths import PACES
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
 from orojar_cli.numbers import Classes, as_classes, classes_text
@@ -31,13 +32,21 @@ _RANGES: dict[str, tuple[float, float]] = {
     "by": (0, 1 << 20),
     "frames": (1, 2000),
     "fps": (0.01, 1000),
+    "leg": (0.001, 3600),
+    "hold": (0, 3600),
+    "loops": (1, 1000),
+    "psi_to": (-100, 100),
 }
 _SEQUENCES: dict[str, tuple[float, float]] = {"dimensions": (0, 1 << 20), "layers": (0, 1000), "seeds": (0, 2**32 - 1)}
+_FRACTIONS = {"extent", "psi", "psi_to", "fps", "leg", "hold"}
+_SEQUENCES |= {"rows": (0, 2**32 - 1), "mixed": (0, 1000)}
 # How the command line calls a value, where that is another word.
 _OPTIONS = {"extent": "range", "psi": "trunc", "cutoff": "trunc-cutoff", "class_index": "class", "dimensions": "dim", "edits": "dim"}
+_OPTIONS |= {"leg": "seconds", "psi_to": "trunc", "mixed": "layers"}
 _LONGEST = 10_000
 # What strengths are measured in: one standard deviation along the direction, or the latent's own unit of length, as the papers do.
 UNITS = ("sigma", "latent")
+_CHOICES: dict[str, tuple[str, ...]] = {"noise_mode": NOISE_MODES, "unit": UNITS, "pace": PACES, "space": ("z", "w")}
 S = TypeVar("S", bound="Scene")
 
 
@@ -74,15 +83,17 @@ class Scene:
             optional = value is None and field.default is None
             if field.name == "class_index" and not isinstance(value, (int, str)):
                 kept: Any = as_classes(value)
+            elif field.name == "classes" and not optional:
+                kept = tuple(as_classes(choice) for choice in _items("class", value))
             elif field.name in _SEQUENCES and not optional:
                 kept = tuple(_number(field.name, item, *_SEQUENCES[field.name], whole=True) for item in _items(field.name, value))
             elif field.name == "edits":
                 pairs = [_items("edits", pair, 2) for pair in _items("edits", value)]
                 kept = tuple((_number("edits", pair[0], 0, 1 << 20, True), _number("edits", pair[1], -1000, 1000)) for pair in pairs)
             elif field.name in _RANGES and not optional:
-                kept = _number(field.name, value, *_RANGES[field.name], whole=not isinstance(field.default, float))
+                kept = _number(field.name, value, *_RANGES[field.name], whole=field.name not in _FRACTIONS)
             else:
-                choices = {"noise_mode": NOISE_MODES, "unit": UNITS}.get(field.name, (None,) if optional else (False, True))
+                choices = _CHOICES.get(field.name, (None,) if optional else (False, True))
                 if value not in choices or type(value) is not type(field.default):
                     raise OptionError(f"{_option(field.name)} {value!r:.60} is none of {', '.join(map(str, choices))}")
                 kept = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -161,15 +161,24 @@ def pictures_at(
     Equal displacements, of which a loop there and back has two each, are drawn once, where a gigabyte holds what is shown again.
     """
     keys = [row.tobytes() for row in (displacements.cpu() + 0.0).numpy()]
-    first, last = dict[bytes, int](), dict[bytes, int]()
+    each = len(at) * math.prod(_picture_shape(renderer.generator))
+    return drawn_once(keys, lambda chosen: _drawn(renderer, at, directions, displacements[chosen], layers, offset), each)
+
+
+def drawn_once(keys: Sequence[Hashable], draw: Callable[[list[int]], Iterator[np.ndarray]], each: int) -> Iterator[np.ndarray]:
+    """What `draw` gives, in the order of the numbers it is called with, for every number of `keys` in turn.
+
+    Equal keys, which are the same pictures, are drawn once, where a gigabyte holds what is shown again, of `each` bytes.
+    """
+    first, last = dict[Hashable, int](), dict[Hashable, int]()
     for number, key in enumerate(keys):
         first.setdefault(key, number)
         last[key] = number
     again = sum(last[key] > number for key, number in first.items())
-    if again * len(at) * math.prod(_picture_shape(renderer.generator)) > _SHOWN_AGAIN:
-        yield from _drawn(renderer, at, directions, displacements, layers, offset)
+    if again * each > _SHOWN_AGAIN:
+        yield from draw(list(range(len(keys))))
         return
-    new, held = _drawn(renderer, at, directions, displacements[list(first.values())], layers, offset), dict[bytes, np.ndarray]()
+    new, held = draw(list(first.values())), dict[Hashable, np.ndarray]()
     for number, key in enumerate(keys):
         pictures = held[key] if key in held else next(new)
         yield pictures

@@ -141,6 +141,8 @@ COMMANDS = {
     "discover": (NETWORK, "--num", "2", "--samples", "8", "--seeds", "0", "--method", "random"),
     "finetune": (NETWORK, "--samples", "8", "--seeds", "0"),
     "traverse": ("RUN", "--dim", "0", "--seeds", "0", "--steps", "3", "--frames", "3", "--out", "w.gif"),
+    "interpolate": ("RUN", "--seeds", "0-1", "--seconds", "0.1", "--steps", "2", "--dim", "0:1", "--out", "l.gif"),
+    "mix": ("RUN", "--rows", "0", "--cols", "1-2", "--seconds", "0.1", "--dim", "0:1", "--out", "m.gif"),
     "compare": ("RUN", "RUN", "--num", "2", "--samples", "8", "--metrics", "orthogonality", "--seeds", "0"),
     "metrics": ("RUN", "--metric", "orthogonality", "--samples", "8", "--num", "2", "--images", "8"),
     "project": ("picture.png", NETWORK, "--steps", "1", "--candidates", "2", "--starts", "1", "--space", "w"),

@@ -1,0 +1,106 @@
+"""Style mixing: images whose chosen layers are another image's, in a table and as films of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from orojar_cli.errors import OptionError
+from orojar_cli.latents.projected import load_projected
+from orojar_cli.latents.spaces import named_layers
+from orojar_cli.operations.moving_picture import MovingPicture, moved
+from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
+from orojar_cli.pictures.loop import Material
+from orojar_cli.pictures.mixing import Mix, Sources, check_mixed, draw_mix, mix_frames, mix_image_count
+from orojar_cli.progress import Notice, Progress
+
+Images = Iterable[int] | str | os.PathLike[str]
+"""Seeds, or the name of an .npz with w."""
+
+
+@dataclass(frozen=True)
+class StyleMixing(MovingPicture):
+    """A table of style mixing, ready to be drawn: `.save("mix.png")`, `.save("mix.gif")`, `.show()`."""
+
+    scene: Mix
+    sources: Sources = dataclasses.field(kw_only=True)
+
+    def __repr__(self) -> str:
+        rows, columns = self.sources.counts(self.scene)
+        return f"<StyleMixing of {self.network.name}: {rows} rows, {columns} columns, layers {','.join(map(str, self.scene.mixed))}>"
+
+    def frames(self, *, full_size: bool = False, progress: Progress | None = None) -> Iterator[np.ndarray]:
+        """The frames [H, W, 3] uint8: every column travels on to the next one's image, and the last to the first's."""
+        return mix_frames(self.sources, self.scene, progress)
+
+    def show(self, progress: Progress | None = None) -> Image.Image:
+        """The table."""
+        return draw_mix(self.sources, self.scene, progress)
+
+    def image_count(self, film: bool) -> int:
+        return mix_image_count(self.sources, self.scene, film)
+
+    def to_dict(self, written: Iterable[Path] = ()) -> dict[str, Any]:
+        """What is shown, JSON-serialisable; with the paths that were written."""
+        paths, (rows, columns) = [str(path) for path in written], self.sources.names(self.scene)
+        return ({"out": paths[0], "files": len(paths)} if paths else {}) | {
+            "rows": rows,
+            "columns": columns,
+            "layers": list(self.scene.mixed),
+            "edits": [list(edit) for edit in self.scene.edits],
+            "checkpoint": self.network.path,
+        }
+
+
+def mix(
+    network: Any,
+    rows: Images = Mix.rows,
+    columns: Images = Mix.seeds,
+    layers: Any = Mix.mixed,
+    *,
+    directions: Any = None,
+    dims: str | Iterable[str] = (),
+    device: str = "auto",
+    notice: Notice = quiet,
+    **values: Any,
+) -> StyleMixing:
+    """The table of style mixing (Karras et al. 2019, arXiv 1812.04948, section 3.1): in each cell the image of its row, whose entries
+    `layers` of ws are those of its column's image.
+
+    `rows` and `columns` are seeds, or an .npz with w such as `project` writes; `layers` numbers, or "coarse", "mid" or "fine".  As a film
+    every column travels on to the next one's image.  `network`, `directions` and `dims` as in `interpolate`; all further `values` are
+    those of `Mix`: class_index, psi, cutoff, noise_mode, unit, size, caption; leg, hold, pace, fps and space of a film.
+    A network that is given its latent as a whole has no layers to mix; BigGAN has, where each block is given its part of z and the class.
+    Raises OptionError, DirectionSetError and InputFileError for what does not fit.
+    """
+    loaded, found, edits = moved(network, directions, dims, device, notice)
+    generator = loaded.generator
+    known = {entry.name for entry in dataclasses.fields(Mix)}
+    known -= {"dimensions", "extent", "center", "edits", "rows", "seeds", "mixed", "layers", "columns"}
+    if unknown := sorted(set(values) - known):
+        raise OptionError(f"a table has no {unknown[0]!r:.60}; it has {', '.join(sorted(known))}")
+    mixed = tuple(named_layers(generator, layers) or ())
+    check_mixed(generator, mixed)
+    materials = [
+        Material(generator, found, loaded.name, load_projected(images, generator) if isinstance(images, (str, os.PathLike)) else None)
+        for images in (rows, columns)
+    ]
+    if any(material.projected is None for material in materials):
+        values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
+    photographs = materials[1].projected is not None
+    values.setdefault("space", "w" if photographs or generator.config.mapping.num_layers else "z")
+    numbers = [Mix.rows if isinstance(images, (str, os.PathLike)) else tuple(images) for images in (rows, columns)]
+    scene = Mix(rows=numbers[0], seeds=numbers[1], mixed=mixed, edits=edits, **values)
+    sources = Sources(*materials)
+    sources.check(scene)
+    sources.counts(scene)
+    check_noise(loaded, scene.noise_mode, notice)
+    say_white(generator, notice)
+    return StyleMixing(loaded, scene, notice, sources=sources)

@@ -1,0 +1,104 @@
+"""What the operations give that make films without walking along a dimension: it is shown, saved, and says how long it will take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from orojar_cli.errors import OptionError
+from orojar_cli.files import written_file
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.media import picture_html, save_animation, save_image
+from orojar_cli.operations.network import Network, network_of, quiet
+from orojar_cli.operations.resolve import Source, resolve_network
+from orojar_cli.operations.traverse import FILMS, check_suffix, frames_of, source_of
+from orojar_cli.pictures.dimensions import chosen_dimensions
+from orojar_cli.pictures.film import write_frames
+from orojar_cli.pictures.loop import Travel
+from orojar_cli.progress import Notice, Progress, lasting
+from orojar_cli.response.budget import MINUTE, arithmetic, seconds_each, timed_batch
+from orojar_cli.response.outputs import Output
+
+# Kept small by their formats, or meant to be worked on.
+_FULL_SIZE = (".mp4",)
+
+
+@dataclass(frozen=True)
+class MovingPicture:
+    """A film or a still of it, ready to be drawn."""
+
+    network: Network
+    scene: Travel
+    notice: Notice = field(default=quiet, repr=False)
+
+    def frames(self, *, full_size: bool = False, progress: Progress | None = None) -> Iterator[np.ndarray]:
+        """The frames [H, W, 3] uint8 of the film, of which the first comes after the last; large pictures in their `full_size`, or as
+        small as is shared.  Raises OptionError for a film that cannot be."""
+        raise NotImplementedError
+
+    def show(self, progress: Progress | None = None) -> Image.Image:
+        """A still of it."""
+        raise NotImplementedError
+
+    def image_count(self, film: bool) -> int:
+        """How many images are drawn for it.  Raises OptionError for a film or still that cannot be."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str], progress: Progress | None = None) -> list[Path]:
+        """Write a film (.gif, .webp, .apng, .mp4), its frames one by one (a folder/, or a name such as f_%04d.png), or a still (.png,
+        .jpg); the paths written.  Every file is written whole or not at all.
+
+        Says beforehand what takes long.  MP4 films and single frames show large pictures in their full size, others at most 512 pixels.
+        Raises OptionError for another suffix; OutputFileError, before anything is drawn, where it could not be written.
+        """
+        check_suffix(path)
+        names, film = frames_of(path), Path(path).suffix.lower() in FILMS
+        if names is None:
+            written_file(path)
+        self._say(self.image_count(film or names is not None))
+        if names is not None:
+            return write_frames(self.frames(full_size=True, progress=progress), names)
+        if film:
+            drawn = self.frames(full_size=Path(path).suffix.lower() in _FULL_SIZE, progress=progress)
+            save_animation(drawn, path, fps=self.scene.fps)
+        else:
+            save_image(self.show(progress), path)
+        return [Path(path)]
+
+    def _say(self, count: int) -> None:
+        """How long it takes to draw so many images, where that is long."""
+        generator: Generator = self.network.generator
+        if count * arithmetic(generator, (Output(),)) > MINUTE:
+            at = seed_latents(generator, range(timed_batch(generator)), 0 if generator.c_dim else None)
+            self.notice(f"{count} images to draw: {lasting(count * seconds_each(generator, (Output(),), at))}")
+
+    def _repr_html_(self) -> str:
+        return picture_html(self.show(), repr(self).strip("<>"))
+
+
+def moved(network: Any, directions: Any, dims: Any, device: str, notice: Notice) -> tuple[Network, Any, tuple[tuple[int, float], ...]]:
+    """(network, directions, edits): directions only where `dims` name edits such as "3:+2".
+
+    Raises OptionError for a dimension without a strength, and for directions without edits.
+    """
+    words = [dims] if isinstance(dims, str) else list(dims)
+    if words:
+        source = source_of(network, directions, device, notice)
+        walked, edits = chosen_dimensions(source.directions, words)
+        if walked:
+            raise OptionError(f"dimension {walked[0]} without a strength: what is applied throughout is written 3:+2 or 'smile:-1'")
+        return source.checkpoint, source.directions, edits
+    if directions is not None:
+        raise OptionError("directions without edits do nothing: give some, such as --dim 3:+2")
+    if isinstance(network, Source):
+        return network.checkpoint, None, ()
+    if isinstance(network, (str, Path)):
+        return resolve_network(network, device=device, notice=notice), None, ()
+    return network_of(network, device, notice), None, ()
