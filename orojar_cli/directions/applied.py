@@ -9,14 +9,11 @@ from torch import Tensor
 
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import Latents
-from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.latents.projected import Points, ProjectedLatents
 from orojar_cli.latents.spaces import LAYERED, displaced_ws
 
 if TYPE_CHECKING:
     from orojar_cli.directions.direction_set import DirectionSet
-
-Points = Latents | ProjectedLatents
 
 
 def chosen_layers(generator: Generator, directions: DirectionSet, layers: Sequence[int] | None) -> tuple[int, ...]:

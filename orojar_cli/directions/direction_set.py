@@ -16,6 +16,7 @@ from torch import Tensor
 
 from orojar_cli.containers.safetensors_file import encoded_header
 from orojar_cli.directions.applied import displaced
+from orojar_cli.directions.kept import kept_path
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.protocol import Generator
@@ -171,16 +172,19 @@ class DirectionSet:
         dimension: str | int,
         strength: float | Tensor,
         layers: Sequence[int] | None = None,
+        *,
+        keep: Sequence[int | str] = (),
     ) -> Tensor:
         """ws [N, num_ws, w_dim] of the points `at`, moved `strength` sigmas (a number, or [N]) along a dimension (number or label).
 
         `at` are latents z [N, z_dim] (with label and truncation as `Latents`) or ws [N, num_ws, w_dim].  Moved are the set's own layers,
-        or `layers`.  Raises OptionError for directions in s, which do not move ws, for those in z or p with ws, and for unknown
-        dimensions or layers; DirectionSetError for a set of another network.
+        or `layers`.  What the dimensions `keep` do to the picture is taken out of the movement (`directions.kept`).
+        Raises OptionError for directions in s, which do not move ws, for those in z or p with ws, and for unknown dimensions or layers;
+        DirectionSetError for a set of another network.
         """
         if self.space == "s":
             raise OptionError("directions in s move styles, not ws: draw them with images()")
-        at, step = self._moved(generator, at, dimension, strength)
+        at, step = self._moved(generator, at, dimension, strength, layers, keep)
         return displaced(generator, at, self, step, layers)
 
     def images(
@@ -191,12 +195,14 @@ class DirectionSet:
         strength: float | Tensor,
         layers: Sequence[int] | None = None,
         noise_mode: str = "const",
+        *,
+        keep: Sequence[int | str] = (),
     ) -> Tensor:
         """Images [N, C, H, W] in about [-1, 1] of the points `at` moved as by `apply`, in every space: in s the styles are displaced.
 
         Noise of mode "random" is that of the points' seeds, as `seed_latents` gives them, else drawn from torch's own generator.
         """
-        at, step = self._moved(generator, at, dimension, strength)
+        at, step = self._moved(generator, at, dimension, strength, layers, keep)
         ws = displaced(generator, at, self, step, layers)
         styles = style_offsets(generator, step, self.space, self.layers)
         # Only a displacement in s needs the argument, which other families do not have.
@@ -207,7 +213,13 @@ class DirectionSet:
         return drawn
 
     def _moved(
-        self, generator: Generator, at: Latents | ProjectedLatents | Tensor, dimension: str | int, strength: float | Tensor
+        self,
+        generator: Generator,
+        at: Latents | ProjectedLatents | Tensor,
+        dimension: str | int,
+        strength: float | Tensor,
+        layers: Sequence[int] | None,
+        keep: Sequence[int | str],
     ) -> tuple[Latents | ProjectedLatents, Tensor]:
         """(the points, their displacements [N, D]); raises as `apply` does."""
         self.check_fits(generator, generator.sha256 or self.checkpoint)
@@ -219,6 +231,9 @@ class DirectionSet:
             raise OptionError(f"strengths of shape {list(strength.shape)} for {len(at)} points; give a number, or one for each point")
         if not bool(torch.isfinite(torch.as_tensor(strength)).all()):
             raise OptionError("a strength is not finite")
+        if keep:
+            path, _ = kept_path(generator, at, self, [(self.index(dimension), 1.0)], [self.index(row) for row in keep], layers=layers)
+            return at, path(strength)
         step = self.displacement(self.index(dimension), strength)
         like = at.ws if isinstance(at, ProjectedLatents) else at.z
         return at, step.to(like).expand(len(at), -1)

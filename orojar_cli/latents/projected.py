@@ -20,7 +20,7 @@ from orojar_cli.files import atomic_path, write_bytes, written_file
 from orojar_cli.generators.primitives import activation_gain, bias_act
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.arrays import read_arrays
-from orojar_cli.latents.points import taken
+from orojar_cli.latents.points import Latents, taken
 from orojar_cli.latents.spaces import displaced_from
 
 KEY = "w"
@@ -44,6 +44,10 @@ class ProjectedLatents:
     def __getitem__(self, index: slice | Tensor) -> ProjectedLatents:
         return ProjectedLatents(self.ws[index], taken(self.seeds, index))
 
+    def repeat(self, count: int) -> ProjectedLatents:
+        """All points `count` times, one whole round after another."""
+        return ProjectedLatents(self.ws.repeat(count, 1, 1), self.seeds and self.seeds * count)
+
     def displaced(self, generator: Generator, displacement: Tensor, space: str, layers: tuple[int, ...]) -> Tensor:
         """ws [N, num_ws, w_dim] moved by `displacement` [N, D] in `space`, at the entries `layers` only.
 
@@ -59,6 +63,10 @@ class ProjectedLatents:
         chosen = torch.zeros(generator.num_ws, 1, dtype=torch.bool, device=moved.device)
         chosen[list(layers)] = True
         return torch.where(chosen, moved, self.ws)
+
+
+Points = Latents | ProjectedLatents
+"""Where pictures start from: z with their labels, or ws."""
 
 
 def _before_activation(w: Tensor, activation: str) -> Tensor:

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orojar_cli.directions.applied import Points, displaced
+from orojar_cli.directions.applied import displaced
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.latents.points import seed_latents
-from orojar_cli.latents.projected import ProjectedLatents, check_projected_out, load_projected, projected_writer
+from orojar_cli.latents.projected import Points, ProjectedLatents, check_projected_out, load_projected, projected_writer
 from orojar_cli.latents.spaces import named_layers, style_offsets
 from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, numbered, resize, save_image
 from orojar_cli.numbers import check_seeds

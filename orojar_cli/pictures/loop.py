@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from orojar_cli.directions.applied import Points, displaced
+from orojar_cli.directions.applied import displaced
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.closed_paths import on_spheres, stop_weights, there_and_back_between, timetable
 from orojar_cli.latents.points import Latents, label_of, seed_latents
-from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.latents.projected import Points, ProjectedLatents
 from orojar_cli.latents.spaces import style_offsets
 from orojar_cli.media import FrameComposer, labelled_grid, resize, tile
 from orojar_cli.numbers import Classes, classes_text

@@ -16,9 +16,9 @@ from orojar_cli.generators.options import NOISE_MODES
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.closed_paths import PACES
 from orojar_cli.latents.points import seed_latents
-from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.latents.projected import Points, ProjectedLatents
 from orojar_cli.numbers import Classes, as_classes, classes_text
-from orojar_cli.pictures.walk import Points, centring
+from orojar_cli.pictures.walk import centring
 
 # name: lowest and highest value.  Pictures from elsewhere are remade from their settings, so everything has a bound.
 _RANGES: dict[str, tuple[float, float]] = {

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orojar_cli.directions.applied import Points, chosen_layers, displaced
+from orojar_cli.directions.applied import chosen_layers, displaced
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator, arrange
-from orojar_cli.latents.projected import ProjectedLatents
+from orojar_cli.latents.projected import Points, ProjectedLatents
 from orojar_cli.latents.spaces import style_offsets
 from orojar_cli.media.pixels import to_uint8
 from orojar_cli.response.jacobian import DEFAULT_BUDGET

@@ -18,6 +18,7 @@ from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.points import Latents
+from orojar_cli.latents.projected import Points, ProjectedLatents
 from orojar_cli.latents.spaces import all_layers, displaced_from, displaced_ws, style_offsets
 from orojar_cli.response.outputs import Output, computed_layers
 from orojar_cli.runs.resume import Section
@@ -49,10 +50,12 @@ class Response:
             object.__setattr__(self, "layers", all_layers(self.generator))
         arrange(self.generator)
 
-    def __call__(self, at: Latents, displacement: Tensor) -> tuple[Tensor, ...]:
+    def __call__(self, at: Points, displacement: Tensor) -> tuple[Tensor, ...]:
         """The outputs at the points `at` displaced by [N, D], or by [R * N, D]: all points by the first N, by the next N and so on."""
         repeats = len(displacement) // len(at)
-        if self.space in ("z", "p"):
+        if isinstance(at, ProjectedLatents):
+            ws = at.repeat(repeats).displaced(self.generator, displacement, self.space, self.layers)
+        elif self.space in ("z", "p"):
             ws = displaced_ws(self.generator, at.repeat(repeats), displacement, self.space, self.layers)
         else:
             ws = self.generator.mapping(at.z, at.label, at.psi, at.cutoff).repeat(repeats, 1, 1)
@@ -65,17 +68,19 @@ class Response:
         return 4 * 6 * max((cost.numbers for cost in computed_layers(self.generator, self.outputs)), default=1)
 
 
-def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: str = "exact") -> tuple[Tensor, ...]:
+def jacobian_columns(
+    response: Response, at: Points, tangents: Tensor, method: str = "exact", origin: Tensor | None = None
+) -> tuple[Tensor, ...]:
     """J b_k for every point and tangent: for each output [K, N, P].
 
-    `tangents` is [K, D], the same at every point, or [K, N, D].  `method` "exact" is forward-mode (torch.func.jvp under vmap; the
-    primal is computed once for all tangents), "central" is (f(u + h b) - f(u - h b)) / 2h, "forward" (f(u + h b) - f(u)) / h,
-    which needs half as many images.
+    `tangents` is [K, D], the same at every point, or [K, N, D]; the points are displaced by `origin` [N, D], where it is given.
+    `method` "exact" is forward-mode (torch.func.jvp under vmap; the primal is computed once for all tangents), "central" is
+    (f(u + h b) - f(u - h b)) / 2h, "forward" (f(u + h b) - f(u)) / h, which needs half as many images.
     """
     count, points = len(tangents), len(at)
     spread = tangents if tangents.ndim == 3 else tangents.unsqueeze(1).expand(-1, points, -1)
+    origin = torch.zeros_like(spread[0]) if origin is None else origin
     if method == "exact" and getattr(response.generator, "forward_mode", True):
-        origin = torch.zeros_like(spread[0])
 
         def column(tangent: Tensor) -> tuple[Tensor, ...]:
             return jvp(lambda displacement: response(at, displacement), (origin,), (tangent,))[1]
@@ -90,7 +95,7 @@ def jacobian_columns(response: Response, at: Latents, tangents: Tensor, method: 
     else:
         length = 2 * _STEP
         steps = torch.cat([spread * _STEP, spread * -_STEP])
-    values = (value.unflatten(0, (len(steps), points)) for value in response(at, steps.flatten(0, 1)))
+    values = (value.unflatten(0, (len(steps), points)) for value in response(at, (origin + steps).flatten(0, 1)))
     return tuple((value[:count] - value[count:]) / length for value in values)
 
 
@@ -141,7 +146,7 @@ def gram_matrices(
         pieces = [jacobian_columns(response, at[start:stop], part, method) for part in here.split(tangents_at_once)]
         for part, columns in zip(parts, zip(*pieces, strict=True), strict=True):
             joined = torch.cat(columns).transpose(0, 1)
-            part[start - mine.start : stop - mine.start] = _products(joined).cpu()
+            part[start - mine.start : stop - mine.start] = products(joined).cpu()
         if kept is not None:
             kept.write({str(index): part for index, part in enumerate(parts)} | {"stop": torch.tensor(stop)})
         if callback is not None:
@@ -155,7 +160,7 @@ def gram_matrices(
     return sum(total / trace for total, trace in zip(sums, traces, strict=True)) / len(sums)  # type: ignore[return-value]
 
 
-def _products(columns: Tensor, block: int = 1 << 22) -> Tensor:
+def products(columns: Tensor, block: int = 1 << 22) -> Tensor:
     """[n, K, P] -> [n, K, K] inner products, in float64 where the device has it, a few million numbers at a time."""
     wide = torch.float32 if columns.device.type == "mps" else torch.float64
     step = max(1, block // max(1, columns.shape[0] * columns.shape[1]))

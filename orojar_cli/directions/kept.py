@@ -1,0 +1,160 @@
+"""One thing without another: steps along a dimension from whose change of the picture that of other dimensions is taken away.
+
+At a point u let v be the step, P the steps along the dimensions to be kept and M(u) = J^T J the Gram matrix of the pictures' changes.  The
+step taken instead is
+
+    d = v - P (P^T M P)^-1 P^T M v,
+
+of all steps v - P c the one that changes the picture least (||J (v - P c)|| is least where P^T M d = 0): of what v does nothing
+is left that a mixture of P would do.  M changes from point to point, so the step is a path, followed with M anew every `NODE` sigmas.
+Where a kept dimension does next to nothing the inverse would send the points anywhere; P^T M P has a share of v^T M v on its diagonal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from orojar_cli.directions.applied import chosen_layers
+from orojar_cli.errors import NumericalError, OptionError
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.projected import Points
+from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response, chunk_sizes, jacobian_columns, products
+from orojar_cli.response.outputs import Output, moved_output
+
+if TYPE_CHECKING:
+    from orojar_cli.directions.direction_set import DirectionSet
+
+NODE = 0.25
+"""Sigmas between the places of a path at which the Gram matrix is taken anew."""
+MOST = 20.0
+"""Sigmas that a path is followed at most."""
+# Of the step's own squared change.  On the demonstration network little is left of what the formula takes away, and places are spared
+# where a kept dimension hardly acts, at which the formula alone adds more of other things than it takes (docs/keep.md).
+RIDGE = 0.03
+
+
+class KeptPath:
+    """The way of N points along one step while other dimensions are kept; called with a strength it says where on it the points are.
+
+    `response` says what is compared, in which space and at which layers; `step` [D], or [N, D], is one sigma of the movement, `kept`
+    [K, D] are the steps of a sigma along the kept dimensions, `start` [N, D] displaces the points before they begin.  What is computed
+    for a strength serves all smaller ones, too, and the place at a strength does not depend on which others were asked for.
+    `advanced(points)` is called whenever so many points have gone the next `NODE` sigmas.  Exact derivatives where the generator gives
+    them, else differences.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        at: Points,
+        step: Tensor,
+        kept: Tensor,
+        *,
+        start: Tensor | None = None,
+        budget: int = DEFAULT_BUDGET,
+        advanced: Callable[[int], None] | None = None,
+    ) -> None:
+        like = response.generator.device
+        self.response, self.at, self.budget, self.advanced = response, at, budget, advanced
+        self.step = step.to(like).expand(len(at), -1)
+        self.kept = kept.to(self.step)
+        self.start = torch.zeros_like(self.step) if start is None else start.to(self.step)
+        # The places reached so far, upwards and downwards.
+        self._nodes: dict[int, list[Tensor]] = {1: [self.start], -1: [self.start]}
+
+    def __call__(self, strength: float | Tensor) -> Tensor:
+        """Displacements [N, D] at a strength in sigmas, or at one for each point [N]; `start` included.
+
+        Raises OptionError for more than `MOST` sigmas, NumericalError where the pictures' changes are not finite.
+        """
+        strengths = torch.as_tensor(strength, dtype=torch.float64).cpu().expand(len(self.at))
+        if not bool((strengths.abs() <= MOST).all()):
+            raise OptionError(f"strength {float(strengths.abs().max()):g}: with other dimensions kept a path has at most {MOST:g} sigmas")
+        if not len(self.kept):
+            return self.start + self.step * strengths.unsqueeze(1).to(self.step)
+        result, rows = self.start, torch.arange(len(self.at))
+        for side in (1, -1):
+            places = (side * strengths / NODE).clamp_min(0)
+            if not bool(places.any()):
+                continue
+            # Places of numbers that are exact but for their rounding.
+            places = torch.where((places - places.round()).abs() < 1e-6, places.round(), places)
+            nodes = torch.stack(self._reached(side, math.ceil(float(places.max()))))
+            below, above = nodes[places.floor().long(), rows], nodes[places.ceil().long(), rows]
+            beyond = (places - places.floor()).unsqueeze(1).to(self.step)
+            result = torch.where((places > 0).unsqueeze(1).to(self.step.device), below + beyond * (above - below), result)
+        return result
+
+    def _reached(self, side: int, count: int) -> list[Tensor]:
+        nodes = self._nodes[side]
+        while len(nodes) <= count:
+            nodes.append(nodes[-1] + side * NODE * self.velocity(nodes[-1]))
+            if self.advanced is not None:
+                self.advanced(len(self.at))
+        return nodes
+
+    @torch.no_grad()
+    def velocity(self, displacement: Tensor) -> Tensor:
+        """The corrected step d [N, D] at displacements [N, D]."""
+        grams = self._grams(displacement)
+        if not bool(torch.isfinite(grams).all()):
+            raise NumericalError("the generator's response is not finite along the path; use a smaller strength")
+        inner, across, own = grams[:, 1:, 1:], grams[:, 1:, 0], grams[:, 0, 0]
+        ridge = (RIDGE * own).clamp_min(torch.finfo(own.dtype).tiny)[:, None, None]
+        share = torch.linalg.solve(inner + ridge * torch.eye(len(self.kept), dtype=inner.dtype), across)
+        return self.step - share.to(self.step) @ self.kept
+
+    def _grams(self, displacement: Tensor) -> Tensor:
+        """[N, 1 + K, 1 + K] float64 on the CPU: M of the step and the kept steps, at displacements [N, D]."""
+        points, together = chunk_sizes(self.response, 1 + len(self.kept), "exact", self.budget)
+        found = []
+        for begin in range(0, len(self.at), points):
+            part = slice(begin, begin + points)
+            tangents = torch.cat([self.step[None, part], self.kept[:, None].expand(-1, len(self.step[part]), -1)])
+            pieces = [jacobian_columns(self.response, self.at[part], few, origin=displacement[part]) for few in tangents.split(together)]
+            found.append(products(torch.cat([columns for (columns,) in pieces]).transpose(0, 1)).cpu().double())
+        return torch.cat(found)
+
+
+def kept_path(
+    generator: Generator,
+    at: Points,
+    directions: DirectionSet,
+    strengths: Sequence[tuple[int, float]],
+    keep: Sequence[int],
+    *,
+    layers: Sequence[int] | None = None,
+    start: Tensor | None = None,
+    output: Output | None = None,
+    advanced: Callable[[int], None] | None = None,
+) -> tuple[KeptPath, float]:
+    """(path, strength at its end): the way of points along dimensions of these strengths in sigmas, with the dimensions `keep` kept.
+
+    The end is `path(strength)`, displacements [N, D] in the set's space.  What a kept dimension is itself moved by comes first, as it
+    is.  `start` [N, D] displaces the points before that, `layers` take the place of the set's own, `output` is the response that M is
+    measured of, by default that of `keeping_output`.  Raises OptionError for layers and dimensions that there are not.
+    """
+    rows = [directions.index(dimension) for dimension in keep]
+    moving = {index: strength for index, strength in strengths if index not in rows and strength}
+    begin = torch.zeros(len(at), directions.directions.shape[1]) if start is None else start.cpu()
+    for index, strength in strengths:
+        if index in rows:
+            begin = begin + directions.displacement(index, strength).cpu()
+    total = torch.zeros(begin.shape[1])
+    for index, strength in moving.items():
+        total = total + directions.displacement(index, strength).cpu()
+    length = math.sqrt(sum(strength**2 for strength in moving.values()))
+    kept = torch.stack([directions.displacement(row, 1.0) for row in rows]) if rows else begin[:0]
+    response = Response(generator, directions.space, chosen_layers(generator, directions, layers), (output or keeping_output(generator),))
+    return KeptPath(response, at, total / (length or 1.0), kept, start=begin, advanced=advanced), length
+
+
+def keeping_output(generator: Generator) -> Output:
+    """What the changes of pictures are compared by unless somebody says: the image itself up to 64 pixels; above, where the skip
+    architecture allows, the image accumulated by 32 pixels."""
+    return moved_output(generator)
