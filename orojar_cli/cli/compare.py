@@ -63,5 +63,4 @@ def compare(sources: tuple[str, ...], device: str, as_json: bool, **options: Any
         found = operation(*named, device=torch_device(device), argv=shown_arguments(), progress=progress, notice=say, **options)
     assert found.run is not None and found.report is not None
     say(f"wrote {found.report} and {found.report.with_suffix('.json').name}; the run is {found.run.path}")
-    note = "* better than every other set (paired tests, Holm-corrected)"
-    result(as_json, found.to_dict(), [*table(found.header(), found.rows()), "", note, f"open {found.report}"])
+    result(as_json, found.to_dict(), [*table(found.header(), found.rows()), "", *found.notes(), f"open {found.report}"])

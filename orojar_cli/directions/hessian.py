@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.method import Method, Preset
 from orojar_cli.directions.optimised import OPTIONS, PAPER, images_of_search, optimised
@@ -21,6 +24,21 @@ def _images(generator: Generator, settings: Settings) -> float:
 
 
 _PAPER = Preset(PAPER | {"batch": 96, "point": "one-hot"})
+
+
+def _minimises(options: Mapping[str, Any]) -> tuple[str, ...]:
+    return "hessian_penalty", "hessian_penalty_normalised"
+
+
 METHOD = Method(
-    "hessian", hessian, OPTIONS, needs_gradients=True, compared=True, protocols={"paper": _PAPER}, images=_images, counted="steps"
+    "hessian",
+    hessian,
+    OPTIONS,
+    needs_gradients=True,
+    compared=True,
+    protocols={"paper": _PAPER},
+    images=_images,
+    counted="steps",
+    minimises=_minimises,
+    drawn=True,
 )

@@ -23,6 +23,11 @@ def none(generator: Generator, settings: Settings) -> float:
     return 0.0
 
 
+def no_metric(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a method minimises that minimises no metric."""
+    return ()
+
+
 class MethodFunction(Protocol):
     """Generator and settings -> directions, with the hash that the generator knows itself by (`generator.sha256`)."""
 
@@ -84,6 +89,8 @@ class Method:
     in standard deviations unless told otherwise; `compared` whether a comparison runs it unasked; `protocols` published ways to use it.
     `images` is about how many points' responses the search computes with some settings, a gradient counting as three, and `counted` what
     they grow with, "samples" or the option "steps"; None where there is nothing to choose.
+    `minimises` are the metrics that the search itself lowers, with values of its options; `drawn` says that it begins at random, so that
+    another seed gives other directions.
     """
 
     name: str
@@ -96,6 +103,8 @@ class Method:
     protocols: Mapping[str, Preset] = field(default_factory=dict)
     images: Callable[[Generator, Settings], float] = none
     counted: str | None = None
+    minimises: Callable[[Mapping[str, Any]], tuple[str, ...]] = no_metric
+    drawn: bool = False
 
     def __call__(self, generator: Generator, settings: Settings, progress: Progress | None = None) -> DirectionSet:
         """The method's directions; raises what `check` raises."""

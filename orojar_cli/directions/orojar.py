@@ -7,7 +7,9 @@ happens, so the active subspace comes first (top eigenvectors of E[M]), then the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -135,4 +137,11 @@ def width(generator: Generator, settings: Settings, least: int) -> int:
     return min(generator.z_dim if settings.space == "z" else generator.w_dim, max(least, settings.num or 0))
 
 
-METHOD = Method("orojar", orojar, _OPTIONS, compared=True, images=_images, counted="samples")
+def minimised(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The metrics that are what OroJaR lowers, in this or another weighting."""
+    if options.get("criterion") == "loglik":
+        return ("mechanism_contrast",)
+    return "orojar_loss", "off_diagonal_share", "orojar_loss_raw"
+
+
+METHOD = Method("orojar", orojar, _OPTIONS, compared=True, images=_images, counted="samples", minimises=minimised)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.method import Method, Preset
 from orojar_cli.directions.optimised import OPTIONS, PAPER, images_of_search, optimised
+from orojar_cli.directions.orojar import minimised
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
@@ -21,5 +22,13 @@ def _images(generator: Generator, settings: Settings) -> float:
 
 
 METHOD = Method(
-    "orojar-sgd", orojar_sgd, OPTIONS, needs_gradients=True, protocols={"paper": Preset(PAPER)}, images=_images, counted="steps"
+    "orojar-sgd",
+    orojar_sgd,
+    OPTIONS,
+    needs_gradients=True,
+    protocols={"paper": Preset(PAPER)},
+    images=_images,
+    counted="steps",
+    minimises=minimised,
+    drawn=True,
 )

@@ -21,4 +21,4 @@ def random_directions(generator: Generator, settings: Settings, progress: Progre
     return finished(generator, settings, frame, (q * r.diagonal().sign()).T, "random", by_activeness=False, progress=progress)
 
 
-METHOD = Method("random", random_directions, compared=True)
+METHOD = Method("random", random_directions, compared=True, drawn=True)

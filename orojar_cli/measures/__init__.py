@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from orojar_cli.measures.activeness import activeness
 from orojar_cli.measures.agreement import agreement
-from orojar_cli.measures.bootstrap import holm, paired_difference, winner
 from orojar_cli.measures.direction_length import direction_length
 from orojar_cli.measures.distribution import distribution
 from orojar_cli.measures.ground_truth import ground_truth
@@ -20,6 +19,7 @@ from orojar_cli.measures.orthogonality import orthogonality
 from orojar_cli.measures.path_length import path_length
 from orojar_cli.measures.predictability import predictability
 from orojar_cli.measures.settings import MetricSettings
+from orojar_cli.measures.uncertainty import holm, paired_difference, winner
 
 DIRECTION_METRICS: dict[str, Callable[..., list[Measurement]]] = {
     "orthogonality": orthogonality,

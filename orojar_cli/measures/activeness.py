@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval
+from orojar_cli.measures.bootstrap import interval
 from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.settings import MetricSettings, response_of
+from orojar_cli.measures.uncertainty import WITHOUT_DIMENSION, draw_is_measured, interval_of
 from orojar_cli.progress import Progress
 from orojar_cli.response.activeness import VALUES, image_variances
 
@@ -28,13 +29,13 @@ def activeness(
     variances = image_variances(response_of(generator, chosen), at, steps, budget=settings.budget, callback=callback).numpy()
     values, dimensions = variances.mean(0), variances.mean(1)
     count = len(dimensions)
-    without = {} if count < 4 else {WITHOUT_DIMENSION: ((dimensions.sum() - dimensions) / (count - 1)).tolist()}
+    without = {WITHOUT_DIMENSION: ((dimensions.sum() - dimensions) / (count - 1)).tolist()} if draw_is_measured(chosen) else {}
     return [
         Measurement(
             metric="activeness",
             subject=settings.name(directions),
             value=float(values.mean()),
-            interval=interval(values, settings.seed),
+            interval=interval_of(values, without),
             better=None,
             source="OroJaR (Wei et al., ICCV 2021), section 4.1",
             settings=settings.record(len(at), values=list(VALUES), dimensions=count),

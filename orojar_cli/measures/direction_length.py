@@ -6,10 +6,11 @@ import torch
 
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval
+from orojar_cli.measures.bootstrap import interval
 from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.path_length import EPSILON, MISSING, SOURCE, speeds
 from orojar_cli.measures.settings import MetricSettings, response_of
+from orojar_cli.measures.uncertainty import WITHOUT_DIMENSION, draw_is_measured, interval_of
 from orojar_cli.progress import Progress
 
 _STREAM = 103
@@ -41,13 +42,13 @@ def direction_length(
     table = torch.stack(rows).numpy()
     values, dimensions = table.mean(0), table.mean(1)
     count = len(dimensions)
-    without = {} if count < 4 else {WITHOUT_DIMENSION: ((dimensions.sum() - dimensions) / (count - 1)).tolist()}
+    without = {WITHOUT_DIMENSION: ((dimensions.sum() - dimensions) / (count - 1)).tolist()} if draw_is_measured(chosen) else {}
     return [
         Measurement(
             metric="direction_length",
             subject=settings.name(directions),
             value=float(values.mean()),
-            interval=interval(values, settings.seed),
+            interval=interval_of(values, without),
             better=None,
             source=f"{SOURCE}, along directions; {MISSING}",
             settings=settings.record(len(at), epsilon=EPSILON, detector=settings.detector.name, dimensions=count),

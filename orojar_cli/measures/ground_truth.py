@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,12 @@ from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval, linearised
+from orojar_cli.measures.bootstrap import linearised
 from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.mutual_information import gap, latent_codes, mutual_information
 from orojar_cli.measures.settings import MetricSettings, response_of
 from orojar_cli.measures.shapes_factors import FACTORS, changes, measure_factors
+from orojar_cli.measures.uncertainty import WITHOUT_DIMENSION, draw_is_measured, interval_of
 from orojar_cli.progress import Progress
 
 WORLDS = ("shapes",)
@@ -69,20 +71,21 @@ def ground_truth(
     made = []
     for name, score in (("disentanglement", disentanglement), ("completeness", completeness), ("best_purity", best_purity)):
         value, per_latent = linearised(functools.partial(_of_rows, score, responses), len(responses))
+        without = _without_each(score, matrix) if draw_is_measured(chosen) else {}
         made.append(
             Measurement(
                 metric=name,
                 subject=subject,
                 value=value,
-                interval=interval(per_latent, settings.seed),
+                interval=interval_of(per_latent, without),
                 better="higher",
                 source=_DCI if name != "best_purity" else "largest share of a factor in a row of the response matrix, mean over factors",
                 settings=record,
-                details={"response": matrix.tolist(), "factors": list(FACTORS), **_without_each(score, matrix)},
+                details={"response": matrix.tolist(), "factors": list(FACTORS), **without},
                 per_latent=per_latent,
             )
         )
-    return [*made, _mig(codes, factors.numpy(), subject, settings)]
+    return [*made, _mig(codes, factors.numpy(), subject, settings, draw_is_measured(chosen))]
 
 
 def _of_rows(score: Callable[[np.ndarray], float], responses: np.ndarray, rows: np.ndarray) -> float:
@@ -90,7 +93,7 @@ def _of_rows(score: Callable[[np.ndarray], float], responses: np.ndarray, rows: 
     return score(responses[rows].mean(0))
 
 
-def _mig(codes: np.ndarray, factors: np.ndarray, subject: str, settings: MetricSettings) -> Measurement:
+def _mig(codes: np.ndarray, factors: np.ndarray, subject: str, settings: MetricSettings, drawn: bool) -> Measurement:
     table, entropies = mutual_information(codes, factors)
     blocks = np.array_split(np.arange(len(codes)), 20)
 
@@ -103,18 +106,18 @@ def _mig(codes: np.ndarray, factors: np.ndarray, subject: str, settings: MetricS
     left_out = np.array([without(block) for block in range(len(blocks))])
     per_block = value + (len(blocks) - 1) * (left_out.mean() - left_out)
     count = codes.shape[1]
-    details = {
+    details: dict[str, Any] = {
         "mutual_information": table.tolist(),
         "entropies": entropies.tolist(),
         "factors": list(FACTORS),
     }
-    if count > 3:
+    if drawn:
         details[WITHOUT_DIMENSION] = [gap(np.delete(table, index, 0), entropies) for index in range(count)]
     return Measurement(
         metric="mig",
         subject=subject,
         value=value,
-        interval=interval(per_block, settings.seed),
+        interval=interval_of(per_block, details),
         better="higher",
         source="mutual information gap (Chen et al., NeurIPS 2018), eq. 6, in 20 bins of equal counts where the authors take equal widths",
         settings=settings.record(len(codes), world="shapes", dimensions=count, bins=20, blocks=len(blocks)),
@@ -179,5 +182,4 @@ def best_purity(response: np.ndarray) -> float:
 
 
 def _without_each(score: Callable[[np.ndarray], float], matrix: np.ndarray) -> dict[str, list[float]]:
-    count = len(matrix)
-    return {} if count < 4 else {WITHOUT_DIMENSION: [score(np.delete(matrix, index, 0)) for index in range(count)]}
+    return {WITHOUT_DIMENSION: [score(np.delete(matrix, index, 0)) for index in range(len(matrix))]}

@@ -11,9 +11,9 @@ from torch import Tensor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
-from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval
 from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.settings import MetricSettings, response_of
+from orojar_cli.measures.uncertainty import WITHOUT_DIMENSION, draw_is_measured, interval_of
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.penalties import rademacher
@@ -54,9 +54,11 @@ def hessian(
     ratio = values.mean() / gradient.mean() if gradient.mean() > 0 else 0.0
     influences = ratio + (values - ratio * gradient) / gradient.mean() if gradient.mean() > 0 else np.zeros_like(values)
     few = max(4, _LEFT_OUT_LATENTS // count)
-    without = _without_each(
-        response, at[:few], steps, signs[:, :few], settings.budget, lambda done: report(" without each dimension", done, count)
-    )
+    without: list[tuple[float, float]] = []
+    if draw_is_measured(chosen):
+        without = _without_each(
+            response, at[:few], steps, signs[:, :few], settings.budget, lambda done: report(" without each dimension", done, count)
+        )
     # What few latents say of leaving a dimension out is a proportion of what they say with all of them.
     shares = [_ratio(penalty, values[:few].mean()) for penalty, _ in without]
     slopes = [_ratio(squared, gradient[:few].mean()) for _, squared in without]
@@ -66,16 +68,17 @@ def hessian(
         ("hessian_penalty_normalised", influences, list(map(_ratio, shares, slopes))),
     ):
         value = float(per_latent.mean())
+        details = {WITHOUT_DIMENSION: [value * proportion for proportion in proportions]} if without else {}
         made.append(
             Measurement(
                 metric=name,
                 subject=settings.name(directions),
                 value=value,
-                interval=interval(per_latent, settings.seed),
+                interval=interval_of(per_latent, details),
                 better="lower",
                 source=_SOURCE + (", over the mean squared gradient" if name.endswith("normalised") else ""),
                 settings=settings.record(len(at), epsilon=_EPSILON, output=str(settings.output), dimensions=count, probes=_PROBES),
-                details={WITHOUT_DIMENSION: [value * proportion for proportion in proportions]} if without else {},
+                details=details,
                 per_latent=per_latent,
             )
         )
@@ -112,10 +115,8 @@ def probed(
 def _without_each(
     response: Response, at: Latents, steps: Tensor, signs: Tensor, budget: int, callback: Callable[[int], None]
 ) -> list[tuple[float, float]]:
-    """(penalty, mean squared gradient) with each one of the dimensions held still, where three or more are left."""
+    """(penalty, mean squared gradient) with each one of the dimensions held still."""
     count = len(steps)
-    if count < 4:
-        return []
     found = []
     for left_out in range(count):
         still = signs.clone()

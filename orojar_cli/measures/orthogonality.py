@@ -12,9 +12,9 @@ from orojar_cli.diagonaliser.criteria import RIDGE, off_diagonal_energy
 from orojar_cli.diagonaliser.grams import traces
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.measures.bootstrap import WITHOUT_DIMENSION, interval
 from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.settings import MetricSettings, response_of
+from orojar_cli.measures.uncertainty import WITHOUT_DIMENSION, draw_is_measured, interval_of
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import gram_matrices
 
@@ -38,15 +38,15 @@ def orthogonality(
     steps = (chosen.directions * chosen.sigma.unsqueeze(1)).to(at.z)
     callback = None if progress is None else lambda done: progress("orthogonality", done, len(at))
     grams = gram_matrices(response_of(generator, chosen, settings.output), at, steps, budget=settings.budget, callback=callback)
-    return of_gram_matrices(grams, settings.name(directions), settings)
+    return of_gram_matrices(grams, settings.name(directions), settings, drawn=draw_is_measured(chosen))
 
 
-def of_gram_matrices(grams: Tensor, subject: str, settings: MetricSettings) -> list[Measurement]:
-    """The measurements of Gram matrices [N, K, K] that are already there."""
+def of_gram_matrices(grams: Tensor, subject: str, settings: MetricSettings, drawn: bool = False) -> list[Measurement]:
+    """The measurements of Gram matrices [N, K, K] that are already there, of dimensions that are found or `drawn`."""
     record = settings.record(len(grams), output=str(settings.output), dimensions=grams.shape[1])
     norms = grams.diagonal(dim1=1, dim2=2).mean(0).sqrt()
     cosines = absolute_cosines(grams)
-    details = {"column_norm": norms.tolist()}
+    norm = {"column_norm": norms.tolist()}
     made = []
     for name, source, per_latent, further in (
         ("orojar_loss_raw", _OROJAR, raw_losses, {}),
@@ -56,16 +56,17 @@ def of_gram_matrices(grams: Tensor, subject: str, settings: MetricSettings) -> l
         ("mechanism_contrast", _CONTRAST, contrasts, {}),
     ):
         values = per_latent(grams)
+        details = norm | further | (without_each(per_latent, grams) if drawn else {})
         made.append(
             Measurement(
                 metric=name,
                 subject=subject,
                 value=float(values.mean()),
-                interval=interval(values, settings.seed),
+                interval=interval_of(values, details),
                 better="lower",
                 source=source,
                 settings=record,
-                details=details | further | without_each(per_latent, grams),
+                details=details,
                 per_latent=values,
             )
         )
@@ -114,9 +115,7 @@ def contrasts(grams: Tensor) -> np.ndarray:
 
 
 def without_each(per_latent: Callable[[Tensor], np.ndarray], grams: Tensor) -> dict[str, list[float]]:
-    """The value without each one of the dimensions, where three or more are left."""
+    """The value without each one of the dimensions."""
     count = grams.shape[1]
-    if count < 4:
-        return {}
     rest = [torch.tensor([other for other in range(count) if other != index]) for index in range(count)]
     return {WITHOUT_DIMENSION: [float(per_latent(grams[:, kept][:, :, kept]).mean()) for kept in rest]}

@@ -13,9 +13,9 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
-from orojar_cli.measures.bootstrap import RUNS, WITHOUT_DIMENSION, interval
 from orojar_cli.measures.measurement import Measurement
 from orojar_cli.measures.settings import MetricSettings, response_of
+from orojar_cli.measures.uncertainty import RUNS, WITHOUT_DIMENSION, draw_is_measured, interval_of
 from orojar_cli.progress import Progress
 
 _STREAM, _PAIR_STREAM = 110, 111
@@ -80,14 +80,14 @@ def predictability(
             RUNS: [float(run.mean()) for run in runs],
             "dimensions": [float(values[names == index].mean()) if (names == index).any() else 0.0 for index in range(len(chosen))],
         }
-        if len(chosen) > 3:
+        if draw_is_measured(chosen):
             details[WITHOUT_DIMENSION] = [float(values[names != index].mean()) for index in range(len(chosen))]
         made.append(
             Measurement(
                 metric=metric,
                 subject=settings.name(directions),
                 value=float(values.mean()),
-                interval=interval(values, settings.seed),
+                interval=interval_of(values, details),
                 better="higher",
                 source=_SOURCE,
                 settings=record,

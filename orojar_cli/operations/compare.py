@@ -31,6 +31,7 @@ from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
 from orojar_cli.report.collect import compare as collected
 from orojar_cli.report.contender import Z_AXES, Contender, distinct, found_by, z_axes
 from orojar_cli.report.drawings import Drawings, ImageChoice, drawn
+from orojar_cli.report.numbers import with_error
 from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
@@ -101,15 +102,33 @@ class Compared:
         """The heading of `rows`: the metric, then the sets compared."""
         return ["metric", *(subject.name for subject in self.comparison.subjects)]
 
+    def notes(self) -> list[str]:
+        """What the marks of `rows` mean, and which sets do too little to be marked."""
+        notes = ["value ± half of its 95 % interval; * better than every other set, by tests with the same variance"]
+        if self.comparison.aims:
+            notes.append("† what the set's method itself minimises")
+        notes += [
+            f"{name} moves the images {share:.2f} times as far as the most active set, too little to be marked"
+            for name, share in self.comparison.inactive.items()
+        ]
+        return notes
+
     def rows(self) -> list[list[str]]:
-        """A row of text for each metric; a star where a set is better than all others by the paired tests."""
+        """A row of text for each metric: value ± half of its 95 % interval, a star where a set is better than all others (tests), a dagger
+        where its method itself minimises the number."""
         names = self.header()[1:]
         rows = []
         for metric, found in self.comparison.measurements.items():
-            values = {measurement.subject: measurement.value for measurement in found}
+            by_name = {measurement.subject: measurement for measurement in found}
+            marks = dict.fromkeys(self.comparison.aims.get(metric, ()), "†")
             best = self.comparison.winners.get(metric)
-            cells = ["" if name not in values else f"{values[name]:.4g}{'*' if name == best else ' '}" for name in names]
-            rows.append([f"{metric} ({found[0].better or 'no'} {'is better' if found[0].better else 'better side'})", *cells])
+            cells = [
+                with_error(by_name[name].value, by_name[name].interval) + ("*" if name == best else " ") + marks.get(name, " ")
+                if name in by_name
+                else ""
+                for name in names
+            ]
+            rows.append([f"{metric} ({found[0].better or 'neither'})", *cells])
         return rows
 
 

@@ -19,12 +19,15 @@ from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 
 # Further out than this a direction leaves the data; one that still changes less is shown with what it has.
 LIMIT = 2.5
+# Sets that move the images less than this share of what the most active one does are low in every loss for that reason alone.
+LEAST_ACTIVE = 0.5
 _ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """`steps` [K] sigmas of one calibrated step of each direction, `changes` [K] the image change measured there, `target` the wanted one.
+    """`steps` [K] sigmas of one calibrated step of each direction, `changes` [K] the image change measured there, `target` the wanted one,
+    `unit` [K] the change at one sigma.
 
     Image change: the root mean square difference of the pixels (values in about [-1, 1]) between the image at u and at u +- step,
     averaged over both signs and the latents.  It belongs to `LIMIT` sigmas where a direction does not reach the target before.
@@ -33,6 +36,7 @@ class Calibration:
     target: float
     steps: Tensor
     changes: Tensor
+    unit: Tensor
 
     def applied(self, directions: DirectionSet) -> DirectionSet:
         """The same directions with the calibrated step as unit of strength."""
@@ -43,9 +47,17 @@ class Calibration:
         """[K] whether the direction stays short of the target at the limit."""
         return [bool(step >= LIMIT and change < 0.95 * self.target) for step, change in zip(self.steps, self.changes, strict=True)]
 
+    @property
+    def activity(self) -> float:
+        """How much one sigma along the set's directions changes the image: the root mean square over them."""
+        return float(self.unit.square().mean().sqrt())
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form."""
-        return {"target": self.target, "sigmas": self.steps.tolist(), "changes": self.changes.tolist(), "capped": self.capped}
+        return {"target": self.target, "sigmas": self.steps.tolist(), "changes": self.changes.tolist()} | {
+            "capped": self.capped,
+            "unit": self.unit.tolist(),
+        }
 
 
 @torch.no_grad()
@@ -78,6 +90,7 @@ def calibrated(
     total, done = _ROUNDS * len(pairs), 0
     target = 0.0
     changes: list[Tensor] = []
+    unit: list[Tensor] = []
     for turn in range(_ROUNDS):
         if turn:
             strengths = [
@@ -91,7 +104,13 @@ def calibrated(
             if progress is not None:
                 progress("calibrating steps", done, total)
         if not turn:
-            target = float(torch.cat(changes).median())
+            unit, target = changes, float(torch.cat(changes).median())
             if not target > 0:
                 raise NumericalError("half of the directions do not change the image at all; name other direction sets")
-    return [Calibration(target, strength, change) for strength, change in zip(strengths, changes, strict=True)]
+    return [Calibration(target, *found) for found in zip(strengths, changes, unit, strict=True)]
+
+
+def shares_of_activity(calibrations: Sequence[Calibration]) -> list[float]:
+    """How far each set moves the images, over how far the most active of them does."""
+    highest = max(calibration.activity for calibration in calibrations)
+    return [calibration.activity / highest for calibration in calibrations]

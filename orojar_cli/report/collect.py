@@ -15,9 +15,9 @@ from typing import Any, cast
 from orojar_cli.errors import DirectionSetError, OptionError
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
 from orojar_cli.progress import Progress
-from orojar_cli.report.calibration import Calibration, calibrated
+from orojar_cli.report.calibration import LEAST_ACTIVE, Calibration, calibrated, shares_of_activity
 from orojar_cli.report.contender import Contender
-from orojar_cli.report.verdict import Difference, differences, winners
+from orojar_cli.report.verdict import Difference, differences, passed_over, winners
 
 # How strong a dimension is in its own sigmas is what activeness tells; at calibrated steps all would be alike.
 IN_SIGMAS = ("activeness",)
@@ -44,6 +44,25 @@ class Comparison:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
+    def inactive(self) -> dict[str, float]:
+        """The subjects that move the images too little to be called better -> how far, over how far the most active one does."""
+        return inactive(self.subjects, self.calibrations)
+
+    @property
+    def passed_over(self) -> dict[str, list[str]]:
+        """Metric -> the inactive subjects that would have had the best value."""
+        return passed_over(self.measurements, self.inactive)
+
+    @property
+    def aims(self) -> dict[str, list[str]]:
+        """Metric -> the subjects whose method itself minimises it."""
+        return {
+            metric: names
+            for metric in self.measurements
+            if (names := [subject.name for subject in self.subjects if metric in subject.minimises])
+        }
+
+    @property
     def winners(self) -> dict[str, str]:
         """Metric -> the subject that is better than every other by the paired tests."""
         return winners(self.differences)
@@ -58,6 +77,9 @@ class Comparison:
             "measurements": [measurement.to_dict() for found in self.measurements.values() for measurement in found],
             "differences": [difference.to_dict() for difference in self.differences],
             "winners": self.winners,
+            "inactive": self.inactive,
+            "passed_over": self.passed_over,
+            "minimised_by": self.aims,
             "networks": [measurement.to_dict() for measurement in self.networks],
             "agreements": [
                 {"first": first, "second": second, "measurements": [measurement.to_dict() for measurement in found]}
@@ -118,12 +140,18 @@ def compare(
             for measurement in found:
                 measurements.setdefault(measurement.metric, []).append(measurement)
         watch.lap(name)
-    tests = differences(measurements, settings.seed)
+    tests = differences(measurements, inactive(subjects, calibrations))
     watch.lap("tests")
     agreements = _agreements(subjects, settings) if AGREEMENT in chosen else []
     networks = _networks(subjects, settings, [name for name in NETWORK_METRICS if name in chosen], skipped, progress)
     watch.lap("agreement and networks")
     return Comparison(list(subjects), calibrations, measurements, tests, networks, agreements, skipped, watch.seconds)
+
+
+def inactive(subjects: Sequence[Contender], calibrations: Sequence[Calibration]) -> dict[str, float]:
+    """Name -> share of activity of the subjects that move the images less than `LEAST_ACTIVE` as far as the most active one."""
+    shares = zip(subjects, shares_of_activity(calibrations), strict=True)
+    return {subject.name: share for subject, share in shares if share < LEAST_ACTIVE}
 
 
 def network_names(subjects: Sequence[Contender]) -> dict[str, str]:

@@ -18,6 +18,8 @@ from orojar_cli.progress import Progress
 from orojar_cli.tuning.rotation import axis_activeness, z_directions
 
 Z_AXES = "z-axes"
+# What the axes of tuned networks are called.
+TUNED = ("orojar-rotation", "orojar-mapping")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ class Contender:
         """ "dim 3", with its label where it has one."""
         label = self.directions.labels[index]
         return f"dim {self.number(index)}" + (f" · {label}" if label else "")
+
+    @property
+    def minimises(self) -> tuple[str, ...]:
+        """The metrics that the method of its directions itself minimises; tuning has OroJaR's aim."""
+        found = self.directions
+        name, given = "orojar" if found.method in TUNED else found.method, found.options.get("options")
+        return METHODS[name].minimises(given if isinstance(given, dict) else {}) if name in METHODS else ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form, without the directions themselves."""

@@ -53,6 +53,12 @@ def _power(exponent: int) -> str:
     return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
+def with_error(value: float, bounds: tuple[float, float] | None) -> str:
+    """ "0.1077 ± 0.012", for tables of text: the value, with half of its interval where it has one."""
+    half = 0.0 if bounds is None else (bounds[1] - bounds[0]) / 2
+    return f"{value:.4g}" + (f" ± {half:.2g}" if half > 0 and math.isfinite(half) else "")
+
+
 def probability(p: float) -> str:
     """ "p = 0.013", "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"

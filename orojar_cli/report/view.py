@@ -9,7 +9,7 @@ from typing import Any
 
 from orojar_cli.measures import Measurement
 from orojar_cli.pictures.walk import strengths
-from orojar_cli.report.calibration import LIMIT
+from orojar_cli.report.calibration import LEAST_ACTIVE, LIMIT
 from orojar_cli.report.charts import whiskers
 from orojar_cli.report.collect import Comparison, network_names
 from orojar_cli.report.drawings import EXTENT, STEPS, Drawings
@@ -17,7 +17,7 @@ from orojar_cli.report.figures import figures
 from orojar_cli.report.metric_names import BETTER, about, grouped, hint_of, title_of
 from orojar_cli.report.numbers import duration, number
 from orojar_cli.report.settings_text import settings_text
-from orojar_cli.report.verdict import EXPLANATION, TEST
+from orojar_cli.report.verdict import RULE, TEST, model
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,21 @@ def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[
         "sections": [*sections, ("tests", "Tests"), ("made", "How it was made")],
         "subjects": [_subject(comparison, pictures, index) for index in range(len(names))],
         "groups": [
-            {"heading": heading, "rows": [_row(found, names, comparison.winners.get(found[0].metric)) for found in group]}
+            {"heading": heading, "rows": [_row(comparison, found, names) for found in group]}
             for heading, group in grouped(comparison.measurements)
         ],
-        "test": TEST,
-        "test_long": EXPLANATION,
+        "tests_text": [model(), TEST],
+        "rule": RULE,
         "untested": [
             title_of(metric)
             for metric, found in comparison.measurements.items()
             if found[0].better is not None and any(measurement.per_latent is None for measurement in found)
         ],
-        "notes": [*_short_of_the_step(comparison), *(f"Not measured: {name} ({reason})." for name, reason in comparison.skipped.items())],
+        "notes": [
+            *_inactive(comparison),
+            *_short_of_the_step(comparison),
+            *(f"Not measured: {name} ({reason})." for name, reason in comparison.skipped.items()),
+        ],
         "whiskers": [
             _whiskers(found, comparison.winners.get(found[0].metric)) for _, group in grouped(comparison.measurements) for found in group
         ],
@@ -94,17 +98,36 @@ def _numeral(count: int) -> str:
 
 def _lede(comparison: Comparison) -> str:
     tested = {difference.metric for difference in comparison.differences}
-    won: dict[str, int] = {}
-    for name in comparison.winners.values():
-        won[name] = won.get(name, 0) + 1
+    won: dict[str, list[str]] = {}
+    for metric, name in comparison.winners.items():
+        won.setdefault(name, []).append(metric)
     count = len(comparison.subjects)
     if not won:
         return f"Of these {count} direction sets none is better than all others on any of {len(tested)} metrics."
-    ranked = sorted(won.items(), key=lambda item: -item[1])
-    parts = [f"{name} is better than all others on {wins}" for name, wins in ranked]
-    open_ones = len(tested) - sum(won.values())
+    ranked = sorted(won.items(), key=lambda item: -len(item[1]))
+    parts = [f"{name} is better than all others on {len(metrics)}{_own(comparison, name, metrics)}" for name, metrics in ranked]
+    open_ones = len(tested) - len(comparison.winners)
     rest = f"; on {open_ones} no set stands out" if open_ones else ""
     return f"{count} direction sets, {len(tested)} metrics with a better side: {', '.join(parts)}{rest}."
+
+
+def _own(comparison: Comparison, name: str, metrics: Sequence[str]) -> str:
+    """How many of the metrics that a set is best on its method itself minimises."""
+    own = sum(name in comparison.aims.get(metric, ()) for metric in metrics)
+    return f" ({own} of them its method itself minimises)" if own else ""
+
+
+def _inactive(comparison: Comparison) -> list[str]:
+    """Which sets cannot be the best, and where one would have been."""
+    notes = []
+    for name, share in comparison.inactive.items():
+        lost = [title_of(metric) for metric, names in comparison.passed_over.items() if name in names]
+        passed = f" Passed over on: {', '.join(lost)}." if lost else ""
+        notes.append(
+            f"{name} moves the images {number(share, 2)} times as far as the most active set (root mean square of the change at one sigma; "
+            f"the limit is {LEAST_ACTIVE}). Losses are low where little happens, so it cannot be marked best.{passed}"
+        )
+    return notes
 
 
 def _short_of_the_step(comparison: Comparison) -> list[str]:
@@ -165,14 +188,23 @@ def _subject(comparison: Comparison, pictures: Drawings, index: int) -> dict[str
         "file": subject.checkpoint.path,
         "network": Path(subject.checkpoint.path).name if several else "",
         "sha256": subject.checkpoint.sha256,
+        "inactive": subject.name in comparison.inactive,
         "films": films,
     }
 
 
-def _row(found: Sequence[Measurement], names: Sequence[str], best: str | None) -> dict[str, Any]:
-    by_name = {measurement.subject: measurement for measurement in found}
+def _row(comparison: Comparison, found: Sequence[Measurement], names: Sequence[str]) -> dict[str, Any]:
+    metric, by_name = found[0].metric, {measurement.subject: measurement for measurement in found}
     cells = [
-        None if name not in by_name else {"value": by_name[name].value, "interval": by_name[name].interval, "best": name == best}
+        None
+        if name not in by_name
+        else {
+            "value": by_name[name].value,
+            "interval": by_name[name].interval,
+            "best": name == comparison.winners.get(metric),
+            "own": name in comparison.aims.get(metric, ()),
+            "passed": name in comparison.passed_over.get(metric, ()),
+        }
         for name in names
     ]
     return {"title": title_of(found[0].metric), "about": about(found[0].metric), "better": BETTER[found[0].better], "cells": cells}

@@ -19,7 +19,7 @@ SIGMA = torch.tensor([1.0, 2.0, 0.5, 1.0, 3.0])
 
 def test_activeness_of_a_linear_generator(direction_set) -> None:
     """The variance (ddof 1) of a s (-2, 0, 2) is 4 s^2 a^2."""
-    (found,) = activeness(linear(MATRIX), direction_set(torch.eye(5), SIGMA), MetricSettings(activeness_samples=10))
+    (found,) = activeness(linear(MATRIX), direction_set(torch.eye(5), SIGMA, method="random"), MetricSettings(activeness_samples=10))
     expected = 4 * (MATRIX * SIGMA).square().mean(0)
     assert found.details["dimensions"] == pytest.approx(expected.tolist(), rel=1e-4)
     assert found.value == pytest.approx(float(expected.mean()), rel=1e-4)

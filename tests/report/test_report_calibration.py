@@ -24,6 +24,8 @@ def test_a_linear_generator_needs_one_division() -> None:
     (calibration,) = calibrated([(generator, found)], [at])
     target = float(at_one.median())
     assert calibration.target == pytest.approx(target)
+    torch.testing.assert_close(calibration.unit.float(), at_one)
+    assert calibration.activity == pytest.approx(float(at_one.square().mean().sqrt()))
     expected = (target / at_one).clamp(max=LIMIT)
     torch.testing.assert_close(calibration.steps.float(), expected)
     torch.testing.assert_close(calibration.changes.float(), expected * at_one)

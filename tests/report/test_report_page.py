@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from toy_report import HOSTILE_LABEL, HOSTILE_PATH, NAMES, toy_comparison, toy_p
 from orojar_cli.errors import OptionError, OutputFileError
 from orojar_cli.report.numbers import interval, number
 from orojar_cli.report.page import check_out, write_report
+from orojar_cli.report.verdict import differences
 from orojar_cli.report.view import Making
 
 # Elements that have no end tag.
@@ -124,6 +126,34 @@ def test_only_a_significant_difference_makes_a_winner(report, tmp_path: Path) ->
     assert twin["winners"] == {} and not any(test["significant"] for test in twin["differences"])
     assert not [attributes for attributes in nobody.having("td") if attributes.get("class") == "best"]
     assert "none is better than all others" in "".join(nobody.text)
+
+
+def test_the_page_says_who_cannot_win_and_who_measures_himself(tmp_path: Path) -> None:
+    comparison = toy_comparison()
+    subjects = [
+        dataclasses.replace(subject, directions=dataclasses.replace(subject.directions, method=method))
+        for subject, method in zip(comparison.subjects, ("random", "orojar", "toy"), strict=True)
+    ]
+    lazy = dataclasses.replace(comparison.calibrations[0], unit=comparison.calibrations[0].unit * 0.3)
+    tests = differences(comparison.measurements, {NAMES[0]})
+    changed = dataclasses.replace(comparison, subjects=subjects, calibrations=[lazy, *comparison.calibrations[1:]], differences=tests)
+    page, _, twin = written(tmp_path, changed)
+    shown = "".join(page.text)
+    assert twin["inactive"] == {"good": pytest.approx(0.3)} and twin["minimised_by"] == {"orojar_loss": [NAMES[1]]}
+    assert twin["winners"] == {} and twin["passed_over"]["orojar_loss"] == ["good"]
+    assert "good moves the images 0.30 times as far as the most active set" in shown and "Passed over on: OroJaR loss, normalised" in shown
+    tags = [text for text in page.text if text in ("own aim", "passed over", "inactive", "best")]
+    assert tags.count("own aim") == 1 and tags.count("best") == 0 and "inactive" in tags
+    assert tags.count("passed over") == sum("good" in names for names in twin["passed_over"].values())
+
+
+def test_a_best_set_that_measures_itself_is_counted_apart(tmp_path: Path) -> None:
+    comparison = toy_comparison()
+    subjects = [
+        dataclasses.replace(subject, directions=dataclasses.replace(subject.directions, method="orojar")) for subject in comparison.subjects
+    ]
+    page, _, _ = written(tmp_path, dataclasses.replace(comparison, subjects=subjects))
+    assert "good is better than all others on 1 (1 of them its method itself minimises)" in "".join(page.text)
 
 
 def test_the_page_can_be_read_by_everybody(report) -> None:

@@ -60,7 +60,8 @@ def toy_comparison(gap: float = 0.5) -> Comparison:
         )
         checkpoint = SimpleNamespace(path=HOSTILE_PATH, sha256="0" * 64)
         subjects.append(Contender(name, checkpoint, directions, HOSTILE_PATH if name == "worse" else None, 1.25))
-    calibration = Calibration(0.123, torch.tensor([0.5, 0.75, 1.5, 2.5]), torch.tensor([0.123, 0.123, 0.123, 0.05]))
+    steps, unit = torch.tensor([0.5, 0.75, 1.5, 2.5]), torch.tensor([0.2, 0.15, 0.1, 0.02])
+    calibration = Calibration(0.123, steps, torch.tensor([0.123, 0.123, 0.123, 0.05]), unit)
     agreements = [
         (
             "good",
