@@ -14,6 +14,7 @@ from orojar_cli.cli.options import (
     NumberList,
     device_option,
     json_option,
+    keep_option,
     picture_options,
     seeds_option,
     source_options,
@@ -25,6 +26,7 @@ from orojar_cli.cli.options import (
 @click.command(short_help="Write images before and after edits, one file each.")
 @click.argument("source", required=False)
 @click.option("--dim", "dims", multiple=True, help="An edit of all images: 3:+2 or 'smile:-1'. May be repeated.")
+@keep_option
 @click.option(
     "--strengths",
     type=click.Path(path_type=Path),
@@ -67,6 +69,7 @@ def edit(
     \b
     orojar edit --seeds 0-99 --dim "smile:+2" --dim 3:-1 --out folder/
     orojar edit --strengths table.csv --out folder/        other strengths for each seed
+    orojar edit --dim hue:+2 --keep size                   the colour alone
     orojar edit --projected-w w.npz --dim 3:+2 --save-w edited.npz
 
     The folder gets seed0007.png and seed0007-edited.png. SOURCE is a run folder, a file in one, or a checkpoint; without it the newest

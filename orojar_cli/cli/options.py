@@ -171,6 +171,11 @@ unit_option = click.option(
     show_default=True,
     help="What strengths are measured in: standard deviations, or the latent's own unit of length as in the papers.",
 )
+keep_option = click.option(
+    "--keep",
+    multiple=True,
+    help="Dimension whose change of the picture is taken out of the movement: a number, a label or a list such as 5,7. May be repeated.",
+)
 class_option = click.option("--class", "class_index", type=ClassChoice(), help="Class of a conditional network, or a mixture: 1:0.5,2:0.5.")
 noise_option = click.option(
     "--noise-mode",

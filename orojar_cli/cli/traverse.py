@@ -14,6 +14,7 @@ from orojar_cli.cli.options import (
     NumberList,
     device_option,
     json_option,
+    keep_option,
     picture_options,
     seeds_option,
     source_options,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     "May be repeated.  [default: 0]",
 )
 @click.option("--by", help="A second dimension: a grid with --dim to the right and this one upwards.")
+@keep_option
 @click.option(
     "--out",
     type=click.Path(),
@@ -81,6 +83,7 @@ def traverse(
     source: str | None,
     dims: tuple[str, ...],
     by: str | None,
+    keep: tuple[str, ...],
     out: str | None,
     picture: Path | None,
     directions: str | None,
@@ -103,6 +106,7 @@ def traverse(
     orojar traverse --dim 3 --by 7                   two dimensions against each other
     orojar traverse --dim 3:+2 --dim "size:-1"       two edits, before and after
     orojar traverse --dim 5 --dim 3:+2               a film along 5, with 3 at +2
+    orojar traverse --dim 3 --keep 5                 a film along 3 that leaves 5 as it is
     orojar traverse --from grid.png                  the same picture again
 
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
@@ -130,7 +134,16 @@ def traverse(
     found = load_source(**words, device=torch_device(device), own=own, sha256=sha256, max_download=max_download)
     chosen = dims or (None if recipe is not None else ("0",))
     shown = operation.traverse(
-        found, dims=chosen, by=by, projected=projected, rows=rows, recipe=recipe, picture=picture, notice=say, **look
+        found,
+        dims=chosen,
+        by=by,
+        keep=keep or None,
+        projected=projected,
+        rows=rows,
+        recipe=recipe,
+        picture=picture,
+        notice=say,
+        **look,
     )
     out = out or str(operation.default_out(shown, None if recipe is None else recipe.scene))
     check_out(Path(out), picture, shown.projected)

@@ -7,9 +7,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, numbered, resize, s
 from orojar_cli.numbers import check_seeds
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
 from orojar_cli.operations.traverse import source_of
-from orojar_cli.pictures.dimensions import chosen_dimensions
+from orojar_cli.pictures.dimensions import chosen_dimensions, kept_dimensions
 from orojar_cli.pictures.scene import Scene, Subject
 from orojar_cli.pictures.walk import Renderer
+from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Notice, Progress
 
 _AT_ONCE = 64
@@ -76,6 +77,7 @@ def save_edits(
     out: str | os.PathLike[str] = "edits/",
     *,
     strengths: str | os.PathLike[str] | Strengths | None = None,
+    keep: int | str | Sequence[int | str] = (),
     seeds: Iterable[int] | None = None,
     projected: str | os.PathLike[str] | None = None,
     save_w: str | os.PathLike[str] | None = None,
@@ -94,7 +96,8 @@ def save_edits(
 
     `network` and `directions` as in `traverse`.  `dims` are edits such as "3:-1" and "smile:+2" of all images; `strengths` those of each:
     {seed: {dimension: strength}}, or a file of them, .csv (a column "seed" or "picture", then one for each dimension by number or label)
-    or .json ({"7": {"smile": 2}}, or a list of objects with "seed").  `seeds` are 0 to 9, with a file those in it; `projected` takes their
+    or .json ({"7": {"smile": 2}}, or a list of objects with "seed").  What the dimensions `keep` do to the picture is taken out of the
+    movements of the others (`directions.kept`).  `seeds` are 0 to 9, with a file those in it; `projected` takes their
     place with the pictures of an .npz with w, numbered from 1.  `out` is a folder, which gets seed0007.png and seed0007-edited.png, or a
     name with a place for the number such as face_%04d.jpg.  `save_w` also writes the edited w, a row an image, under the key "w".
     `unit` "latent" measures strengths in the latent's own unit of length instead of sigmas; `size` makes the images smaller or larger.
@@ -119,11 +122,15 @@ def save_edits(
     if layers is not None:
         layers = named_layers(generator, layers)
     # The scene checks what it shares with pictures: edits, layers, unit, noise, class and truncation.
-    scene = Scene(edits=edits, layers=layers, unit=unit, noise_mode=noise_mode, class_index=class_index, psi=psi, cutoff=cutoff, size=size)
-    moving = Subject(generator, found).moving(scene)
+    kept = kept_dimensions(found, [keep] if isinstance(keep, (int, str)) else list(keep))
+    shared: dict[str, Any] = {"noise_mode": noise_mode, "class_index": class_index, "psi": psi, "cutoff": cutoff, "size": size}
+    scene = Scene(edits=edits, layers=layers, unit=unit, keep=kept, **shared)
+    subject = Subject(generator, found)
     rows = _rows(found, scene.edits, table, numbers)
     if not any(rows):
         raise OptionError("nothing to change: give dimensions with their strengths, such as --dim 3:+2, or a file of --strengths")
+    if kept and not any(set(row) - set(kept) for row in rows):
+        raise OptionError(f"--keep {','.join(map(str, kept))}: all that moves would be kept; name other dimensions")
     if save_w is not None and found.space == "s":
         raise OptionError("directions in s move styles, which no w holds: leave out --save-w")
     if ws is None:
@@ -136,7 +143,7 @@ def save_edits(
     at_once = max(1, min(_AT_ONCE, renderer.batch))
     with ExitStack() as stack:
         shape = len(numbers), generator.num_ws, generator.w_dim
-        keep = None if save_w is None else stack.enter_context(projected_writer(save_w, shape))
+        held = None if save_w is None else stack.enter_context(projected_writer(save_w, shape))
         for start in range(0, len(numbers), at_once):
             part = numbers[start : start + at_once]
             at: Points
@@ -145,8 +152,8 @@ def save_edits(
             else:
                 rest = torch.tensor([number - 1 for number in part])
                 at = ProjectedLatents(ws[rest], tuple(rest.tolist()))
-            steps = torch.stack([_step(moving, row) for row in rows[start : start + at_once]]).to(generator.device)
-            for number, row, before, after in _pairs(renderer, at, moving, steps, scene.layers, part, rows[start : start + at_once], keep):
+            steps = _steps(subject, scene, at, rows[start : start + at_once]).to(generator.device)
+            for number, row, before, after in _pairs(renderer, at, found, steps, scene.layers, part, rows[start : start + at_once], held):
                 image = Edited(number, names(number), names(number).with_stem(f"{names(number).stem}-edited"), _named(found, row))
                 save_image(resize(before[None], size)[0] if size else before, image.original)
                 save_image(resize(after[None], size)[0] if size else after, image.edited)
@@ -172,12 +179,13 @@ def _pairs(
     yield from zip(part, rows, before, after, strict=True)
 
 
-def _step(moving: DirectionSet, row: Mapping[int, float]) -> Tensor:
-    """The displacement [D] of an image's edits."""
-    total = torch.zeros(moving.directions.shape[1])
-    for index, strength in row.items():
-        total = total + moving.displacement(index, strength)
-    return total
+def _steps(subject: Subject, scene: Scene, at: Points, rows: Sequence[Mapping[int, float]]) -> Tensor:
+    """The displacements [N, D] of the edits of some points; those edited alike go together."""
+    steps = torch.zeros(len(at), subject.directions.directions.shape[1])
+    for edits in dict.fromkeys(tuple(row.items()) for row in rows):
+        alike = torch.tensor([number for number, row in enumerate(rows) if tuple(row.items()) == edits])
+        steps[alike] = Ways(subject, replace(scene, edits=edits), at[alike]).edited([1.0])[0]
+    return steps
 
 
 def _named(found: DirectionSet, row: Mapping[int, float]) -> dict[str, float]:

@@ -23,12 +23,13 @@ from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.axes import affordable_images
-from orojar_cli.pictures.dimensions import chosen_dimensions
+from orojar_cli.pictures.dimensions import chosen_dimensions, kept_dimensions
 from orojar_cli.pictures.film import movement, save_film, save_frames
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
 from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
-from orojar_cli.pictures.still import draw_still, pages, plane_steps, save_stills
-from orojar_cli.pictures.walk import along, moved_ws, strengths
+from orojar_cli.pictures.still import draw_still, pages, save_stills
+from orojar_cli.pictures.walk import moved_ws, strengths
+from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Notice, Progress
 
 FILMS = (".gif", ".webp", ".apng", ".mp4")
@@ -97,23 +98,22 @@ class Traversal:
         scene, directions = self.scene(path), self.subject.directions
         if directions.space == "s":
             raise OptionError("directions in s move styles, which no w holds: leave out --save-w")
-        generator, at, moving = self.subject.generator, self.subject.points(scene), self.subject.moving(scene)
+        generator, at = self.subject.generator, self.subject.points(scene)
+        ways = Ways(self.subject, scene, at)
 
-        def moved(displacements: Tensor, *centered: int) -> Tensor:
-            offset = self.subject.offset(scene, at, *centered)
-            return moved_ws(generator, at, directions, displacements.to(generator.device), scene.layers, offset)
+        def moved(displacements: Tensor) -> Tensor:
+            return moved_ws(generator, at, directions, displacements.to(generator.device), scene.layers)
 
         if isinstance(scene, Walk):
-            parts = [moved(movement(self.subject, scene, index)[1], index) for index in scene.dimensions]
-            return torch.cat(parts or [moved(movement(self.subject, scene, None)[1])]).flatten(0, 1)
+            return torch.cat([moved(movement(ways, scene, index)[1]) for index in scene.dimensions or (None,)]).flatten(0, 1)
         assert isinstance(scene, Still)
+        values = strengths(scene.extent, scene.steps)
         if scene.by is not None:
-            parts = [moved(plane_steps(self.subject, scene), scene.dimensions[0], scene.by)]
+            parts = [moved(ways.plane(scene.dimensions[0], scene.by, values))]
         elif scene.dimensions:
-            values = strengths(scene.extent, scene.steps)
-            parts = [moved(along(moving, index, values, scene.edits), index) for index in scene.dimensions]
+            parts = [moved(ways.walked(index, values)) for index in scene.dimensions]
         else:
-            parts = [moved(along(moving, None, [0.0], scene.edits))]
+            parts = [moved(ways.edited([1.0]))]
         return torch.cat([part.transpose(0, 1).flatten(0, 1) for part in parts])
 
     def save_w(self, file: str | os.PathLike[str], path: str | os.PathLike[str] = "shown.png") -> None:
@@ -148,6 +148,7 @@ class Traversal:
             "dimensions": list(dimensions),
             "names": [directions.name(index) for index in dimensions],
             "edits": [list(edit) for edit in edits],
+            "keep": list(self.values.get("keep", ())),
             "method": directions.method,
             "space": directions.space,
             "checkpoint": source.checkpoint.path,
@@ -164,6 +165,7 @@ def traverse(
     dims: int | str | Sequence[int | str] | None = None,
     *,
     by: int | str | None = None,
+    keep: int | str | Sequence[int | str] | None = None,
     projected: str | os.PathLike[str] | None = None,
     rows: int | None = None,
     recipe: Recipe | None = None,
@@ -177,7 +179,8 @@ def traverse(
     `directions` is a DirectionSet, a result that has one, or the name of one.  `network` may be a `Source` that has both; a name without
     `directions` is a SOURCE, as on the command line.
     `dims` are dimensions to walk along, by number, label or range ("0-9", "all"), and edits such as "3:+2" that are applied throughout;
-    `by` a second dimension against the first; `projected` an .npz with w to start from instead of seeds; `rows` how many dimensions go on
+    `by` a second dimension against the first; `keep` those whose change of the picture is taken out of the movement, all along its way
+    (`directions.kept`; not of their own); `projected` an .npz with w to start from instead of seeds; `rows` how many dimensions go on
     a page.  All further `values` are those of a scene: seeds, extent (in sigmas), layers, class_index, psi, cutoff, noise_mode, size,
     columns, caption, unit, center; steps of a grid; frames, fps, ease and marker of a film.
     Of large networks on a processor fewer than the four default seeds are shown, as many as a film walks with in a minute or so.
@@ -212,6 +215,8 @@ def traverse(
             )
     if by is not None:
         values["by"] = found.index(by)
+    if keep is not None:
+        values["keep"] = kept_dimensions(found, _words(keep))
     if ws is None and generator.c_dim:
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)

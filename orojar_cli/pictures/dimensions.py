@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.errors import OptionError
 from orojar_cli.numbers import number_list
 
 _EDIT = re.compile(r"(.+):\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*", re.DOTALL)
@@ -33,6 +34,15 @@ def chosen_dimensions(directions: DirectionSet, words: Iterable[str | int]) -> t
         else:
             edits.extend((row, float(edit[2])) for row in _rows(directions, edit[1]))
     return tuple(dict.fromkeys(walked)), tuple(edits)
+
+
+def kept_dimensions(directions: DirectionSet, words: Iterable[str | int]) -> tuple[int, ...]:
+    """The dimensions of words as `--keep` takes them: 5, "5", "0-2,5", "all", a label.  Raises OptionError for what the set does not have,
+    and for strengths."""
+    kept, edits = chosen_dimensions(directions, words)
+    if edits:
+        raise OptionError(f"--keep {edits[0][0]} has no strength: what is kept is not moved; an edit goes to --dim")
+    return kept
 
 
 def _rows(directions: DirectionSet, text: str) -> list[int]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from orojar_cli.errors import OptionError
 from orojar_cli.media import FrameComposer, Numbered, display_size, resize, save_animation, save_image
 from orojar_cli.pictures.scene import Subject, Walk, strength_text
-from orojar_cli.pictures.walk import Renderer, along, pictures_at, there_and_back
+from orojar_cli.pictures.walk import Renderer, pictures_at, there_and_back
+from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Progress
 
 _WIDTH = 1024
@@ -49,12 +51,11 @@ def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) 
     side = picture_size(max(subject.generator.image_shape[1:]), columns, walk.size)
     if len(at) * side**2 > _LARGEST_FRAME:
         raise OptionError(f"{len(at)} pictures of {side} pixels are too many for a frame; use fewer --seeds or a smaller --size")
-    done = itertools.count(1)
+    done, ways = itertools.count(1), Ways(subject, walk, at, progress)
     for index in walk.dimensions or (None,):
-        positions, displacements, caption, ends = movement(subject, walk, index)
+        positions, displacements, caption, ends = movement(ways, walk, index)
         composer = None
-        offset = None if index is None else subject.offset(walk, at, index)
-        drawn = pictures_at(renderer, at, subject.directions, displacements, walk.layers, offset)
+        drawn = pictures_at(renderer, at, subject.directions, displacements, walk.layers)
         for position, images in zip(positions, drawn, strict=True):
             shown = resize(images, side)
             if composer is None:
@@ -65,21 +66,19 @@ def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) 
                 progress("rendering", next(done), film_length(walk))
 
 
-def movement(subject: Subject, walk: Walk, index: int | None) -> tuple[list[float], Any, str, Sequence[str]]:
-    """(places of the marker in [-1, 1], displacements [S, D], caption, what stands at the marker's ends)."""
-    directions = subject.moving(walk)
+def movement(ways: Ways, walk: Walk, index: int | None) -> tuple[list[float], Tensor, str, Sequence[str]]:
+    """(places of the marker in [-1, 1], displacements as of `Ways`, caption, what stands at the marker's ends)."""
+    subject, kept = ways.subject, f", {ways.subject.keep_text(walk)}" if walk.keep else ""
     if index is None:
         phases = [number / walk.frames for number in range(walk.frames)]
         parts = [(1 - math.cos(2 * math.pi * phase)) / 2 if walk.ease else 1 - abs(2 * phase - 1) for phase in phases]
-        whole = along(directions, None, [0.0], walk.edits)
-        scaled = along(directions, None, [0.0] * len(parts)) + whole * whole.new_tensor(parts).unsqueeze(1)
-        return [2 * part - 1 for part in parts], scaled, subject.edit_text(walk), ("before", "after")
+        return [2 * part - 1 for part in parts], ways.edited(parts), subject.edit_text(walk) + kept, ("before", "after")
     values = there_and_back(walk.extent, walk.frames, walk.ease, rest=len(walk.dimensions) > 1)
     caption = subject.directions.name(index)
     if walk.edits:
         caption += f", with {subject.edit_text(walk)}"
     places = [value / walk.extent if walk.extent else 0.0 for value in values]
-    return places, along(directions, index, values, walk.edits), caption, (strength_text(-walk.extent), strength_text(walk.extent))
+    return places, ways.walked(index, values), caption + kept, (strength_text(-walk.extent), strength_text(walk.extent))
 
 
 def save_film(

@@ -48,6 +48,11 @@ class Travel(Scene):
     space: str = "w"
     caption: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.keep:
+            raise OptionError("--keep is of walks and edits, not of films between images or tables of mixtures")
+
     def timetable(self, stops: int) -> list[float]:
         """`latents.closed_paths.timetable` in frames.  Raises OptionError for a film of more than 20,000 frames."""
         leg, hold = max(1, round(self.leg * self.fps)), round(self.hold * self.fps)

@@ -37,7 +37,12 @@ _RANGES: dict[str, tuple[float, float]] = {
     "loops": (1, 1000),
     "psi_to": (-100, 100),
 }
-_SEQUENCES: dict[str, tuple[float, float]] = {"dimensions": (0, 1 << 20), "layers": (0, 1000), "seeds": (0, 2**32 - 1)}
+_SEQUENCES: dict[str, tuple[float, float]] = {
+    "dimensions": (0, 1 << 20),
+    "keep": (0, 1 << 20),
+    "layers": (0, 1000),
+    "seeds": (0, 2**32 - 1),
+}
 _FRACTIONS = {"extent", "psi", "psi_to", "fps", "leg", "hold"}
 _SEQUENCES |= {"rows": (0, 2**32 - 1), "mixed": (0, 1000)}
 # How the command line calls a value, where that is another word.
@@ -59,7 +64,7 @@ class Scene:
     `cutoff` and `noise_mode` choose the images.  `size` is one picture's longer side in pixels, `columns` how many seeds stand side by
     side, both None for a comfortable choice; `caption` writes names and strengths.  `unit` "latent" measures all strengths in the latent's
     own unit of length instead of sigmas; `center` takes from every image what it has along the dimensions walked, so that all start at
-    the same place.
+    the same place.  What the dimensions `keep` do is taken out of every movement but their own (`directions.kept`).
     """
 
     dimensions: tuple[int, ...] = ()
@@ -76,6 +81,7 @@ class Scene:
     caption: bool = True
     unit: str = "sigma"
     center: bool = False
+    keep: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -181,8 +187,12 @@ class Subject:
     def points(self, scene: Scene) -> Points:
         """Where the pictures start from.  Raises OptionError for a scene this network or direction set cannot show."""
         edited = [dimension for dimension, _ in scene.edits]
-        for dimension in (*scene.dimensions, *edited, getattr(scene, "by", None) or 0):
+        by = getattr(scene, "by", None)
+        for dimension in (*scene.dimensions, *edited, by or 0, *scene.keep):
             self.directions.index(dimension)
+        moved = {*scene.dimensions, *edited, *([] if by is None else [by])}
+        if moved and moved <= set(scene.keep):
+            raise OptionError(f"--keep {','.join(map(str, scene.keep))}: all that moves would be kept; name other dimensions")
         if self.projected is not None:
             return ProjectedLatents(self.projected, tuple(range(len(self.projected))))
         return seed_latents(self.generator, scene.seeds, scene.class_index, scene.psi, scene.cutoff)
@@ -200,6 +210,10 @@ class Subject:
     def edit_text(self, scene: Scene) -> str:
         """The edits in words: "x position +2, dim 7 -1"."""
         return ", ".join(f"{self.short_name(dimension)} {strength_text(strength)}" for dimension, strength in scene.edits)
+
+    def keep_text(self, scene: Scene) -> str:
+        """What is kept in words: "keeping size, dim 7"."""
+        return "keeping " + ", ".join(self.short_name(dimension) for dimension in scene.keep)
 
     def short_name(self, dimension: int) -> str:
         """A dimension's label, or "dim 3"."""

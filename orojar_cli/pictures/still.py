@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -19,7 +18,8 @@ from orojar_cli.errors import OptionError
 from orojar_cli.files import written_file
 from orojar_cli.media import display_size, labelled_grid, resize, save_image, stacked
 from orojar_cli.pictures.scene import Still, Subject, strength_text
-from orojar_cli.pictures.walk import Renderer, along, pictures_at, strengths, walk
+from orojar_cli.pictures.walk import Renderer, pictures_at, strengths
+from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Progress
 
 PADDING = 2
@@ -45,13 +45,13 @@ class Cells:
     def __init__(self, subject: Subject, still: Still, progress: Progress | None = None) -> None:
         self.subject, self.still, self.progress = subject, still, progress
         self.renderer, self.at = Renderer(subject.generator, still.noise_mode), subject.points(still)
-        self.size = still_cell_size(subject, still)
+        self.size, self.ways = still_cell_size(subject, still), Ways(subject, still, self.at, progress)
         self.names, self.done, self.total = subject.point_names(still), 0, image_count(subject, still)
 
-    def resized(self, pictures: Iterator[np.ndarray]) -> np.ndarray:
-        """[S, N, h, w, 3] of S yields of N pictures."""
+    def drawn(self, displacements: Tensor) -> np.ndarray:
+        """[S, N, h, w, 3] of S displacements of the N points."""
         parts = []
-        for images in pictures:
+        for images in pictures_at(self.renderer, self.at, self.subject.directions, displacements, self.still.layers):
             parts.append(resize(images, self.size))
             self.done += len(images)
             if self.progress is not None:
@@ -102,13 +102,8 @@ def side_by_side(subject: Subject, still: Still) -> int:
 def grid_bands(cells: Cells) -> list[Strip]:
     """One row per dimension, strengths from left to right, the images side by side; of a single dimension one row per image."""
     subject, still = cells.subject, cells.still
-    values, moving = strengths(still.extent, still.steps), subject.moving(still)
-    walks = [
-        cells.resized(
-            walk(cells.renderer, cells.at, moving, index, values, still.layers, still.edits, subject.offset(still, cells.at, index))
-        )
-        for index in still.dimensions
-    ]
+    values = strengths(still.extent, still.steps)
+    walks = [cells.drawn(cells.ways.walked(index, values)) for index in still.dimensions]
     drawn, texts = np.stack(walks).swapaxes(1, 2), [strength_text(value) for value in values]
     if len(still.dimensions) == 1 and side_by_side(subject, still) == 1:
         return [Strip(drawn[0], cells.names, texts)]
@@ -117,32 +112,21 @@ def grid_bands(cells: Cells) -> list[Strip]:
 
 def plane_bands(cells: Cells) -> list[Strip]:
     """For every image a square: strengths of the dimension from left to right, of the dimension `by` from bottom to top."""
-    subject, still = cells.subject, cells.still
+    still = cells.still
     if len(still.dimensions) != 1 or still.by is None:
         raise OptionError("a plane needs exactly one dimension to walk along beside --by")
-    values, offset = strengths(still.extent, still.steps), subject.offset(still, cells.at, still.dimensions[0], still.by)
-    steps = plane_steps(subject, still)
-    drawn = cells.resized(pictures_at(cells.renderer, cells.at, subject.directions, steps, still.layers, offset))
+    values = strengths(still.extent, still.steps)
+    drawn = cells.drawn(cells.ways.plane(still.dimensions[0], still.by, values))
     drawn = drawn.reshape(len(values), len(values), *drawn.shape[1:]).swapaxes(1, 2)
     texts = [strength_text(value) for value in values]
     return _bands(cells, drawn, texts[::-1], texts)
 
 
-def plane_steps(subject: Subject, still: Still) -> Tensor:
-    """Displacements [steps * steps, D] of a plane, line by line from the top."""
-    values, moving = strengths(still.extent, still.steps), subject.moving(still)
-    upwards = [(still.by, value) for value in reversed(values) if still.by is not None]
-    return torch.cat([along(moving, still.dimensions[0], values, (*still.edits, edit)) for edit in upwards])
-
-
 def pair_bands(cells: Cells) -> list[Strip]:
     """Every image before the edits and, below it, after them."""
-    subject, still = cells.subject, cells.still
-    if not still.edits:
+    if not cells.still.edits:
         raise OptionError("nothing to show: name a dimension to walk along, or edits such as 3:+2")
-    moving = subject.moving(still)
-    both = torch.cat([along(moving, None, [0.0]), along(moving, None, [0.0], still.edits)])
-    drawn = cells.resized(pictures_at(cells.renderer, cells.at, subject.directions, both, still.layers))
+    drawn = cells.drawn(cells.ways.edited([0.0, 1.0]))
     return [Strip(drawn[:, part], ["before", "after"], cells.names[part]) for part in _parts(cells)]
 
 
@@ -239,15 +223,16 @@ def save_stills(
 
 
 def _title(subject: Subject, still: Still) -> str:
+    kept = f", {subject.keep_text(still)}" if still.keep else ""
     if not still.dimensions:
-        return subject.edit_text(still)
+        return subject.edit_text(still) + kept
     if still.by is not None:
         title = f"{subject.short_name(still.dimensions[0])} to the right, {subject.short_name(still.by)} upwards"
     elif len(still.dimensions) == 1:
         title = subject.directions.name(still.dimensions[0])
     else:
         title = _dimension_text(still.dimensions, len(subject.directions))
-    return title + (f", with {subject.edit_text(still)}" if still.edits else "")
+    return title + (f", with {subject.edit_text(still)}" if still.edits else "") + kept
 
 
 def _dimension_text(dimensions: tuple[int, ...], count: int) -> str:

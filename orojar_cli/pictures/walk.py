@@ -129,12 +129,10 @@ def moved_ws(
     directions: DirectionSet,
     displacements: Tensor,
     layers: Sequence[int] | None = None,
-    offset: Tensor | None = None,
 ) -> Tensor:
-    """ws [S, N, num_ws, w_dim] of N points moved by S displacements [S, D] in the direction set's own space, and by their own `offset`
-    [N, D] throughout."""
-    own = displacements.new_zeros(1, 1) if offset is None else offset
-    return torch.stack([displaced(generator, at, directions, (step + own).expand(len(at), -1), layers) for step in displacements])
+    """ws [S, N, num_ws, w_dim] of N points moved by S displacements [S, D], the same for all, or [S, N, D] in the direction set's own
+    space."""
+    return torch.stack([displaced(generator, at, directions, step.expand(len(at), -1), layers) for step in displacements])
 
 
 def walk_ws(
@@ -153,16 +151,15 @@ def pictures_at(
     directions: DirectionSet,
     displacements: Tensor,
     layers: Sequence[int] | None = None,
-    offset: Tensor | None = None,
 ) -> Iterator[np.ndarray]:
-    """For every displacement [S, D] in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across displacements.
+    """For every displacement, [S, D] or each point's own [S, N, D], in turn the pictures [N, H, W, 3] uint8 of all points; rendered in
+    batches across displacements.
 
-    `offset` [N, D] moves each point throughout, in spaces whose displacements move ws.
     Equal displacements, of which a loop there and back has two each, are drawn once, where a gigabyte holds what is shown again.
     """
     keys = [row.tobytes() for row in (displacements.cpu() + 0.0).numpy()]
     each = len(at) * math.prod(_picture_shape(renderer.generator))
-    return drawn_once(keys, lambda chosen: _drawn(renderer, at, directions, displacements[chosen], layers, offset), each)
+    return drawn_once(keys, lambda chosen: _drawn(renderer, at, directions, displacements[chosen], layers), each)
 
 
 def drawn_once(keys: Sequence[Hashable], draw: Callable[[list[int]], Iterator[np.ndarray]], each: int) -> Iterator[np.ndarray]:
@@ -193,12 +190,12 @@ def _drawn(
     directions: DirectionSet,
     displacements: Tensor,
     layers: Sequence[int] | None,
-    offset: Tensor | None,
 ) -> Iterator[np.ndarray]:
     generator, per_batch = renderer.generator, max(1, renderer.batch // len(at))
     for group in displacements.to(_device(at)).split(per_batch):
-        ws = moved_ws(generator, at, directions, group, layers, offset)
-        styles = style_offsets(generator, group.repeat_interleave(len(at), 0), directions.space, directions.layers)
+        ws = moved_ws(generator, at, directions, group, layers)
+        each = group if group.ndim == 3 else group.unsqueeze(1).expand(-1, len(at), -1)
+        styles = style_offsets(generator, each.flatten(0, 1), directions.space, directions.layers)
         drawn = renderer.images(ws.flatten(0, 1), styles, at.seeds and at.seeds * len(group))
         yield from drawn.reshape(len(group), len(at), *_picture_shape(generator))
 
@@ -211,10 +208,9 @@ def walk(
     values: Sequence[float],
     layers: Sequence[int] | None = None,
     edits: Sequence[tuple[int, float]] = (),
-    offset: Tensor | None = None,
 ) -> Iterator[np.ndarray]:
     """For every strength in turn the pictures [N, H, W, 3] uint8 of all points; rendered in batches across strengths."""
-    return pictures_at(renderer, at, directions, along(directions, index, values, edits), layers, offset)
+    return pictures_at(renderer, at, directions, along(directions, index, values, edits), layers)
 
 
 def _device(at: Points) -> torch.device:

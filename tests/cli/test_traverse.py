@@ -311,3 +311,20 @@ def test_centered_rows_start_at_the_same_place_and_units_are_the_latents(travers
         plain = file["w"][:, 0] @ found.directions[0].numpy()
     assert not np.allclose(plain[:3], plain[3:], atol=0.01)
     assert np.allclose(np.diff(plain[:3]), 3 * float(found.sigma[0]), atol=1e-4)
+
+
+def test_what_is_kept_stands_in_the_picture_and_is_kept_again(traverse, labelled: Path) -> None:
+    look = ("set.safetensors", "--network", "net.pkl", "--seeds", "1", "--steps", "3", "--range", "1")
+    code, document, _ = traverse(*look, "--dim", "0", "--keep", "x position", "--keep", "4", "--out", "a.png")
+    assert code == 0 and document["keep"] == [1, 4]
+    kept = read_metadata("a.png")
+    assert kept is not None and kept["scene"]["keep"] == [1, 4]
+    assert traverse("--from", "a.png", "--out", "again.png")[0] == 0
+    assert Path("again.png").read_bytes() == Path("a.png").read_bytes()
+    assert traverse("--from", "a.png", "--keep", "3", "--out", "other.png")[1]["keep"] == [3]
+    assert traverse(*look, "--dim", "0", "--out", "plain.png")[1]["keep"] == []
+    assert not np.array_equal(np.asarray(Image.open("a.png"))[:, -40:], np.asarray(Image.open("plain.png"))[:, -40:])
+    for words, told in ((("0:+2",), "what is kept is not moved"), (("0",), "all that moves would be kept"), (("12",), "no dimension 12")):
+        code, _, err = traverse(*look, "--dim", "0", "--keep", *words)
+        assert code == 2 and told in err
+    assert Still(dimensions=(0,), keep=(1, 4)).arguments() == ["--dim", "0", "--keep", "1,4"]

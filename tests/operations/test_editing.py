@@ -62,6 +62,21 @@ def test_each_file_is_its_image_before_or_after_the_edits(tiny, space: str, unit
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == names
 
 
+def test_what_is_kept_is_taken_out_of_each_images_own_edits(tiny, tmp_path: Path) -> None:
+    generator, found = tiny.generator, some(tiny.generator)
+    table = {3: {"0": 1.0}, 1: {"0": -0.5, "smile": 1.0}, 5: {"0": 1.0}}
+    done = save_edits(tiny, found, [], tmp_path / "new", strengths=table, keep="smile", save_w=tmp_path / "w.npz")
+    ws = load_projected(tmp_path / "w.npz", generator)
+    at = seed_latents(generator, [3, 5])
+    torch.testing.assert_close(ws[[0, 2]], found.apply(generator, at, 0, 1.0, keep=["smile"]), rtol=1e-4, atol=1e-5)
+    plainly = found.apply(generator, seed_latents(generator, [1]), "smile", 1.0)
+    torch.testing.assert_close(ws[[1]], found.apply(generator, plainly, 0, -0.5, keep=[1]), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(ws[[0]], found.apply(generator, at[:1], 0, 1.0), atol=1e-3)
+    assert [image.number for image in done.images] == [3, 1, 5]
+    with pytest.raises(OptionError, match="all that moves would be kept"):
+        save_edits(tiny, found, ["smile:+1"], tmp_path / "no", keep=[1])
+
+
 def test_the_edited_w_comes_back_as_the_same_images(tiny, tmp_path: Path) -> None:
     found = some(tiny.generator)
     done = save_edits(tiny, found, "smile:1", tmp_path / "a", seeds=range(3), save_w=tmp_path / "w.npz")

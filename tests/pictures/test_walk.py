@@ -16,6 +16,7 @@ from orojar_cli.latents.projected import ProjectedLatents
 from orojar_cli.pictures.axes import affordable_grid, grid_size
 from orojar_cli.pictures.scene import Still, Subject
 from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, strengths, there_and_back, walk, walk_ws
+from orojar_cli.pictures.ways import Ways
 
 
 def axes(shapes, space: str = "w", layers=tuple(range(8))) -> DirectionSet:
@@ -160,8 +161,7 @@ def test_centered_walks_are_the_papers_pictures() -> None:
     label = torch.nn.functional.one_hot(wanted["y"], generator.c_dim).float()
     subject, scene = Subject(generator, found), Still(dimensions=(0,), extent=5.0, steps=3, unit="latent", center=True)
     at = Latents(wanted["z"][0, :1], label[:1])
-    steps = along(subject.moving(scene), 0, strengths(scene.extent, scene.steps))
-    ws = moved_ws(generator, at, found, steps, None, subject.offset(scene, at, 0))
+    ws = moved_ws(generator, at, found, Ways(subject, scene, at).walked(0, strengths(scene.extent, scene.steps)))
     with torch.no_grad():
         drawn = generator.synthesis(ws[:, 0])[:, None, :, ::2, ::2]
     assert float((drawn - wanted["walk_dir0"]).abs().max() / wanted["walk_dir0"].abs().max()) < 1e-4
