@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
+
+_BEGAN = time.time()
 
 
 def main() -> None:
@@ -12,7 +15,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    run()
+    run(began=_BEGAN)
 
 
 if __name__ == "__main__":

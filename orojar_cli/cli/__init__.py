@@ -29,6 +29,7 @@ from orojar_cli.cli.project import project
 from orojar_cli.cli.sample import sample
 from orojar_cli.cli.traverse import traverse
 from orojar_cli.errors import OrojarError
+from orojar_cli.runs.clock import work
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -69,15 +70,19 @@ for command in (
     orojar.add_command(command)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the program and exit: 0 done, 1 failed, 2 usage, 3 refused as unsafe, 130 interrupted, 143 asked to end."""
+def main(argv: list[str] | None = None, began: float | None = None) -> None:
+    """Run the program and exit: 0 done, 1 failed, 2 usage, 3 refused as unsafe, 130 interrupted, 143 asked to end.
+
+    `began` is when the process did (time.time()), from which runs count their time; now by default.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         if argv is None:
             hear_signals()
-        orojar.main(arguments, prog_name="orojar", standalone_mode=False)
+        with work(began):
+            orojar.main(arguments, prog_name="orojar", standalone_mode=False)
         if sys.stdout is not None:  # closed by the shell
             sys.stdout.flush()
         status = 0

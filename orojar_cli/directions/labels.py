@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 from orojar_cli.directions.direction_set import DirectionSet, load_directions, save_directions
 from orojar_cli.errors import OptionError
 
 LONGEST_LABEL = 80
+# "3", "0-3,6", and what pages and pictures call a dimension that has no label.
+_NUMBERS = re.compile(r"\s*(?:(?:dim|dimension|axis)\b[\s.:#]*|dim|#)?\s*[\d,\s-]*\d[\d,\s-]*", re.IGNORECASE)
 
 
 def checked_label(text: str) -> str:
@@ -17,8 +20,8 @@ def checked_label(text: str) -> str:
     """
     if len(text) > LONGEST_LABEL or not text.isprintable():
         raise OptionError(f"a label is one line of at most {LONGEST_LABEL} characters")
-    if text.strip().isdigit() or text.strip() == "all":
-        raise OptionError(f"{text!r} would be taken for a number or for all dimensions; use words")
+    if _NUMBERS.fullmatch(text) or text.strip().casefold() == "all":
+        raise OptionError(f"{text!r} would be taken for a number or for all dimensions; use words that say what changes")
     return text.strip()
 
 

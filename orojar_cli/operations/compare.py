@@ -37,6 +37,7 @@ from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.view import Making
 from orojar_cli.response.budget import MINUTE, arithmetic, seconds_each
 from orojar_cli.response.outputs import Output, default_output, early, is_small
+from orojar_cli.runs.clock import timed
 from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, check_outdir, versions, written_at
 
 REPORT, TWIN = "report.html", "report.json"
@@ -132,6 +133,7 @@ class Compared:
         return rows
 
 
+@timed
 def compare(
     *sources: Any,
     methods: Sequence[str] | None = None,

@@ -30,6 +30,7 @@ from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.response.budget import expected_seconds, fitting, seconds_each, timed_batch
 from orojar_cli.response.outputs import Output, default_output, moved_output
+from orojar_cli.runs.clock import timed
 from orojar_cli.runs.resume import resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, written_at
 
@@ -103,6 +104,7 @@ def dimension_record(found: DirectionSet, index: int) -> dict[str, Any]:
     return record | ({"note": found.note(index)} if found.note(index) else {})
 
 
+@timed
 def discover(
     network: Any,
     method: str = "orojar",

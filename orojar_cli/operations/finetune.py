@@ -40,6 +40,7 @@ from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
 from orojar_cli.response.budget import seconds_each, timed_batch
 from orojar_cli.response.outputs import Output, moved_output
+from orojar_cli.runs.clock import timed
 from orojar_cli.runs.resume import Partial, resumable
 from orojar_cli.runs.run import DIRECTIONS, METRICS, Run, RunWriter, check_outdir, written_at
 from orojar_cli.tuning.rotation import (
@@ -192,6 +193,7 @@ class _Made:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
+@timed
 def finetune(
     checkpoint: Any,
     mode: str = "rotation",
@@ -231,7 +233,6 @@ def finetune(
     group of processes all share the work and the first alone gets the result, the others None.
     Raises OptionError where the network cannot be tuned so, DriftError where training moved the images too far.
     """
-    started = time.time()
     tell = notice if is_first() else quiet
     checkpoint = network_of(checkpoint, device, tell)
     check_noise(checkpoint, noise_mode, tell)
@@ -261,7 +262,7 @@ def finetune(
         raise UnsupportedCheckpointError(f"not supported: G and G_ema of {checkpoint.name} have different options; leave out --also-g")
     if not own and changing.left:
         tell(changing.left)
-    writer = functools.partial(RunWriter, outdir or "", "finetune", checkpoint.run_name, resume, argv=argv, started=started)
+    writer = functools.partial(RunWriter, outdir or "", "finetune", checkpoint.run_name, resume, argv=argv)
     writes = outdir is not None and is_first()
     if mode == "rotation":
         run = writer() if writes else None

@@ -16,9 +16,11 @@ from orojar_cli.operations.discover import GRID_ROWS, Discovery, default_grid, w
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.pictures.axes import STEPS, Look
 from orojar_cli.progress import Notice, Progress
+from orojar_cli.runs.clock import timed
 from orojar_cli.runs.run import RunWriter
 
 
+@timed
 def import_directions(
     file: str | os.PathLike[str],
     network: Any,

@@ -24,6 +24,7 @@ from orojar_cli.operations.network import network_of, quiet, shown_class
 from orojar_cli.operations.resolve import resolve
 from orojar_cli.operations.traverse import source_of
 from orojar_cli.progress import Notice, Progress
+from orojar_cli.runs.clock import timed
 from orojar_cli.runs.run import METRICS, Run, RunWriter, is_in_run, load_run, written_at
 
 
@@ -80,6 +81,7 @@ class Metrics:
 HEADER = ["metric", "of", "value", "95 % interval", "better"]
 
 
+@timed
 def metrics(
     checkpoint: Any,
     directions: Any = None,

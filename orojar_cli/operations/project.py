@@ -23,6 +23,7 @@ from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, unseen
 from orojar_cli.projection import PictureDistance, Projection, ProjectionSettings, as_target, decibels, read_photograph
 from orojar_cli.projection import project as searched
+from orojar_cli.runs.clock import timed
 from orojar_cli.runs.run import METRICS, Run, RunWriter, written_at
 
 W, W_PLUS, FILM = "projected_w.npz", "projected_w_plus.npz", "progress.gif"
@@ -98,6 +99,7 @@ class Projected:
         return ({} if self.run is None else {"run": str(self.run.path)}) | files | {"psnr": self.psnr}
 
 
+@timed
 def project(
     picture: str | os.PathLike[str] | Image.Image | np.ndarray,
     network: Any,

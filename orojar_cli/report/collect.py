@@ -18,6 +18,7 @@ from orojar_cli.progress import Progress
 from orojar_cli.report.calibration import LEAST_ACTIVE, Calibration, calibrated, shares_of_activity
 from orojar_cli.report.contender import Contender
 from orojar_cli.report.verdict import Difference, differences, passed_over, winners
+from orojar_cli.runs.clock import began
 
 # How strong a dimension is in its own sigmas is what activeness tells; at calibrated steps all would be alike.
 IN_SIGMAS = ("activeness",)
@@ -101,11 +102,11 @@ def _finite(value: Any) -> Any:
 
 
 class Stopwatch:
-    """Seconds by stage."""
+    """Seconds by stage, from when the work began."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._last = time.perf_counter() - (time.time() - began())
 
     def lap(self, stage: str) -> None:
         """Book the time since the last lap on a stage."""

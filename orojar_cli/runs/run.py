@@ -19,6 +19,7 @@ from typing import Any
 from orojar_cli.errors import InputFileError, OutputFileError
 from orojar_cli.files import write_text
 from orojar_cli.progress import Notice
+from orojar_cli.runs.clock import began
 
 FORMAT = "orojar-run-1"
 DEFAULT_OUTDIR = "orojar-runs"
@@ -86,15 +87,14 @@ class RunWriter:
         *,
         label: str | None = None,
         argv: Sequence[str] = (),
-        started: float | None = None,
     ) -> None:
         """Create the next numbered folder `NNNNN-label-name` (`label`: the command where nothing else is said), or go on in `resume`.
 
-        `argv` is the command line, `started` when the work began (time.time(); now by default).
+        `argv` is the command line.  The time taken counts from when the work began (see `clock`).
         Raises OutputFileError where that cannot be done, InputFileError where there is no folder to continue in.
         """
         self.command, self.argv = command, list(argv)
-        self.started = time.time() if started is None else started
+        self.started = began()
         self._metrics: list[str] = []
         if resume is not None:
             self.path = Path(resume)

@@ -13,6 +13,7 @@ from orojar_cli.latents.points import Latents
 from orojar_cli.response.activeness import activeness
 from orojar_cli.response.jacobian import Response, gram_matrices
 from orojar_cli.runs import resume
+from orojar_cli.runs.clock import work
 from orojar_cli.runs.resume import PARTIAL, Partial, resumable
 from orojar_cli.runs.run import RunWriter
 from orojar_cli.tuning.state import TrainingState
@@ -143,7 +144,7 @@ def test_a_folder_that_stayed_empty_is_removed(tmp_path: Path, ended: type[BaseE
     with pytest.raises(ended), RunWriter(tmp_path, "discover", "a.pkl"):
         raise ended
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ended), RunWriter(tmp_path, "discover", "a.pkl", label="discover-sefa", argv=("discover",), started=0.0) as run:
+    with work(0.0), pytest.raises(ended), RunWriter(tmp_path, "discover", "a.pkl", label="discover-sefa", argv=("discover",)) as run:
         run.metric(dimension=0)
         raise ended
     assert [path.name for path in tmp_path.iterdir()] == ["00000-discover-sefa-a"]
