@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from orojar_cli.errors import OptionError
 from orojar_cli.media.grid import BACKGROUND, FAINT, INK, tile
-from orojar_cli.media.text import elided, font, plain
+from orojar_cli.media.text import elided, font, length, write
 
 _MARGIN = 8
 _PADDING = 2
@@ -42,10 +42,9 @@ class FrameComposer:
         self.top = _MARGIN + (22 if caption else 0)
         height = self.top + self.inner[0] + (22 if marker else _MARGIN)
         frame = Image.new("RGB", (self.inner[1] + 2 * _MARGIN, height), BACKGROUND)
-        draw = ImageDraw.Draw(frame)
         if caption:
-            draw.text((_MARGIN, 21), elided(caption, font(14), self.inner[1]), INK, font(14), anchor="ls")
-        self.rail = self._draw_rail(draw, frame.size, ends) if marker else None
+            write(frame, (_MARGIN, 21), elided(caption, font(14), self.inner[1]), INK, font(14), anchor="ls")
+        self.rail = self._draw_rail(frame, ends) if marker else None
         self.base = np.asarray(frame)
 
     @staticmethod
@@ -53,15 +52,15 @@ class FrameComposer:
         """How many pictures stand side by side: as asked, else at most six in rows of equal length."""
         return min(count, columns) if columns else -(-count // -(-count // 6))
 
-    def _draw_rail(self, draw: ImageDraw.ImageDraw, size: tuple[int, int], ends: Sequence[str]) -> tuple[float, float, float]:
+    def _draw_rail(self, frame: Image.Image, ends: Sequence[str]) -> tuple[float, float, float]:
         """Draws the bar; returns the dot's leftmost and rightmost place and its height."""
-        width, middle = size[0], size[1] - 11
+        width, middle, draw = frame.width, frame.height - 11, ImageDraw.Draw(frame)
         start, end = _MARGIN + _RADIUS, width - 1 - _MARGIN - _RADIUS
-        space = max((font(11).getlength(plain(text)) for text in ends), default=0)
+        space = max((length(text, font(11)) for text in ends), default=0)
         # Numbers that would leave less than half of the bar are not worth it.
         if ends and 4 * (space + 8) <= width:
-            draw.text((_MARGIN, middle), ends[0], FAINT, font(11), anchor="lm")
-            draw.text((width - _MARGIN, middle), ends[1], FAINT, font(11), anchor="rm")
+            write(frame, (_MARGIN, middle), ends[0], FAINT, font(11), anchor="lm")
+            write(frame, (width - _MARGIN, middle), ends[1], FAINT, font(11), anchor="rm")
             start, end = start + space + 6, end - space - 6
         draw.line((start, middle, end, middle), _RAIL, 2)
         centre = round((start + end) / 2)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from orojar_cli.errors import OptionError
 from orojar_cli.media.pixels import resize
-from orojar_cli.media.text import elided, fitting, font, plain
+from orojar_cli.media.text import elided, fitting, font, length, write
 
 BACKGROUND = (250, 250, 249)
 INK = (40, 42, 46)
@@ -80,10 +80,9 @@ def labelled_grid(
     height, width = cells.shape[2:4]
     places = _Places(texts, rows, columns, height, width, padding, group, margin, header)
     picture = Image.fromarray(places.filled(cells))
-    draw = ImageDraw.Draw(picture)
-    _draw_frame(draw, texts, places)
-    _draw_above(draw, texts, places)
-    _draw_left(draw, places)
+    _draw_frame(picture, texts, places)
+    _draw_above(picture, texts, places)
+    _draw_left(picture, places)
     return picture
 
 
@@ -120,7 +119,7 @@ class _Places:
         if height < 22:
             self.lines = [[" ".join(pair)] for pair in self.lines]
         self.small, self.heading = font(12), font(17)
-        lengths = [face.getlength(plain(text)) for pair in self.lines for text, face in zip(pair, self.faces, strict=False)]
+        lengths = [length(text, face) for pair in self.lines for text, face in zip(pair, self.faces, strict=False)]
         self.label_width = min(_LABEL_WIDTH, int(max(lengths, default=0) + 1))
         self.left = margin + (self.label_width + _GAP if self.lines else 0)
         self.column_line, group_line = 20 if texts.columns else 0, 20 if texts.groups else 0
@@ -134,7 +133,7 @@ class _Places:
         self.tops = [row * (height + padding) + min(row, 1) * apart for row in range(rows)]
         across, down = self.lefts[-1] + width, self.tops[-1] + height
         outside = ((texts.title, self.heading), (texts.footer, self.small))
-        wanted = max(min(_TITLE_WIDTH, face.getlength(plain(text))) for text, face in outside)
+        wanted = max(min(_TITLE_WIDTH, length(text, face)) for text, face in outside)
         self.picture_width = max(self.left + across + margin, int(wanted) + 1 + 2 * margin)
         self.picture_height = self.top + down + margin + (22 if texts.footer else 0)
 
@@ -149,36 +148,36 @@ class _Places:
         return body
 
 
-def _draw_frame(draw: ImageDraw.ImageDraw, texts: _Texts, places: _Places) -> None:
+def _draw_frame(picture: Image.Image, texts: _Texts, places: _Places) -> None:
     """The title over everything, the footer under it."""
     margin, room = places.margin, places.picture_width - 2 * places.margin
     if texts.title:
-        draw.text((margin, margin + 15), elided(texts.title, places.heading, room), INK, places.heading, anchor="ls")
+        write(picture, (margin, margin + 15), elided(texts.title, places.heading, room), INK, places.heading, anchor="ls")
     if texts.footer:
         below = (margin, places.picture_height - margin)
-        draw.text(below, elided(texts.footer, places.small, room), FAINT, places.small, anchor="ls")
+        write(picture, below, elided(texts.footer, places.small, room), FAINT, places.small, anchor="ls")
 
 
-def _draw_above(draw: ImageDraw.ImageDraw, texts: _Texts, places: _Places) -> None:
+def _draw_above(picture: Image.Image, texts: _Texts, places: _Places) -> None:
     """Labels of columns, and over them those of groups."""
     left, top, width = places.left, places.top, places.width
     face = fitting(list(texts.columns), width, 12, 9)
     for offset, label in zip(places.lefts, texts.columns, strict=False):
-        draw.text((left + offset + width / 2, top - 6), elided(label, face, width), FAINT, face, anchor="ms")
+        write(picture, (left + offset + width / 2, top - 6), elided(label, face, width), FAINT, face, anchor="ms")
     second = places.faces[-1]
     for number, label in enumerate(texts.groups):
         inside = places.lefts[number * places.group :][: places.group]
         middle, above = left + (inside[0] + inside[-1] + width) / 2, top - 6 - places.column_line
-        draw.text((middle, above), elided(label, second, inside[-1] + width - inside[0]), INK, second, anchor="ms")
+        write(picture, (middle, above), elided(label, second, inside[-1] + width - inside[0]), INK, second, anchor="ms")
 
 
-def _draw_left(draw: ImageDraw.ImageDraw, places: _Places) -> None:
+def _draw_left(picture: Image.Image, places: _Places) -> None:
     """Labels of rows, of one or two lines."""
     for row, pair in enumerate(places.lines):
         middle = places.top + places.tops[row] + places.height / 2
         for number, (text, face, colour) in enumerate(zip(pair, places.faces, (INK, FAINT), strict=False)):
             shift = 0.0 if len(pair) == 1 else (2 * number - 1) * min(9.0, places.height / 4)
-            draw.text((places.left - _GAP, middle + shift), elided(text, face, places.label_width), colour, face, anchor="rm")
+            write(picture, (places.left - _GAP, middle + shift), elided(text, face, places.label_width), colour, face, anchor="rm")
 
 
 def stacked(pictures: Sequence[Image.Image], gap: int = 0) -> Image.Image:

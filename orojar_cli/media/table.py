@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from orojar_cli.errors import OptionError
 from orojar_cli.media.grid import BACKGROUND, FAINT, INK, MARGIN
-from orojar_cli.media.text import elided, font
+from orojar_cli.media.text import elided, font, length, write
 
 _LINE, _GAP, _WIDEST = 22, 18, 320
 
@@ -23,7 +23,7 @@ def table_picture(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Image
         raise OptionError(f"rows of another length than the {len(header)} columns of their table")
     face = font(14)
     cells = [[elided(text, face, _WIDEST) for text in row] for row in (header, *rows)]
-    widths = [max(int(face.getlength(row[column])) + 1 for row in cells) for column in range(len(header))]
+    widths = [max(int(length(row[column], face)) + 1 for row in cells) for column in range(len(header))]
     size = sum(widths) + _GAP * (len(widths) - 1) + 2 * MARGIN, _LINE * len(cells) + 2 * MARGIN
     picture = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(picture)
@@ -31,7 +31,7 @@ def table_picture(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Image
         y, left = MARGIN + _LINE * (line + 0.5), MARGIN
         for column, (text, width) in enumerate(zip(row, widths, strict=True)):
             place, anchor = (left, "lm") if column == 0 else (left + width, "rm")
-            draw.text((place, y), text, INK if line else FAINT, face, anchor=anchor)
+            write(picture, (place, y), text, INK if line else FAINT, face, anchor=anchor)
             left += width + _GAP
     draw.line((MARGIN, MARGIN + _LINE - 1, size[0] - MARGIN - 1, MARGIN + _LINE - 1), FAINT)
     return picture

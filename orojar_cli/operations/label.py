@@ -8,7 +8,7 @@ from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.labels import write_label
 from orojar_cli.errors import OptionError
-from orojar_cli.operations.network import quiet
+from orojar_cli.operations.network import quiet, say_undrawable
 from orojar_cli.operations.resolve import named_by
 from orojar_cli.progress import Notice
 
@@ -24,4 +24,5 @@ def label(source: str | Path, dimension: int | str, text: str, notice: Notice = 
     if named.path == demonstration()[1]:
         raise OptionError("the demonstration's directions belong to the program; find some of your own with orojar discover")
     index = named.directions.index(dimension)
+    say_undrawable([text], notice)
     return named.path, index, write_label(named.path, index, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.fetch.address import Fetching
 from orojar_cli.generators.checks import check_noise_mode
 from orojar_cli.generators.own.network import OwnNetwork, own_network
+from orojar_cli.media.text import undrawable
 from orojar_cli.progress import Notice, Progress
 
 if TYPE_CHECKING:
@@ -106,6 +107,13 @@ def say_white(generator: Any, notice: Notice, what: str = "grids and films have"
     """Tell, of a network that draws with an alpha channel, that pictures of this kind do without."""
     if generator.img_channels in (2, 4):
         notice(f"{what} no alpha channel: the images are laid on white; {keeps}")
+
+
+def say_undrawable(texts: Iterable[str], notice: Notice) -> None:
+    """Tell which letters of the texts of a picture no font of this machine has."""
+    missing = undrawable(texts)
+    if missing:
+        notice(f"no font on this machine has {missing[:20]}: pictures show ? instead, pages the letters; install a font, such as Noto's")
 
 
 def shown_class(generator: Any, class_index: Any, doing: str, notice: Notice) -> Any:

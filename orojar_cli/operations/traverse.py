@@ -20,7 +20,7 @@ from orojar_cli.files import written_file
 from orojar_cli.latents.projected import check_projected_out, load_projected, save_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
-from orojar_cli.operations.network import check_noise, network_of, quiet, say_white, shown_class
+from orojar_cli.operations.network import check_noise, network_of, quiet, say_undrawable, say_white, shown_class
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.axes import affordable_images
 from orojar_cli.pictures.dimensions import chosen_dimensions, kept_dimensions
@@ -221,6 +221,7 @@ def traverse(
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
     say_white(generator, notice)
+    say_undrawable((*found.labels, str(values.get("caption") or "")), notice)
     known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")

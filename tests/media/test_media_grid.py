@@ -7,7 +7,7 @@ from PIL import Image
 from orojar_cli.errors import OptionError
 from orojar_cli.media import FrameComposer, labelled_grid, stacked, tile
 from orojar_cli.media.grid import BACKGROUND
-from orojar_cli.media.text import elided, fitting, font, plain
+from orojar_cli.media.text import elided, fitting, font
 
 
 @pytest.fixture
@@ -87,11 +87,6 @@ def test_grids_of_tiny_pictures_can_be_drawn(side: int) -> None:
     cells = np.full((2, 2, side, side, 3), 9, np.uint8)
     picture = np.asarray(labelled_grid(cells, row_labels=["dim 3\nact 0.12"] * 2, column_labels=["-1.33", "+1.33"]))
     assert (picture == 9).all(-1).sum() == 4 * side * side
-
-
-def test_text_is_spelled_with_what_the_font_has() -> None:
-    assert plain("σ = −2  é") == "sigma = -2  e"
-    assert plain("漢\n\ud800") == "? ?"
 
 
 def test_long_text_ends_in_an_ellipsis_and_fits() -> None:
