@@ -23,6 +23,7 @@ _PUBLIC = {
     "resolve": "operations.resolve",
     "load_checkpoint": "checkpoint.checkpoint",
     "save_checkpoint": "checkpoint.writer",
+    "save_onnx": "checkpoint.onnx_file",
     "Checkpoint": "checkpoint.checkpoint",
     "load_directions": "directions",
     "save_directions": "directions",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 
 from orojar_cli.bench.measurement import Effort, Row, interleaved
 from orojar_cli.bench.networks import convolution_gflop, stylegan2, stylegan3
+from orojar_cli.checkpoint.onnx_file import save_onnx
 from orojar_cli.generators.stylegan3.alias_free import filtered_rectifier
 
 _CHANNELS, _SIDE = 256, 64
@@ -61,32 +61,18 @@ def _onnxruntime(network: Any, ws: torch.Tensor) -> Iterator[Row]:
         import onnxruntime
     except ImportError:
         alone = interleaved({"ours": partial(network.synthesis, ws)}, 1)["ours"]
-        yield Row("synthesis", what, 1000 * alone / len(ws), "ms/image", None, "onnxruntime: not compared (pip install onnx onnxruntime)")
+        yield Row("synthesis", what, 1000 * alone / len(ws), "ms/image", None, "onnxruntime: not compared (pip install 'orojar[onnx]')")
         return
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # The exporter warns of every branch it takes on a shape.
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "synthesis.onnx"
-        torch.onnx.export(_Images(network), (ws,), str(file), dynamo=False, opset_version=17)
+        save_onnx(network, file, part="synthesis")
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    given = {session.get_inputs()[0].name: ws.numpy()}
+    given = {"ws": ws.numpy()}
     seconds = interleaved({"ours": partial(network.synthesis, ws), "theirs": partial(session.run, None, given)}, 5)
     ratio = seconds["theirs"] / seconds["ours"]
     yield Row("synthesis", what, 1000 * seconds["ours"] / len(ws), "ms/image", ratio, "onnxruntime's rate on our export", ">= 1")
-
-
-class _Images(torch.nn.Module):
-    """ws -> images, with the networks' constant noise."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.synthesis = network.synthesis
-
-    def forward(self, ws: torch.Tensor) -> torch.Tensor:
-        images: torch.Tensor = self.synthesis(ws)
-        return images
 
 
 def _rectifier(effort: Effort) -> Row:

@@ -67,4 +67,6 @@ class Mapping(BaseMapping):
         if psi == 1 or cutoff == 0:
             return w.unsqueeze(1).repeat(1, num_ws, 1)
         truncated = self.w_avg + psi * (w - self.w_avg)
+        if cutoff == num_ws:
+            return truncated.unsqueeze(1).repeat(1, num_ws, 1)
         return torch.cat([truncated.unsqueeze(1).expand(-1, cutoff, -1), w.unsqueeze(1).expand(-1, num_ws - cutoff, -1)], 1)

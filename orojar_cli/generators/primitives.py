@@ -85,7 +85,8 @@ def filter_taps(taps: Sequence[float], gain: float = 1.0) -> tuple[float, ...]:
 def filter_kernel(x: Tensor, taps: Sequence[float]) -> Tensor:
     """The outer product of `taps` [C, 1, T, T] for each channel of x.  One pass over x is cheaper than one along each axis."""
     line = x.new_tensor(taps)
-    return torch.outer(line, line).expand(x.shape[1], 1, -1, -1)
+    # A number even where sizes are traced: who exports a convolution must know its kernel's.
+    return torch.outer(line, line).expand(int(x.shape[1]), 1, -1, -1)
 
 
 def filter_2d(x: Tensor, taps: Sequence[float], padding: tuple[int, int], stride: int = 1, bias: Tensor | None = None) -> Tensor:

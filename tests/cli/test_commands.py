@@ -176,7 +176,7 @@ def test_the_input_file_is_never_modified(orojar) -> None:
         (("sefa", "CKPT", "--device", "gpu"), 2, "none of auto"),
         (("traverse", "nonsense-folder"), 1, "No such file"),
         (("traverse", "CKPT", "--fps", "1000", "--frames", "4", "--seeds", "0"), 2, "frames per second"),
-        (("convert", "CKPT", "out.onnx"), 2, ".safetensors"),
+        (("convert", "CKPT", "out.h5"), 2, ".safetensors"),
         (("label", "CKPT", "--dim", "0", "x"), 2, "no direction set"),
     ],
 )

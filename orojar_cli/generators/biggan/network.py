@@ -55,7 +55,7 @@ class BigGANMapping(BaseMapping):
         check_latents(z, label, config.z_dim, config.y_dim if embedded else config.c_dim, self.w_avg.device)
         y = label.to(z)  # type: ignore[union-attr]
         y = self.embedding(y) if config.shared and not embedded else y
-        place = [z.new_full((len(z), 1), config.statistics - 1)] if config.statistics > 1 else []
+        place = [torch.full_like(z[:, :1], config.statistics - 1)] if config.statistics > 1 else []
         return torch.cat([z, y, *place], -1)
 
     def spread(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
@@ -66,7 +66,7 @@ class BigGANMapping(BaseMapping):
             return ws
         if not 0 < psi <= 1:
             raise OptionError(f"psi = {psi}: this network has statistics for truncations above 0 up to 1")
-        place = w.new_full((len(w), 1), statistics_position(psi, config.statistics))
+        place = torch.full_like(w[:, :1], statistics_position(psi, config.statistics))
         truncated = torch.cat((psi * w[:, : config.z_dim], w[:, config.z_dim : -1], place), -1)
         count = config.num_ws if cutoff is None else cutoff
         return (

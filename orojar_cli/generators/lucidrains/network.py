@@ -167,7 +167,7 @@ class Synthesis(nn.Module):
         if self.config.start_from_w:
             features: Tensor = self.first(torch.tensordot(ws.mean(1), start, 1))
             return features
-        return fast_layout(self.first(start[None]).expand(len(ws), -1, -1, -1))
+        return fast_layout(self.first(start[None]).expand(ws.shape[0], -1, -1, -1))
 
     def _map(self, mode: str, seeds: Sequence[int], like: Tensor) -> Tensor | None:
         """The network's one noise map, uniform in [0, 1): [R, R], or [N, 1, R, R] of these seeds."""
