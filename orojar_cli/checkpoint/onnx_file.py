@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import warnings
 from pathlib import Path
@@ -19,7 +17,7 @@ from orojar_cli.files import write_bytes, written_file
 from orojar_cli.generators.protocol import Generator
 
 PARTS = ("whole", "mapping", "synthesis")
-OPSET, LOWEST_OPSET, HIGHEST_OPSET = 17, 12, 20
+OPSET, LOWEST_OPSET, HIGHEST_OPSET = 17, 13, 20
 # A protocol buffer, which the file is, holds no more.
 _LARGEST = 2_000_000_000
 
@@ -96,7 +94,7 @@ def save_onnx(generator: Generator, path: str | os.PathLike[str], *, part: str =
     """Write a generator, or its mapping or synthesis alone, as .onnx, whole or not at all; for any number of images.
 
     Inputs and output are those of `inputs_of` and `output_of`; noise is the network's constant one, so equal inputs give equal images.
-    `opset` is the version of ONNX's operators, 12 to 20.
+    `opset` is the version of ONNX's operators, 13 to 20.
     Raises MissingExtraError without the package onnx, OptionError for another suffix, part or opset, OutputFileError where the file cannot
     be written, UnsupportedCheckpointError for a network that has no such form or is larger than a file of 2 GB.
     """
@@ -116,8 +114,8 @@ def save_onnx(generator: Generator, path: str | os.PathLike[str], *, part: str =
     dynamic = {key: {0: "N"} for key in (*names, output) if key != "psi"}
     graph = _Graph(generator, part).eval()
     try:
-        # The exporter warns of every branch that depends on a size, and prints the graph where it fails.
-        with TemporaryDirectory() as folder, warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # The exporter warns of every branch that depends on a size.
+        with TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = Path(folder) / "graph.onnx"
             torch.onnx.export(

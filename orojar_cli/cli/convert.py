@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     type=click.Choice(["whole", "mapping", "synthesis"]),
     help="Of an .onnx: whole takes z, c and psi, mapping gives ws, synthesis takes ws [default: whole].",
 )
-@click.option("--opset", type=int, help="Of an .onnx: the version of its operators, 12 to 20 [default: 17].")
+@click.option("--opset", type=int, help="Of an .onnx: the version of its operators, 13 to 20 [default: 17].")
 @download_options
 @json_option
 def convert(

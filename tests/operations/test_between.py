@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import loaded
 from PIL import Image
 
 import orojar_cli
+from orojar_cli import load_checkpoint
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError, OutputFileError
 from orojar_cli.latents.projected import save_projected
@@ -62,7 +62,7 @@ def test_photographs_come_from_files(tiny, tmp_path: Path) -> None:
 
 
 def test_networks_without_a_mapping_go_through_z(references: Path) -> None:
-    without = loaded(references / "orojar_simplegan_64.pth")
+    without = load_checkpoint(references / "orojar_simplegan_64.pth")
     assert interpolate(without, [0, 1]).scene.space == "z" and interpolate(without, [0, 1], space="w").scene.space == "w"
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import loaded
 from PIL import Image
 
+from orojar_cli import load_checkpoint
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import to_uint8
@@ -102,7 +102,7 @@ def test_every_place_of_a_film_is_drawn_once(tiny, monkeypatch: pytest.MonkeyPat
 
 
 def test_chunks_of_z_and_classes_are_mixed(references: Path) -> None:
-    generator = loaded(references / "biggan_pt_noshared_32.pth").generator
+    generator = load_checkpoint(references / "biggan_pt_noshared_32.pth").generator
     assert generator.num_ws > 1
     table = draw_mix(both(generator), bare(class_index=1, size=32))
     ws = seed_ws(generator, 1, 1)
@@ -125,7 +125,7 @@ def test_what_cannot_be_mixed(tiny, references: Path) -> None:
         next(mix_frames(both(tiny.generator), bare(seeds=(4,))))
     for name in ("fb_dcgan_64.pt", "genforce_pggan_32.pth"):
         with pytest.raises(OptionError, match="draws from one latent as a whole"):
-            draw_mix(both(loaded(references / name).generator), bare(mixed=(0,)))
+            draw_mix(both(load_checkpoint(references / name).generator), bare(mixed=(0,)))
 
 
 def test_the_title_says_which_layers(tiny) -> None:
