@@ -176,6 +176,12 @@ keep_option = click.option(
     multiple=True,
     help="Dimension whose change of the picture is taken out of the movement: a number, a label or a list such as 5,7. May be repeated.",
 )
+center_option = click.option(
+    "--center/--no-center",
+    default=False,
+    show_default=True,
+    help="First take from each image what it has along the dimension, so that all start at the same place (the papers' films).",
+)
 class_option = click.option("--class", "class_index", type=ClassChoice(), help="Class of a conditional network, or a mixture: 1:0.5,2:0.5.")
 noise_option = click.option(
     "--noise-mode",

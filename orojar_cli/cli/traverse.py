@@ -12,6 +12,7 @@ from orojar_cli.cli.console import progress_bar, result, say
 from orojar_cli.cli.options import (
     LAYER_WORDS,
     NumberList,
+    center_option,
     device_option,
     json_option,
     keep_option,
@@ -49,12 +50,7 @@ if TYPE_CHECKING:
 @click.option("--projected-w", "projected", type=click.Path(path_type=Path), help="Show the images of an .npz with w instead of seeds.")
 @click.option("--range", "extent", type=float, default=3.0, show_default=True, help="How far to go, in the unit.")
 @unit_option
-@click.option(
-    "--center/--no-center",
-    default=False,
-    show_default=True,
-    help="First take from each image what it has along the dimension, so that all start at the same place (the papers' films).",
-)
+@center_option
 @click.option(
     "--save-w", type=click.Path(path_type=Path), help="Also write the w of every picture: .npz, key w, as --projected-w takes it."
 )

@@ -25,6 +25,8 @@ def traverse_line(source: Sequence[str], scene: Still | Walk, out: str) -> str:
         words += ["--layers", list_text(scene.layers)]
     if scene.noise_mode != "const":
         words += ["--noise-mode", scene.noise_mode]
+    if scene.center:
+        words.append("--center")
     if not scene.caption:
         words.append("--no-caption")
     return shlex.join([*words, "--out", out])
@@ -38,7 +40,7 @@ def _numbers(scene: Scene) -> list[tuple[str, float | None, float | None]]:
         # A single step is the middle, wherever the ends would be.
         return [*options, ("--steps", scene.steps, 7)]
     assert isinstance(scene, Walk), "scenes are stills and walks"
-    return [*options, ("--range", scene.extent, 3.0), ("--frames", scene.frames, 48)]
+    return [*options, ("--range", scene.extent, 3.0), ("--frames", scene.frames, 48), ("--fps", scene.fps, 24.0)]
 
 
 def number_text(value: float, sign: bool = False) -> str:

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import tempfile
 import threading
-from collections.abc import Sequence
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from orojar_cli.directions import DirectionSet, load_directions
+from orojar_cli.directions.applied import displaced
+from orojar_cli.directions.kept import KeptPath, kept_path
 from orojar_cli.directions.labels import checked_label, write_label
 from orojar_cli.directions.sefa import sefa_at_once
 from orojar_cli.errors import DirectionSetError, OptionError
+from orojar_cli.explore.place import Place
 from orojar_cli.explore.view import View
 from orojar_cli.explore.worker import Steps
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.spaces import LAYERED
-from orojar_cli.media import save_animation
-from orojar_cli.pictures.film import film_frames
-from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
-from orojar_cli.pictures.still import save_stills
-from orojar_cli.pictures.walk import Renderer, along, pictures_at, walk
+from orojar_cli.latents.points import seed_latents
+from orojar_cli.latents.projected import Points
+from orojar_cli.latents.spaces import LAYERED, NAMED_LAYERS, named_layers, style_offsets
+from orojar_cli.media import FrameComposer, resize, save_animation, save_image
+from orojar_cli.media.grid import tile
+from orojar_cli.media.pixels import PIXEL_ART
+from orojar_cli.pictures.film import film_frames, picture_size
+from orojar_cli.pictures.recipe import direction_identity
+from orojar_cli.pictures.scene import Scene, Still, Subject, Walk, strength_text
+from orojar_cli.pictures.still import PADDING, save_stills
+from orojar_cli.pictures.walk import Renderer, along, there_and_back
 
 OWN, SEFA = "own", "sefa"
 THUMBNAILS = (-2.0, -1.0, 0.0, 1.0, 2.0)
-MOST_FRAMES = 240
-_MOST_FILM_BYTES = 1 << 29
+MOST_FRAMES = 1440
+_MOST_PATHS = 8
+STILLS, FILMS = ("png", "jpg", "webp"), ("gif", "webp", "apng", "mp4")
+TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "apng": "image/apng", "mp4": "video/mp4"}
+_MOST_FILM_BYTES = 1 << 32
 _TITLES = {
     "orojar": "OroJaR",
     "orojar-sgd": "OroJaR (SGD)",
@@ -41,6 +59,20 @@ _TITLES = {
     "jacobian-pca": "Jacobian PCA",
     "random": "Random",
 }
+
+
+@dataclass(frozen=True)
+class Take:
+    """A film: there and back along `dimension` as far as `extent` sigmas, or from one view `to` another and back; `size` None is the
+    film's own choice, `center` starts all images at the same place of the dimension."""
+
+    dimension: int
+    extent: float
+    frames: int
+    fps: float = 24.0
+    size: int | None = None
+    center: bool = False
+    to: View | None = None
 
 
 @dataclass
@@ -60,11 +92,11 @@ class Studio:
         """`directions` of the network called `name`; `path` is their file, in which labels are written: without it they are kept in
         memory."""
         self.generator, self.name, self.noise_mode = generator, name, noise_mode
-        self.renderer = Renderer(generator, noise_mode)
         self.shelves = {OWN: Shelf(directions, path)}
         if directions.method != "sefa" and generator.config.layers():
             self.shelves[SEFA] = Shelf(None)
         self._writing = threading.Lock()
+        self._paths = OrderedDict[tuple[View, int], KeptPath]()
 
     def describe(self) -> dict[str, Any]:
         """What the page needs to know when it opens, as JSON."""
@@ -78,7 +110,28 @@ class Studio:
             "classes": generator.c_dim,
             "noise": self.noise_mode,
         }
-        return {"network": network, "methods": [self.describe_method(name) for name in self.shelves], "thumbnails": THUMBNAILS}
+        return {
+            "network": network,
+            "methods": [self.describe_method(name) for name in self.shelves],
+            "thumbnails": THUMBNAILS,
+            "can": self._abilities(),
+        }
+
+    def _abilities(self) -> dict[str, Any]:
+        """What the page offers of this network: words for layers, formats, and whether there is noise to leave out and layers to mix."""
+        generator, words = self.generator, {}
+        for word in NAMED_LAYERS:
+            with contextlib.suppress(OptionError):
+                words[word] = list(named_layers(generator, word) or ())
+        return {
+            "words": words,
+            "noise": bool(getattr(generator.synthesis, "takes_noise", False)),
+            "mix": generator.num_ws > 1,
+            "keep": True,
+            "crisp": max(generator.image_shape[1:]) <= PIXEL_ART,
+            "stills": STILLS,
+            "films": [kind for kind in FILMS if kind != "mp4" or find_spec("imageio_ffmpeg")],
+        }
 
     def describe_method(self, name: str) -> dict[str, Any]:
         """One method's directions, their labels as they are on disk now."""
@@ -129,57 +182,197 @@ class Studio:
 
     def pictures(self, view: View) -> np.ndarray:
         """[N, H, W, 3] uint8, one picture a seed."""
-        directions, scene = self.directions(view.method), self._scene(Scene, view)
-        points = Subject(self.generator, directions).points(scene)
-        steps = along(directions, None, [0.0], scene.edits)
-        return next(pictures_at(self.renderer, points, directions, steps, scene.layers))
+        return self._drawn(view, self.place(view))
+
+    def between(self, view: View, to: View, share: float) -> np.ndarray:
+        """[N, H, W, 3] uint8: pictures on the straight way in w from one view's to the other's, of which the shorter one repeats."""
+        return self._drawn(view, self._way(view, to)(share))
 
     def thumbnails(self, view: View, index: int) -> Steps:
         """[5, H, W, 3] uint8: the first seed with dimension `index` at each of THUMBNAILS, its other edits kept."""
-        directions = self.directions(view.method)
-        edits = tuple(edit for edit in view.edits if edit[0] != index)
-        scene = self._scene(Scene, dataclasses.replace(view, seeds=view.seeds[:1], edits=edits), dimensions=(index,))
-        points = Subject(self.generator, directions).points(scene)
+        view = dataclasses.replace(view, seeds=view.seeds[:1])
+        together = self._renderer(view).batch
+        drawn, waiting = [], list[Place]()
+        for place in self._walk(view, index, THUMBNAILS):
+            waiting.append(place)
+            if len(waiting) == together:
+                drawn.append(self._drawn(view, Place.joined(waiting)))
+                waiting = []
+            # What takes long is what lies between: a picture, or the way to it past locked sliders.
+            if view.keep or not waiting:
+                yield
+        if waiting:
+            drawn.append(self._drawn(view, Place.joined(waiting)))
+        return np.concatenate(drawn)
+
+    def tiles(self, views: Sequence[View], side: int) -> Steps:
+        """[N, h, w, 3] uint8: the first picture of every view, its longer side `side` pixels at most."""
         drawn = []
-        for pictures in walk(self.renderer, points, directions, index, THUMBNAILS, scene.layers, edits):
-            drawn.append(pictures[0])
+        for view in views:
+            picture = self._drawn(view, self.place(dataclasses.replace(view, seeds=view.seeds[:1])))
+            longest = max(picture.shape[1:3])
+            drawn.append(resize(picture, side)[0] if longest > side else picture[0])
             yield
         return np.stack(drawn)
 
-    def still(self, view: View, metadata: dict[str, Any] | None = None) -> bytes:
-        """The picture of a view as a .png file: the seeds at the network's own size, no captions."""
+    def place(self, view: View) -> Place:
+        """Where the pictures of a view are."""
+        return next(self._walk(view, None, (0.0,)))
+
+    @torch.no_grad()
+    def _walk(self, view: View, index: int | None, values: Sequence[float], center: bool = False) -> Iterator[Place]:
+        """The places of a view whose dimension `index` is at each of some strengths, its other edits kept."""
+        directions = self.directions(view.method)
+        edits = tuple(edit for edit in view.edits if edit[0] != index)
+        subject = Subject(self.generator, directions)
+        scene = self._scene(Scene, dataclasses.replace(view, edits=edits), dimensions=() if index is None else (index,), center=center)
+        at = subject.points(scene)
+        beside = None
+        if view.mix is not None:
+            beside = seed_latents(self.generator, [view.mix[0]] * len(view.seeds), view.class_index, view.psi)
+            self._check_mixed(view.mix[1])
+        offset = None if index is None else subject.offset(scene, at, index)
+        for moved in self._steps(view, at, offset, edits, index, values):
+            ws = displaced(self.generator, at, directions, moved, view.layers)
+            if beside is not None and view.mix is not None:
+                others = list(view.mix[1])
+                ws = ws.clone()
+                ws[:, others] = displaced(self.generator, beside, directions, moved, view.layers)[:, others]
+            yield Place(ws, style_offsets(self.generator, moved, directions.space, directions.layers), view.seeds)
+
+    def _steps(
+        self, view: View, at: Points, offset: Tensor | None, edits: Sequence[tuple[int, float]], index: int | None, values: Sequence[float]
+    ) -> Iterator[Tensor]:
+        """Displacements [N, D] at each of some strengths of dimension `index`, with the edits; `offset` [N, D] comes before all."""
+        directions = self.directions(view.method)
+        if not view.keep:
+            for step in along(directions, index, values, edits).to(self.generator.device):
+                yield step.expand(len(at), -1) if offset is None else step + offset
+            return
+        for value in values:
+            strengths = edits if index is None or not value else sorted([*edits, (index, value)])
+            moving = [(dimension, strength) for dimension, strength in strengths if dimension not in view.keep]
+            if len(moving) == 1 and offset is None:
+                # One way, on which a slider goes back and forth.
+                yield self._path(view, at, moving[0][0], [pair for pair in strengths if pair[0] in view.keep])(moving[0][1])
+            else:
+                path, end = kept_path(self.generator, at, directions, strengths, view.keep, layers=view.layers, start=offset)
+                yield path(end)
+
+    def _path(self, view: View, at: Points, index: int, first: Sequence[tuple[int, float]]) -> KeptPath:
+        """The way along one dimension while others are kept, which is remembered as far as it was followed."""
+        key = dataclasses.replace(view, edits=tuple(first), mix=None, noise_mode=None), index
+        if key not in self._paths:
+            strengths = [*first, (index, 1.0)]
+            self._paths[key] = kept_path(self.generator, at, self.directions(view.method), strengths, view.keep, layers=view.layers)[0]
+        self._paths.move_to_end(key)
+        while len(self._paths) > _MOST_PATHS:
+            self._paths.popitem(last=False)
+        return self._paths[key]
+
+    def _check_mixed(self, layers: Sequence[int]) -> None:
+        if max(layers) >= self.generator.num_ws:
+            raise OptionError(f"no layer {max(layers)} to mix: this network has layers 0-{self.generator.num_ws - 1}")
+
+    def _way(self, view: View, to: View) -> Callable[[float], Place]:
+        """The place at each share of the way from one view's to another's."""
+        start, end = self.place(view), self.place(to)
+        count = max(len(view.seeds), len(to.seeds))
+        start, end = start.repeated(count), end.repeated(count)
+        return lambda share: start.toward(end, share)
+
+    def _drawn(self, view: View, place: Place) -> np.ndarray:
+        return self._renderer(view).images(place.ws, place.styles, place.seeds)
+
+    def _renderer(self, view: View) -> Renderer:
+        return Renderer(self.generator, view.noise_mode or self.noise_mode)
+
+    def latents(self, view: View) -> dict[str, Any]:
+        """What an image is to be found again by: `w` [num_ws, w_dim], or [1, w_dim] where all entries are equal, and the identity of
+        the directions that it was moved along."""
+        (ws,) = self.place(view).ws
+        rows = ws[:1] if bool((ws == ws[:1]).all()) else ws
+        numbers = [[float(f"{value:.6g}") for value in row] for row in rows.tolist()]
+        return {"directions": direction_identity(self.directions(view.method)) if view.edits else None, "w": numbers}
+
+    def sets(self) -> Iterator[tuple[str, DirectionSet]]:
+        """The methods with their directions; those from the weights are computed when it is their turn, where they are not yet known."""
+        for name in self.shelves:
+            self.make_ready(name)
+            yield name, self.directions(name)
+
+    @staticmethod
+    def is_scene(view: View) -> bool:
+        """Whether `orojar traverse` draws such a view, too."""
+        return view.mix is None and not view.keep
+
+    def still(self, view: View, metadata: dict[str, Any] | None = None, *, kind: str = "png", size: int | None = None) -> bytes:
+        """The picture of a view as a file: the seeds side by side without captions, each `size` (the network's own) pixels long."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "picture.png"
-            save_stills(self._subject(view), self.still_scene(view), path, metadata=None if metadata is None else lambda _: metadata)
+            path = Path(folder) / f"picture.{kind}"
+            if self.is_scene(view):
+                save_stills(
+                    self._subject(view), self.still_scene(view, size), path, metadata=None if metadata is None else lambda _: metadata
+                )
+            else:
+                pictures = resize(self.pictures(view), size or max(self.generator.image_shape[1:]))
+                save_image(tile(pictures, columns_for(len(pictures)), PADDING), path, metadata)
             return path.read_bytes()
 
-    def still_scene(self, view: View) -> Still:
+    def still_scene(self, view: View, size: int | None = None) -> Still:
         """A grid of one column, no step along its dimension, the seeds side by side."""
         return self._scene(
             Still,
             view,
             dimensions=(0,),
             steps=1,
-            size=max(self.generator.image_shape[1:]),
+            size=size or max(self.generator.image_shape[1:]),
             columns=columns_for(len(view.seeds)) if len(view.seeds) > 1 else None,
             caption=False,
         )
 
-    def film(self, view: View, index: int, extent: float, frames: int) -> Steps:
-        """The frames of a walk along dimension `index`, there and back, on top of the other edits."""
-        walked, shown, size = self.film_scene(view, index, extent, frames), [], 0
-        for frame in film_frames(self._subject(view), walked):
-            shown.append(frame)
-            size += frame.nbytes
-            if size > _MOST_FILM_BYTES:
-                raise OptionError("this film is too large for the page; use the command with fewer --frames or a smaller --size")
+    def film(self, view: View, take: Take) -> Steps:
+        """The frames of a film, kept on disk."""
+        ordinary = self.is_scene(view) and take.to is None
+        frames = film_frames(self._subject(view), self.film_scene(view, take)) if ordinary else self._composed(view, take)
+        reel = Reel()
+        for frame in frames:
+            if reel.add(frame) > _MOST_FILM_BYTES:
+                raise OptionError("this film is too large for the page; choose a smaller size or a shorter one, or use the command")
             yield
-        return shown
+        return reel
 
-    def film_scene(self, view: View, index: int, extent: float, frames: int) -> Walk:
+    def film_scene(self, view: View, take: Take) -> Walk:
         """The walk of a film, as `orojar traverse` draws it."""
-        edits = tuple(edit for edit in view.edits if edit[0] != index)
-        return self._scene(Walk, dataclasses.replace(view, edits=edits), dimensions=(index,), extent=extent, frames=frames)
+        edits = tuple(edit for edit in view.edits if edit[0] != take.dimension)
+        return self._scene(
+            Walk,
+            dataclasses.replace(view, edits=edits),
+            dimensions=(take.dimension,),
+            extent=take.extent,
+            frames=take.frames,
+            fps=take.fps,
+            size=take.size,
+            center=take.center,
+        )
+
+    def _composed(self, view: View, take: Take) -> Iterator[np.ndarray]:
+        """The frames of a film that is none of `orojar traverse`'s: of a mixed view, or from one view to another."""
+        if take.to is None:
+            directions, values = self.directions(view.method), there_and_back(take.extent, take.frames)
+            places: Iterable[Place] = self._walk(view, take.dimension, values, take.center)
+            positions = [value / take.extent if take.extent else 0.0 for value in values]
+            caption, ends = directions.name(take.dimension), (strength_text(-take.extent), strength_text(take.extent))
+        else:
+            shares = [(1 - math.cos(2 * math.pi * number / take.frames)) / 2 for number in range(take.frames)]
+            places, positions = map(self._way(view, take.to), shares), [2 * share - 1 for share in shares]
+            caption, ends = "", ("", "")
+        composer = None
+        for place, position in zip(places, positions, strict=True):
+            columns = FrameComposer.columns_for(len(place.ws))
+            pictures = resize(self._drawn(view, place), picture_size(max(self.generator.image_shape[1:]), columns, take.size))
+            composer = composer or FrameComposer(len(pictures), pictures.shape[1:3], columns=columns, caption=caption, ends=ends)
+            yield composer.compose(pictures, position)
 
     def _scene(self, kind: type[Any], view: View, **more: Any) -> Any:
         return kind(
@@ -188,7 +381,7 @@ class Studio:
             seeds=view.seeds,
             class_index=view.class_index,
             psi=view.psi,
-            noise_mode=self.noise_mode,
+            noise_mode=view.noise_mode or self.noise_mode,
             **more,
         )
 
@@ -217,10 +410,31 @@ class Studio:
         return now
 
 
-def film_bytes(frames: Sequence[np.ndarray], fps: float, metadata: dict[str, Any] | None = None) -> bytes:
-    """The film as a .gif file."""
+class Reel:
+    """Frames [H, W, 3] uint8, all of one size, that wait on disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed, and so removed, with the reel)
+        weakref.finalize(self, self._file.close)
+        self._shape: tuple[int, ...] = ()
+        self._count = 0
+
+    def add(self, frame: np.ndarray) -> int:
+        """Keep a frame; the bytes of all until now."""
+        self._file.write(frame.tobytes())
+        self._shape, self._count = frame.shape, self._count + 1
+        return self._count * frame.nbytes
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        self._file.seek(0)
+        for _ in range(self._count):
+            yield np.frombuffer(self._file.read(math.prod(self._shape)), np.uint8).reshape(self._shape)
+
+
+def film_bytes(frames: Iterable[np.ndarray], fps: float, metadata: dict[str, Any] | None = None, kind: str = "gif") -> bytes:
+    """The film as a file of a kind."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "film.gif"
+        path = Path(folder) / f"film.{kind}"
         save_animation(frames, path, fps=fps, metadata=metadata)
         return path.read_bytes()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orojar_cli.errors import OptionError
 from orojar_cli.explore.worker import Ticket
+from orojar_cli.generators.options import NOISE_MODES
+from orojar_cli.numbers import LARGEST_SEED
 
 MOST_SEEDS = 9
 LARGEST_STRENGTH = 20.0
@@ -19,7 +22,11 @@ _LARGEST_COUNT = 1 << 53
 
 @dataclass(frozen=True)
 class View:
-    """`method` names the directions, `seeds` the pictures; `edits` are (dimension, sigmas) pairs, sorted; `layers` None: the set's own."""
+    """`method` names the directions, `seeds` the pictures; `edits` are (dimension, sigmas) pairs, sorted; `layers` None: the set's own.
+
+    `noise_mode` None is the one that the program was started with; `mix` (a seed, entries of ws) replaces these entries of every picture
+    by those of that seed; dimensions in `keep` are kept while others move.
+    """
 
     method: str
     seeds: tuple[int, ...]
@@ -27,6 +34,9 @@ class View:
     psi: float
     layers: tuple[int, ...] | None
     edits: tuple[tuple[int, float], ...]
+    noise_mode: str | None = None
+    mix: tuple[int, tuple[int, ...]] | None = None
+    keep: tuple[int, ...] = ()
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -48,22 +58,68 @@ def ticket_of(document: dict[str, Any], urgency: int) -> Ticket:
 def view_of(document: dict[str, Any]) -> View:
     """The view in a request.  Raises OptionError for a number that is not finite or out of bounds, and for too many of anything."""
     seeds = _list_of(document, "seeds", MOST_SEEDS)
-    layers = None if document.get("layers") is None else _list_of(document, "layers", 256)
-    class_index = None if document.get("class") is None else whole_of(document, "class", 1 << 20)
-    edits = document.get("edits")
+    return View(
+        method=text_of(document, "method", 32),
+        seeds=tuple(_whole(seed, "a seed", LARGEST_SEED) for seed in seeds),
+        class_index=None if document.get("class") is None else whole_of(document, "class", 1 << 20),
+        psi=_number(document.get("psi"), "the truncation", LARGEST_PSI),
+        layers=_layers_of(document),
+        edits=edits_of(document.get("edits")),
+        noise_mode=None if document.get("noise") is None else _word(document["noise"], "the noise", NOISE_MODES),
+        mix=_mix_of(document),
+        keep=dimensions_of(document.get("keep")),
+    )
+
+
+def edits_of(edits: Any) -> tuple[tuple[int, float], ...]:
+    """(dimension, sigmas) pairs, sorted, without those of no sigmas; raises OptionError for what are none."""
     if not isinstance(edits, list) or len(edits) > _MOST_EDITS or any(not isinstance(pair, list) or len(pair) != 2 for pair in edits):
         raise OptionError(f"edits are at most {_MOST_EDITS} pairs of a dimension and a strength")
     strengths = {_whole(index, "a dimension", 1 << 16): _number(value, "a strength", LARGEST_STRENGTH) for index, value in edits}
     if len(strengths) < len(edits):
         raise OptionError("a dimension is edited twice")
-    return View(
-        method=text_of(document, "method", 32),
-        seeds=tuple(_whole(seed, "a seed", 2**32 - 1) for seed in seeds),
-        class_index=class_index,
-        psi=_number(document.get("psi"), "the truncation", LARGEST_PSI),
-        layers=None if layers is None else tuple(_whole(layer, "a layer", 1 << 10) for layer in layers),
-        edits=tuple((index, value) for index, value in sorted(strengths.items()) if value),
-    )
+    return tuple((index, value) for index, value in sorted(strengths.items()) if value)
+
+
+def dimensions_of(numbers: Any) -> tuple[int, ...]:
+    """Dimensions, sorted, of a list of at most a few dozen or None."""
+    if numbers is None:
+        return ()
+    if not isinstance(numbers, list) or len(numbers) > _MOST_EDITS:
+        raise OptionError(f"the dimensions to be kept are at most {_MOST_EDITS}")
+    return tuple(sorted({_whole(number, "a dimension", 1 << 16) for number in numbers}))
+
+
+def _layers_of(document: dict[str, Any]) -> tuple[int, ...] | None:
+    if document.get("layers") is None:
+        return None
+    return tuple(_whole(layer, "a layer", 1 << 10) for layer in _list_of(document, "layers", 256))
+
+
+def _mix_of(document: dict[str, Any]) -> tuple[int, tuple[int, ...]] | None:
+    mix = document.get("mix")
+    if mix is None:
+        return None
+    if not isinstance(mix, dict) or mix.get("layers") is None:
+        raise OptionError("a mix is a seed and layers")
+    layers = _layers_of(mix)
+    assert layers is not None
+    return whole_of(mix, "seed", LARGEST_SEED), layers
+
+
+def document_of(view: View) -> dict[str, Any]:
+    """A view as `view_of` reads it."""
+    return {
+        "method": view.method,
+        "seeds": list(view.seeds),
+        "class": view.class_index,
+        "psi": view.psi,
+        "layers": None if view.layers is None else list(view.layers),
+        "edits": [list(pair) for pair in view.edits],
+        "noise": view.noise_mode,
+        "mix": None if view.mix is None else {"seed": view.mix[0], "layers": list(view.mix[1])},
+        "keep": list(view.keep),
+    }
 
 
 def text_of(document: dict[str, Any], name: str, longest: int) -> str:
@@ -79,6 +135,11 @@ def whole_of(document: dict[str, Any], name: str, largest: int, smallest: int = 
     return _whole(document.get(name), name, largest, smallest)
 
 
+def word_of(document: dict[str, Any], name: str, words: Sequence[str], usual: str) -> str:
+    """One of some words of a request, where it has any."""
+    return usual if document.get(name) is None else _word(document[name], name, words)
+
+
 def number_of(document: dict[str, Any], name: str, largest: float) -> float:
     """A number of a request, between -largest and largest."""
     return _number(document.get(name), name, largest)
@@ -89,6 +150,12 @@ def _list_of(document: dict[str, Any], name: str, most: int) -> list[Any]:
     if not isinstance(values, list) or not 1 <= len(values) <= most:
         raise OptionError(f"{name} are a list of 1 to {most} numbers")
     return values
+
+
+def _word(value: Any, what: str, words: Sequence[str]) -> str:
+    if value not in words or type(value) is not str:
+        raise OptionError(f"{what} is one of {', '.join(words)}")
+    return str(value)
 
 
 def _whole(value: Any, what: str, largest: int, smallest: int = 0) -> int:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from orojar_cli.errors import NumericalError, OptionError
 
-_PIXEL_ART = 64
+# Larger ones are photographs.
+PIXEL_ART = 32
 
 
 def to_uint8(images: Any, alpha: bool = False) -> np.ndarray:
@@ -54,7 +55,7 @@ def from_uint8(pixels: np.ndarray) -> Tensor:
 def resize(frames: np.ndarray, size: int) -> np.ndarray:
     """[N, H, W, 3 or 4] uint8 with the longer side brought to `size` pixels, in the same proportions.
 
-    Pictures of up to 64 pixels are enlarged by the nearest whole factor (the longer side may then miss `size`), so that every pixel
+    Pictures of up to 32 pixels are enlarged by the nearest whole factor (the longer side may then miss `size`), so that every pixel
     stays a crisp square; all others are resampled by Lanczos.  Raises OptionError for a size below 1.
     """
     if size < 1:
@@ -63,7 +64,7 @@ def resize(frames: np.ndarray, size: int) -> np.ndarray:
     longest = max(height, width)
     if size == longest or len(frames) == 0:
         return frames
-    if size > longest and longest <= _PIXEL_ART:
+    if size > longest and longest <= PIXEL_ART:
         factor = max(1, int(size / longest + 0.5))
         return frames.repeat(factor, 1).repeat(factor, 2)
     target = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))

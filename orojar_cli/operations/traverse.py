@@ -330,7 +330,7 @@ def located(name: str, picture: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def named_in(recipe: Recipe, picture: Path, *, own: bool = False) -> tuple[dict[str, Any], str]:
+def named_in(recipe: Recipe, picture: Path, *, own: bool = False, command: str = "traverse") -> tuple[dict[str, Any], str]:
     """(what `resolve` is asked for the network and directions that a picture names, the words for them); `own`: the network is the user's.
 
     Raises InputFileError where a named file is neither in this folder, nor beside the picture, nor bundled.
@@ -339,7 +339,7 @@ def named_in(recipe: Recipe, picture: Path, *, own: bool = False) -> tuple[dict[
     wanted = recipe.directions or recipe.checkpoint
     kept = located(wanted, picture)
     if kept is None:
-        raise InputFileError(f"{picture} was made with {wanted}, which is not here; name it: orojar traverse SOURCE --from {picture}")
+        raise InputFileError(f"{picture} was made with {wanted}, which is not here; name it: orojar {command} SOURCE --from {picture}")
     told = f"made with {kept}" + (f" and {checkpoint}" if checkpoint and recipe.directions else "")
     if recipe.directions is None:
         return {"source": str(kept), "directions": SEFA}, told

@@ -84,13 +84,20 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
     Raises InputFileError for a picture without a recipe, or with one that cannot be.
     """
-    found, name = read_metadata(path), Path(path).name
-    if found is None or found.get("format") != FORMAT:
+    return recipe_of(read_metadata(path), Path(path).name)
+
+
+def recipe_of(found: dict[str, Any] | None, name: str, scene: Scene | None = None) -> Recipe:
+    """The recipe in settings from elsewhere, as `read_recipe` reads it; `scene` takes the place of theirs, where they have none.
+
+    Raises InputFileError naming `name`.
+    """
+    if found is None or (scene is None and found.get("format") != FORMAT):
         raise InputFileError(f"{name} does not say how it was made: only PNG, APNG and GIF written by orojar traverse do")
     try:
         projected = found.get("projected") or {"name": None, "sha256": None}
         return Recipe(
-            scene=_KINDS[found["kind"]].from_dict(dict(found["scene"])),
+            scene=scene or _KINDS[found["kind"]].from_dict(dict(found["scene"])),
             checkpoint=_name(found["checkpoint"]["name"]),
             sha256=_hash(found["checkpoint"]["sha256"]),
             directions=None if found["directions"]["name"] is None else _name(found["directions"]["name"]),

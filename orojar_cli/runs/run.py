@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -219,11 +219,19 @@ def is_in_run(path: str | os.PathLike[str]) -> bool:
 
 def latest_run(outdir: str | os.PathLike[str], notice: Notice | None = None) -> Run | None:
     """The finished run with the highest number that has directions, or None; `notice` is told of newer ones that are damaged."""
-    for _, path in reversed(_numbers(Path(outdir))):
+    return next(_with_directions(Path(outdir), notice), None)
+
+
+def runs_with_directions(outdir: str | os.PathLike[str]) -> list[Run]:
+    """The finished runs that have directions, newest first."""
+    return list(_with_directions(Path(outdir), None))
+
+
+def _with_directions(outdir: Path, notice: Notice | None) -> Iterator[Run]:
+    for _, path in reversed(_numbers(outdir)):
         if (path / MANIFEST).is_file() and (path / DIRECTIONS).is_file():
             try:
-                return load_run(path)
+                yield load_run(path)
             except InputFileError as error:
                 if notice is not None:
                     notice(f"passed over: {error}")
-    return None

@@ -19,7 +19,7 @@ from PIL import Image
 
 from orojar_cli.cli.sources import load_source
 from orojar_cli.explore.app import Explorer
-from orojar_cli.operations.explore import explorer_of
+from orojar_cli.operations.explore import Library, explorer_of
 
 VIEW = {"method": "own", "seeds": [0], "class": None, "psi": 1.0, "layers": None, "edits": []}
 
@@ -88,7 +88,11 @@ class ExplorerClient:
         return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
-def explorer_in(folder: Path, shapes_path: Path) -> Explorer:
-    """An explorer of the demonstration network, with its directions in folder/directions.safetensors."""
-    directions = shutil.copy(ROOT / "checkpoints" / "shapes32-directions.safetensors", folder / "directions.safetensors")
-    return explorer_of(load_source(str(directions), directions=None, network=str(shapes_path), device="cpu"), apart=True)
+def explorer_in(folder: Path, shapes_path: Path, *, library: bool = False, **more: Any) -> Explorer:
+    """An explorer of the demonstration network, with its directions in folder/directions.safetensors; with `library` others open."""
+    directions = folder / "directions.safetensors"
+    if not directions.exists():
+        shutil.copy(ROOT / "checkpoints" / "shapes32-directions.safetensors", directions)
+    found = load_source(str(directions), directions=None, network=str(shapes_path), device="cpu")
+    shelf = Library("cpu", outdir=folder / "orojar-runs") if library else None
+    return explorer_of(found, apart=True, library=shelf, **more)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explorer_client import explorer_in
+from paths import REFERENCES
 from PIL import Image
 
 from orojar_cli import load_directions
@@ -51,9 +52,18 @@ class Tab:
     def until(self, script: str) -> None:
         """Wait until a script is true; the page's policy forbids to wait for it inside."""
         end = time.monotonic() + 30
-        while not self.page.evaluate(script):
+        while not self._true(script):
             assert time.monotonic() < end, script
             self.page.wait_for_timeout(20)
+
+    def _true(self, script: str) -> bool:
+        try:
+            return bool(self.page.evaluate(script))
+        except Exception as error:
+            # The page is being loaded again.
+            if "context was destroyed" not in str(error):
+                raise
+            return False
 
     def settle(self) -> None:
         """Wait until pictures and thumbnails are there."""
@@ -210,14 +220,28 @@ def test_settings(tab: Tab) -> None:
 
 def test_files_and_command(tab: Tab) -> None:
     tab.move(2, 2, key="PageDown")
+    tab.page.keyboard.press("s")
+    assert int(tab.page.locator("#save-size").input_value()) >= tab.page.locator(".pictures canvas").bounding_box()["width"] - 1
+    tab.page.locator("#save-size").fill("32")
     with tab.page.expect_download() as saved:
-        tab.page.keyboard.press("s")
+        tab.page.keyboard.press("Enter")
     with Image.open(saved.value.path()) as picture:
         assert saved.value.suggested_filename == "shapes32-seed0.png" and (np.asarray(picture) == tab.pixels()).all()
+    tab.page.get_by_role("button", name="Film…").click()
+    tab.page.locator("#save-size").fill("64")
     with tab.page.expect_download() as saved:
-        tab.page.get_by_role("button", name="Save GIF").click()
+        tab.page.get_by_role("button", name="Save", exact=True).click()
     with Image.open(io.BytesIO(Path(saved.value.path()).read_bytes())) as film:
         assert saved.value.suggested_filename == "shapes32-dim2.gif" and film.n_frames == 48
+    tab.page.keyboard.press("g")
+    for field, value in (("#save-extent", "1.5"), ("#save-seconds", "0.5"), ("#save-fps", "10"), ("#save-size", "96")):
+        tab.page.locator(field).fill(value)
+    tab.page.locator("#save-kind").select_option("webp")
+    assert "5 frames" in tab.page.locator("#save-told").text_content()
+    with tab.page.expect_download() as saved:
+        tab.page.get_by_role("button", name="Save", exact=True).click()
+    with Image.open(io.BytesIO(Path(saved.value.path()).read_bytes())) as film:
+        assert film.format == "WEBP" and film.n_frames == 5 and film.size[0] == 96 + 16
     tab.page.get_by_role("button", name="Command").click()
     tab.page.wait_for_selector("#command[open]")
     line = tab.page.locator("#command-picture").text_content()
@@ -408,3 +432,253 @@ def test_what_the_numbers_beside_a_name_are(tab: Tab) -> None:
     assert tab.page.locator(".columns").first.inner_text().split() == ["Activeness", "Strength"]
     described = "slider => document.getElementById(slider.getAttribute('aria-describedby')).textContent"
     assert tab.slider(0).evaluate(described) == "activeness 0.20"
+
+
+def test_undo_and_redo_of_everything(tab: Tab, tmp_path: Path) -> None:
+    undo, redo = tab.page.get_by_role("button", name="Undo"), tab.page.get_by_role("button", name="Redo")
+    assert undo.is_disabled() and redo.is_disabled()
+    pictures = [tab.pixels()]
+    tab.move(0, 2, key="PageUp")
+    pictures.append(tab.pixels())
+    tab.page.locator("#next").click()
+    tab.settle()
+    pictures.append(tab.pixels())
+    tab.page.get_by_text("SeFa").click()
+    tab.until("document.querySelectorAll('.row').length === 16")
+    tab.settle()
+    tab.move(0, 1, key="PageUp")
+    pictures.append(tab.pixels())
+    tab.page.locator(".row .name").first.click()
+    tab.page.keyboard.type("tone")
+    tab.page.keyboard.press("Enter")
+    tab.until("document.querySelector('.row .name').textContent === 'tone'")
+    tab.page.keyboard.press("Control+z")
+    tab.until("document.querySelector('.row .name').textContent === 'dim 0'")
+    tab.page.keyboard.press("z")
+    tab.page.keyboard.press("z")
+    tab.settle()
+    assert (tab.pixels() == pictures[2]).all() and tab.page.locator("#view :checked").get_attribute("value") == "own"
+    tab.page.keyboard.press("z")
+    tab.settle()
+    assert (tab.pixels() == pictures[1]).all() and tab.page.locator("#seeds").input_value() == "0"
+    undo.click()
+    tab.settle()
+    assert (tab.pixels() == pictures[0]).all() and undo.is_disabled()
+    for _ in range(4):
+        redo.click()
+    tab.settle()
+    assert (tab.pixels() == pictures[3]).all()
+    redo.click()
+    tab.until("document.querySelector('.row .name').textContent === 'tone'")
+    assert redo.is_disabled()
+
+
+def dropped(tab: Tab, name: str, data: bytes) -> None:
+    """Drop a file on the page."""
+    script = """([name, bytes]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], name));
+        document.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+    }"""
+    tab.page.evaluate(script, [name, list(data)])
+
+
+def saved_by(tab: Tab, act) -> tuple[str, bytes]:
+    with tab.page.expect_download() as saved:
+        act()
+    return saved.value.suggested_filename, Path(saved.value.path()).read_bytes()
+
+
+def arranged(tab: Tab) -> np.ndarray:
+    """A state with something in every setting, and its picture."""
+    tab.page.locator("#seeds").fill("5,7")
+    tab.page.keyboard.press("Enter")
+    tab.page.get_by_role("button", name="More", exact=True).click()
+    tab.page.locator("#mix-seed").fill("11")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#mix-layers").fill("coarse")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#noise").uncheck()
+    tab.page.locator("#unit").select_option("latent")
+    tab.page.locator("#layers").fill("0-5")
+    tab.page.keyboard.press("Enter")
+    tab.move(1, 2, key="PageUp")
+    tab.move(4, 1, key="PageDown")
+    return tab.pixels()
+
+
+@pytest.mark.parametrize("how", ["png", "gif", "json", "link", "paste"])
+def test_everything_comes_back_after_a_restart(chromium, serve, tmp_path: Path, shapes_path: Path, how: str) -> None:
+    with opened(chromium, serve, tmp_path, shapes_path) as (tab, _):
+        shown = arranged(tab)
+        strengths = tab.page.locator(".value").all_text_contents()
+        if how in ("png", "gif"):
+            tab.page.keyboard.press("s" if how == "png" else "g")
+            for field in ("#save-size",) if how == "png" else ("#save-size", "#save-seconds"):
+                tab.page.locator(field).fill("32" if field == "#save-size" else "0.2")
+            name, data = saved_by(tab, lambda: tab.page.get_by_role("button", name="Save", exact=True).click())
+        else:
+            tab.page.get_by_role("button", name="Settings…").click()
+            name, data = saved_by(tab, lambda: tab.page.get_by_role("button", name="Save as a small file").click())
+            tab.page.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+            tab.page.get_by_role("button", name="Copy a link").click()
+            tab.until("window.copied")
+            link = tab.page.evaluate("window.copied")
+    with opened(chromium, serve, tmp_path, shapes_path) as (tab, url):
+        assert (tab.pixels() != shown).any()
+        if how == "link":
+            tab.page.goto(url + link[link.index("&settings=") :])
+        elif how == "paste":
+            script = """text => {
+                const transfer = new DataTransfer();
+                transfer.setData("text", text);
+                document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true}));
+            }"""
+            tab.page.evaluate(script, link)
+        else:
+            dropped(tab, name, data)
+        tab.until("document.getElementById('status').textContent === 'Everything is as it was saved'")
+        tab.settle()
+        assert (tab.pixels() == shown).all() and tab.page.locator(".value").all_text_contents() == strengths
+        assert tab.page.locator("#seeds").input_value() == "5,7" and tab.page.locator("#mix-layers").input_value() == "0-2"
+        assert "settings" not in tab.page.url
+        tab.page.keyboard.press("z")
+        tab.settle()
+        assert tab.page.locator("#seeds").input_value() == "0", "bringing back is undone like everything else"
+
+
+def test_what_holds_no_settings_is_said(tab: Tab) -> None:
+    before = tab.pixels()
+    empty = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(empty, "PNG")
+    odd = json.dumps({"format": "orojar-explore-1", "state": {"seeds": ["<img src=x onerror=alert(1)>"]}}).encode()
+    for name, data in (("empty.png", empty.getvalue()), ("words.txt", b"words"), ("odd.json", odd), ("cut.gif", b"GIF89a\x01")):
+        tab.page.locator("#status").evaluate("status => status.textContent = ''")
+        dropped(tab, name, data)
+        tab.until("document.getElementById('status').textContent !== ''")
+        assert "error" in tab.page.locator("#status").get_attribute("class")
+    assert (tab.pixels() == before).all()
+    # A browser says itself what was refused.
+    tab.complaints[:] = [text for text in tab.complaints if "400" not in text]
+
+
+def test_play_walks_the_direction_under_the_pointer(tab: Tab) -> None:
+    before = tab.pixels()
+    tab.page.locator(".row").nth(0).hover()
+    tab.page.get_by_role("button", name="Play", exact=True).click()
+    tab.until("Math.abs(document.querySelector('.row input').value) > 0.5")
+    tab.page.locator(".row").nth(3).hover()
+    tab.until("Math.abs(document.querySelectorAll('.row input')[3].value) > 0.5")
+    assert tab.slider(0).input_value() == "0" and (tab.pixels() != before).any()
+    tab.page.get_by_role("button", name="Stop", exact=True).click()
+    tab.settle()
+    stopped = float(tab.slider(3).input_value())
+    assert abs(stopped) <= 2 and tab.page.get_by_role("button", name="Undo").is_enabled() == (stopped != 0)
+    shown = tab.pixels()
+    tab.page.reload()
+    tab.page.wait_for_selector(".row")
+    tab.settle()
+    assert (tab.pixels() == shown).all(), "it stays where it was stopped"
+
+
+def test_the_wall_the_lists_and_a_loop_between_two(tab: Tab, tmp_path: Path) -> None:
+    tab.page.keyboard.press("w")
+    tab.until("document.querySelectorAll('#wall .tile').length === 24 && !document.querySelector('#wall-tiles[aria-busy]')")
+    tab.page.get_by_role("button", name="Like seed 3", exact=True).click()
+    tab.page.get_by_role("button", name="Put seed 4 with the others", exact=True).click()
+    tab.until("document.getElementById('status').textContent.includes('with the others now')")
+    tab.page.get_by_role("button", name="Later").click()
+    tab.until("!document.querySelector('#wall-tiles[aria-busy]')")
+    tab.page.get_by_role("button", name="Seed 30", exact=True).click()
+    tab.settle()
+    assert tab.page.locator("#seeds").input_value() == "30" and not tab.page.locator("#wall").is_visible()
+    tab.move(2, 2, key="PageUp")
+    state = tab.pixels()
+    heart = tab.page.get_by_role("button", name="Like what is shown")
+    heart.click()
+    tab.until("document.querySelector('.liked').getAttribute('aria-pressed') === 'true'")
+    kept = json.loads((tmp_path / "choices.json").read_text())
+    assert [(entry["seed"], entry["edits"]) for entry in kept["liked"]] == [(3, []), (30, [[2, 2.0]])]
+    assert [entry["seed"] for entry in kept["others"]] == [4] and len(kept["liked"][1]["w"]) in (1, 8)
+    tab.page.keyboard.press("z")
+    tab.until("document.querySelector('.liked').getAttribute('aria-pressed') === 'false'")
+    assert len(json.loads((tmp_path / "choices.json").read_text())["liked"]) == 1
+    tab.page.keyboard.press("Z")
+    tab.until("document.querySelector('.liked').getAttribute('aria-pressed') === 'true'")
+    tab.page.get_by_role("button", name="Liked 2").click()
+    tab.until("!document.querySelector('#chosen [aria-busy]') && document.querySelectorAll('#chosen .tile').length === 3")
+    tab.page.get_by_role("button", name="seed 3", exact=True).click()
+    tab.settle()
+    plain = tab.pixels()
+    assert tab.page.locator("#seeds").input_value() == "3" and (plain != state).any()
+    tab.page.get_by_role("button", name="Liked 2").click()
+    for mark in tab.page.locator("#liked-tiles .tile .toggle:nth-of-type(1)").all():
+        mark.click()
+    tab.page.get_by_role("button", name="Loop between the two marked").click()
+    tab.until("document.querySelector('.play').textContent === 'Stop'")
+    seen = set()
+    end = time.monotonic() + 30
+    while len(seen) < 3 and time.monotonic() < end:
+        seen.add(tab.pixels().tobytes())
+    assert len(seen) >= 3
+    tab.page.get_by_role("button", name="Stop", exact=True).click()
+    tab.settle()
+    assert (tab.pixels() == plain).all(), "a loop leads back to what was shown"
+    tab.page.keyboard.press("g")
+    tab.page.locator("#save-what").select_option("between")
+    for field, value in (("#save-seconds", "0.5"), ("#save-fps", "8"), ("#save-size", "32")):
+        tab.page.locator(field).fill(value)
+    name, data = saved_by(tab, lambda: tab.page.get_by_role("button", name="Save", exact=True).click())
+    with Image.open(io.BytesIO(data)) as film:
+        assert name == "shapes32-between.gif" and film.n_frames == 4
+        first = np.asarray(film.convert("RGB"))
+        film.seek(2)
+        assert np.abs(first[8:40, 8:40].astype(int) - plain).mean() < 3
+        assert np.abs(np.asarray(film.convert("RGB"))[8:40, 8:40].astype(int) - state).mean() < 3
+
+
+def test_another_network_is_opened_from_the_page(chromium, serve, tmp_path: Path, shapes_path: Path) -> None:
+    explorer = explorer_in(tmp_path, shapes_path, library=True)
+    with serve(explorer) as client:
+        context = chromium.new_context(viewport={"width": 1280, "height": 860})
+        tab = Tab(context, f"{client.base}/#token={client.token}")
+        tab.move(0, 2, key="PageUp")
+        moved = tab.pixels()
+        tab.page.get_by_role("button", name="Open…").click()
+        tab.page.locator("#open-name").fill("https://example.org/net.pkl")
+        tab.page.get_by_role("button", name="Open", exact=True).click()
+        tab.page.get_by_text("addresses are opened by the terminal").wait_for()
+        tab.page.locator("#open-name").fill(str(REFERENCES / "sg2_cond_fp16_64.pkl"))
+        tab.page.get_by_role("button", name="Open", exact=True).click()
+        tab.until("document.title.startsWith('sg2_cond_fp16_64.pkl')")
+        tab.settle()
+        assert tab.pixels().shape == (64, 64, 3) and tab.page.locator("#class-setting").is_visible()
+        assert tab.page.locator(".pictures canvas").evaluate("canvas => getComputedStyle(canvas).imageRendering") == "auto"
+        tab.page.get_by_role("button", name="Open…").click()
+        tab.page.get_by_role("button", name="the bundled demonstration").click()
+        tab.until("document.title.startsWith('shapes32.pkl')")
+        tab.settle()
+        assert (tab.pixels() == moved).all(), "it is as it was left"
+        assert all("400" in text for text in tab.complaints)
+        context.close()
+
+
+def test_a_lock_keeps_what_its_slider_does(tab: Tab) -> None:
+    tab.move(2, 1, key="PageUp")
+    free = tab.pixels()
+    tab.slider(3).focus()
+    tab.page.keyboard.press("l")
+    tab.settle()
+    locked = tab.pixels()
+    lock = tab.page.get_by_role("button", name="Keep x position while others move")
+    assert lock.get_attribute("aria-pressed") == "true" and (locked != free).any()
+    tab.page.keyboard.press("z")
+    tab.settle()
+    assert lock.get_attribute("aria-pressed") == "false" and (tab.pixels() == free).all()
+    lock.click()
+    tab.settle()
+    assert (tab.pixels() == locked).all()
+    tab.page.reload()
+    tab.page.wait_for_selector(".row")
+    tab.settle()
+    assert (tab.pixels() == locked).all()

@@ -15,13 +15,16 @@ import time
 from pathlib import Path
 
 import pytest
-from explorer_client import ExplorerClient
+from explorer_client import ExplorerClient, explorer_in
 from interrupts import hear_interrupts
 
 from orojar_cli.cli import main
 from orojar_cli.errors import OptionError
+from orojar_cli.explore import server
+from orojar_cli.explore.app import Explorer
 from orojar_cli.explore.command import list_text, number_text
 from orojar_cli.explore.server import ExplorerServer
+from orojar_cli.explore.view import view_of
 
 
 def run(*arguments: str) -> int:
@@ -94,3 +97,37 @@ def test_numbers_in_commands_read_back_exactly() -> None:
     assert [number_text(value, sign=True) for value in (2.0, -1.0, 0.1, -0.7)] == ["+2", "-1", "+0.1", "-0.7"]
     assert float(number_text(1 / 3)) == 1 / 3 and number_text(0.65) == "0.65"
     assert list_text([0, 1, 2, 6, 9, 10]) == "0-2,6,9-10" and list_text([5, 4]) == "5,4"
+
+
+def test_explore_from_a_saved_picture_finds_what_it_was_made_with(tmp_path: Path, shapes_path: Path, serve, monkeypatch, capsys) -> None:
+    state = {"view": "own", "seeds": [5], "class": None, "psi": 0.5, "layers": None, "noise": None, "mix": {"seed": 2, "layers": [0]}}
+    state |= {"unit": "latent", "edits": {"own": [[1, 2.0]]}, "keep": {"own": [0]}, "walked": {"own": 1}}
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with serve(explorer_in(tmp_path, shapes_path)) as page:
+        view = {"seeds": [5], "psi": 0.5, "mix": state["mix"], "keep": [0], "edits": [[1, 2.0]]}
+        Path("saved.png").write_bytes(page.post("still", view, state=state).content)
+        shown = page.pixels(**view)
+    begun: list[Explorer] = []
+
+    class Server:
+        url, port = "http://127.0.0.1:1/#token=x", 1
+
+        def __init__(self, explorer: Explorer, port: int) -> None:
+            begun.append(explorer)
+
+        def run(self) -> None:
+            pass
+
+    monkeypatch.setattr(server, "ExplorerServer", Server)
+    assert run("--from", "saved.png", "--network", str(shapes_path), "--directions", "directions.safetensors", "--center") == 0
+    (explorer,) = begun
+    assert explorer.start == state and explorer.look == {"unit": "sigma", "center": True}
+    assert (explorer.rooms[""].studio.pictures(view_of({"method": "own", "class": None, **view})) == shown).all()
+    assert run("--from", "saved.png") == 0, "network and directions are found by their names, here or bundled"
+    assert run("--from", "saved.png", "demo", "--directions", "sefa") == 1
+    assert "other directions" in capsys.readouterr().err
+    monkeypatch.chdir("elsewhere")
+    Path("kept.json").write_text("{}")
+    assert run("--from", "kept.json") == 1 and "kept.json does not say" in capsys.readouterr().err
+    assert run("--from", "nothing.png") == 1

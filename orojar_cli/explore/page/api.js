@@ -6,6 +6,19 @@ export const token = parameters.get("token") ?? "";
 // Another name for every page that is opened, a duplicated tab included.
 const tab = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+// Which of the networks that are open this page shows: the name it was opened by, empty for the first.
+const SHOWN = "orojar:source";
+export const source = sessionStorage.getItem(SHOWN) ?? "";
+
+export function showSource(name) {
+  sessionStorage.setItem(SHOWN, name);
+  location.reload();
+}
+
+// Of calls that must not take one another's place each has a name of its own.
+let calls = 0;
+export const ticket = () => ({ client: `${tab}:call${(calls += 1)}`, number: 0 });
+
 export class CallError extends Error {
   constructor(message, status) {
     super(message);
@@ -18,7 +31,7 @@ export async function call(name, document, signal) {
   const options = { headers, signal, cache: "no-store" };
   if (document !== undefined) {
     headers["Content-Type"] = "application/json";
-    Object.assign(options, { method: "POST", body: JSON.stringify(document) });
+    Object.assign(options, { method: "POST", body: JSON.stringify({ source, ...document }) });
   }
   let response;
   try {
@@ -35,7 +48,7 @@ export async function call(name, document, signal) {
 export class Lane {
   constructor(name, client) {
     this.name = name;
-    this.client = `${tab}:${client}`;
+    this.client = `${tab}:${client}:${name}`;
     this.number = 0;
     this.control = null;
     this.waiting = null;

@@ -37,6 +37,10 @@ export function strengthText(value) {
   return value > 0 ? `+${text}` : value < 0 ? `−${text}` : "0";
 }
 
+// A strength in sigmas as the page shows it: in sigmas, or in the latent's own unit, of which one sigma has `sigma`.
+export const shownStrength = (value, sigma, unit) => strengthText(unit === "latent" ? value * sigma : value);
+export const unitText = (unit) => (unit === "latent" ? "units" : "sigmas");
+
 export function scoreText(value) {
   if (value === 0) return "0";
   return value >= 100 || value < 0.001 ? value.toExponential(1) : value.toPrecision(2);

@@ -1,16 +1,33 @@
-// The page: what it shows, what it keeps over a reload, messages, dialogs and shortcuts.
+// The page: what it shows, how that is kept, undone and brought back, messages, dialogs and shortcuts.
 
-import { call, token } from "./api.js";
+import { call, showSource, source, ticket, token } from "./api.js";
+import { Choices } from "./choices.js";
+import { History } from "./history.js";
 import { Pane } from "./pane.js";
+import { linkOf, settingsInFile, settingsInText, settingsOf } from "./saved.js";
+import { Saving } from "./saving.js";
 import { Settings } from "./settings.js";
+import { download } from "./strip.js";
+import { Wall } from "./wall.js";
 
-const KEPT = `orojar:${token}`;
+// Settings that wait for another network to be opened.
+const WAITING = "orojar:waiting";
 const byId = (id) => document.getElementById(id);
 
-const state = { view: "own", seeds: [0], psi: 1, class: null, layers: null };
+const state = { view: "own", seeds: [0], psi: 1, class: null, layers: null, noise: null, mix: null, unit: "sigma" };
 const panes = new Map();
+let session = null;
 let settings = null;
+let choices = null;
+let wall = null;
+let saving = null;
+let last = null;
 let speaking = 0;
+
+const history = new History(() => {
+  byId("undo").disabled = !history.undoable;
+  byId("redo").disabled = !history.redoable;
+});
 
 function say(message, kind = "") {
   byId("status").textContent = message;
@@ -50,26 +67,63 @@ async function askAgain() {
 }
 
 function stop(message) {
-  for (const id of ["settings", "main", "view"]) byId(id).hidden = true;
+  for (const id of ["settings", "main", "view", "tools"]) byId(id).hidden = true;
   byId("notice").hidden = false;
   byId("notice").textContent = message;
 }
 
-// Kept for this tab alone: the server knows nothing of it.
-function keep() {
-  const edits = Object.fromEntries([...panes].map(([name, pane]) => [name, [...pane.edits]]));
-  const walked = Object.fromEntries([...panes].map(([name, pane]) => [name, pane.walked]));
-  sessionStorage.setItem(KEPT, JSON.stringify({ ...state, edits, walked }));
+// Everything that the page shows, as a saved picture, a link and this tab keep it.
+function snapshot() {
+  const byMethod = (read) => Object.fromEntries([...panes].map(([name, pane]) => [name, read(pane)]));
+  const own = { edits: byMethod((pane) => [...pane.edits]), keep: byMethod((pane) => [...pane.kept]), walked: byMethod((pane) => pane.walked) };
+  return structuredClone({ ...state, ...own });
 }
 
-function recall() {
-  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-  if (!kept) return;
-  for (const name of Object.keys(state)) state[name] = kept[name];
+const tabsOwn = () => `orojar:${session.identity.checkpoint.sha256}:${session.identity.directions.sha256}`;
+
+// Kept for this tab alone: the server knows nothing of it.
+function keep() {
+  sessionStorage.setItem(tabsOwn(), JSON.stringify(snapshot()));
+}
+
+// Something has changed: keep it, so that it survives a reload, and remember how to undo it.  The direction looked at is no change.
+function changed(key = "") {
+  const before = last;
+  const now = (last = snapshot());
+  keep();
+  markChosen();
+  if (JSON.stringify({ ...before, walked: 0 }) === JSON.stringify({ ...now, walked: 0 })) return;
+  history.add({ back: () => apply(before), forth: () => apply(now), key });
+}
+
+function take(found) {
+  for (const name of Object.keys(state)) if (found[name] !== undefined) state[name] = structuredClone(found[name]);
+  if (state.view !== "compare" && !panes.has(state.view)) state.view = "own";
   for (const [name, pane] of panes) {
-    pane.edits = new Map(kept.edits[name] ?? []);
-    pane.walked = kept.walked[name] ?? 0;
+    pane.edits = new Map(found.edits?.[name] ?? []);
+    pane.kept = new Set(found.keep?.[name] ?? []);
+    pane.walked = found.walked?.[name] ?? 0;
   }
+}
+
+// Show a state of before, or one from elsewhere.
+function apply(found) {
+  for (const pane of panes.values()) pane.stopPlaying();
+  take(found);
+  for (const pane of panes.values()) pane.showEdits();
+  last = snapshot();
+  settings.show();
+  show(state.view);
+  keep();
+  markChosen();
+}
+
+// The same as a change of its own.
+function applyAnew(found) {
+  const before = last;
+  apply(found);
+  const now = last;
+  history.add({ back: () => apply(before), forth: () => apply(now) });
 }
 
 function shownPanes() {
@@ -86,18 +140,22 @@ function show(view) {
   byId("main").dataset.view = view === "compare" ? "compare" : "single";
   document.querySelectorAll("#view input").forEach((radio) => (radio.checked = radio.value === view));
   const shown = shownPanes();
+  for (const pane of panes.values()) if (!shown.includes(pane)) pane.stopPlaying();
   byId("stages").replaceChildren(...shown.map((pane) => pane.stage));
   byId("lists").replaceChildren(...shown.map((pane) => pane.sliders.element));
   shown.forEach(async (pane) => {
     await pane.show(shown.length > 1);
     settings.show();
   });
-  keep();
+}
+
+function choose(view) {
+  show(view);
+  changed();
 }
 
 function redraw() {
   shownPanes().forEach((pane) => pane.draw());
-  keep();
 }
 
 function makeSwitch() {
@@ -106,7 +164,7 @@ function makeSwitch() {
   for (const [value, title] of [...choices, ["compare", "Compare"]]) {
     const label = document.createElement("label");
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "view", value });
-    radio.addEventListener("change", () => show(value));
+    radio.addEventListener("change", () => choose(value));
     label.append(radio, title);
     byId("view").append(label);
   }
@@ -115,7 +173,7 @@ function makeSwitch() {
 
 function nextView() {
   const views = [...document.querySelectorAll("#view input")].map((radio) => radio.value);
-  if (views.length > 0) show(views[(views.indexOf(state.view) + 1) % views.length]);
+  if (views.length > 0) choose(views[(views.indexOf(state.view) + 1) % views.length]);
 }
 
 // A line that breaks between its words, not inside an option.
@@ -127,11 +185,114 @@ function writeLine(id, line) {
 async function showCommand(pane) {
   try {
     const lines = await (await call("command", pane.walkRequest())).json();
-    writeLine("command-picture", lines.picture);
-    writeLine("command-film", lines.film);
+    byId("command-told").hidden = !lines.told;
+    byId("command-lines").hidden = Boolean(lines.told);
+    byId("command-told").textContent = lines.told ?? "";
+    if (!lines.told) for (const name of ["picture", "film"]) writeLine(`command-${name}`, lines[name]);
     byId("command").showModal();
   } catch (error) {
     failed(error);
+  }
+}
+
+// Views of one image each, of what a pane shows.
+const singles = (pane) => pane.view().seeds.map((seed) => ({ ...pane.view(), seeds: [seed] }));
+
+// The hearts say whether all that is shown is in a list.
+function markChosen() {
+  if (!choices) return;
+  for (const pane of shownPanes())
+    for (const name of ["liked", "others"])
+      pane.stage.querySelector(`.${name}`).setAttribute("aria-pressed", String(singles(pane).every((view) => choices.includes(name, view))));
+}
+
+async function recallView(view) {
+  const pane = panes.get(view.method) ?? panes.get("own");
+  const now = snapshot();
+  const { seeds, psi, class: classIndex, noise, mix } = view;
+  const shared = { view: pane.method.name, seeds, psi, class: classIndex, layers: view.layers ?? now.layers, noise, mix };
+  const name = pane.method.name;
+  applyAnew({ ...now, ...shared, edits: { ...now.edits, [name]: view.edits }, keep: { ...now.keep, [name]: view.keep } });
+}
+
+// A loop between two images that may be of several methods, whose directions are made first where they are not there.
+async function loopBetween(from, to) {
+  for (const view of [from, to]) await panes.get(view.method)?.makeReady();
+  shownPanes()[0].playBetween(from, to);
+}
+
+const settingsNow = () => settingsOf(session.identity, snapshot());
+
+// Bring back settings that came in a file, a link or a pasted text.
+async function bringBack(found) {
+  document.querySelector("dialog[open]")?.close();
+  try {
+    const answer = await (await call("recall", { settings: found, ...ticket() })).json();
+    if (answer.open) {
+      sessionStorage.setItem(WAITING, JSON.stringify(found));
+      showSource(answer.open);
+      return;
+    }
+    applyAnew(answer.state);
+    say(answer.told.length > 0 ? `Brought back: ${answer.told.join("; ")}` : "Everything is as it was saved");
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function bringBackFile(file) {
+  try {
+    await bringBack(await settingsInFile(file));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function copyLink() {
+  const link = linkOf(token, settingsNow());
+  try {
+    await navigator.clipboard.writeText(link);
+    say("Copied: the link works until the explorer stops; pasted on a later page it brings the settings back there");
+  } catch {
+    failed(new Error("The browser does not let the page copy; save the settings as a file instead"));
+  }
+}
+
+function saveSettings() {
+  download(new Blob([`${JSON.stringify(settingsNow())}\n`], { type: "application/json" }), "orojar-settings.json");
+  say("Saved orojar-settings.json");
+}
+
+async function askToOpen() {
+  byId("open-told").textContent = "";
+  byId("open-name").value = "";
+  byId("opening").showModal();
+  try {
+    const offered = await (await call("sources")).json();
+    byId("source-list").replaceChildren(
+      ...offered.map(({ name, title }) => {
+        const item = document.createElement("li");
+        const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: title });
+        button.addEventListener("click", () => open(name));
+        item.append(button);
+        return item;
+      }),
+    );
+    byId("sources").replaceChildren(...offered.map(({ name, title }) => new Option(title, name)));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function open(name) {
+  byId("open-told").className = "told";
+  byId("open-told").textContent = "Opening…";
+  try {
+    await call("open", { name, ...ticket() });
+    showSource(name);
+  } catch (error) {
+    byId("open-told").className = "told error";
+    byId("open-told").textContent = error.message;
   }
 }
 
@@ -155,29 +316,53 @@ const shortcuts = {
   j: () => activePane().sliders.focusNext(1),
   k: () => activePane().sliders.focusNext(-1),
   x: () => activePane().reset(),
-  z: () => activePane().undoReset(),
-  s: () => activePane().save("png"),
-  g: () => activePane().save("gif"),
+  z: () => history.undo(),
+  Z: () => history.redo(),
+  w: () => wall.open(),
+  h: () => choices.toggle("liked", singles(activePane())),
+  o: () => choices.toggle("others", singles(activePane())),
+  " ": () => activePane().play(),
+  s: () => activePane().askToSave("still"),
+  g: () => activePane().askToSave("film"),
   c: () => showCommand(activePane()),
 };
 
+// What Control, or Command, does with a letter.
+const withControl = { z: () => history.undo(), Z: () => history.redo(), y: () => history.redo() };
+
 function onKey(event) {
-  const typing = event.target.matches("input:not([type=range]):not([type=radio])");
-  if (!settings || typing || event.altKey || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
-  if (!Object.hasOwn(shortcuts, event.key)) return;
+  const typing = event.target.matches("input:not([type=range]):not([type=radio]):not([type=checkbox]), select");
+  if (!settings || typing || event.altKey || document.querySelector("dialog[open]")) return;
+  const actions = event.ctrlKey || event.metaKey ? withControl : shortcuts;
+  // On a button the space bar presses it.
+  if (!Object.hasOwn(actions, event.key) || (event.key === " " && event.target.matches("button, input"))) return;
   event.preventDefault();
-  shortcuts[event.key]();
+  actions[event.key]();
 }
 
-// Names may have been given in another tab, or by `orojar label`.
-async function refreshNames() {
+const describe = async () => (await (source ? call("open", { name: source, ...ticket() }) : call("session"))).json();
+
+// Names may have been given, and images chosen, in another tab or by a command.
+async function refresh() {
   if (document.hidden || !settings) return;
   try {
-    const { methods } = await (await call("session")).json();
-    for (const method of methods) if (method.ready && panes.get(method.name).method.ready) panes.get(method.name).describe(method);
+    const found = await describe();
+    for (const method of found.methods) if (method.ready && panes.get(method.name).method.ready) panes.get(method.name).describe(method);
+    choices.take(found.choices);
   } catch (error) {
     failed(error);
   }
+}
+
+// What to begin with: settings in the link, or that waited for this network; else those of this tab; else the program's.
+function begin() {
+  const text = settingsInText(location.hash);
+  const waiting = JSON.parse(sessionStorage.getItem(WAITING) ?? "null");
+  sessionStorage.removeItem(WAITING);
+  if (text) window.history.replaceState(null, "", `#token=${token}`);
+  const kept = JSON.parse(sessionStorage.getItem(tabsOwn()) ?? "null");
+  take(kept ?? session.start ?? {});
+  return text ?? waiting;
 }
 
 async function start() {
@@ -185,32 +370,83 @@ async function start() {
     stop("Open the address that the terminal shows, with all of its letters: it carries the key of this session.");
     return;
   }
-  let session;
   try {
-    session = await (await call("session")).json();
+    session = await describe();
   } catch (error) {
-    stop(error.message);
+    if (source && error.status !== 401 && error.status !== 0) showSource("");
+    else stop(error.message);
     return;
   }
   const { network, methods } = session;
-  state.class = network.classes ? 0 : null;
-  const events = { say, failed, changed: keep, command: showCommand };
+  Object.assign(state, { class: network.classes ? 0 : null, unit: session.look.unit });
+  const ask = (pane, name) => saving.open(pane, name);
+  const chosen = (pane, name) => choices.toggle(name, singles(pane));
+  const events = { say, failed, changed, did: (step) => history.add(step), command: showCommand, askToSave: ask, choose: chosen };
   for (const method of methods) panes.set(method.name, new Pane(method, session, () => state, events));
-  recall();
+  const found = begin();
   for (const pane of panes.values()) pane.describe(pane.method);
   byId("network").textContent = `${network.name} · ${network.family} · ${network.width}×${network.height}`;
   document.title = `${network.name} · orojar explore`;
   makeSwitch();
   const ownLayers = () => (shownPanes().find((pane) => pane.method.ready && !pane.method.layered) ?? panes.get("own")).method.layers;
-  settings = new Settings(state, session, ownLayers, redraw, failed);
+  const changedSettings = (key) => {
+    for (const pane of panes.values()) pane.showEdits();
+    redraw();
+    changed(key);
+  };
+  settings = new Settings(state, session, ownLayers, changedSettings, failed);
+  const did = (step) => history.add(step);
+  choices = new Choices({ session, recalled: recallView, did, changed: markChosen, between: loopBetween, failed, say });
+  wall = new Wall({ session, view: () => activePane().view(), choices, chosen: (seeds) => settings.change({ seeds }), failed });
+  saving = new Saving({ session, state: snapshot, marked: () => choices.marked });
+  byId("open-button").hidden = !session.open;
   byId("notice").hidden = true;
-  for (const id of ["settings", "main"]) byId(id).hidden = false;
+  for (const id of ["settings", "main", "tools"]) byId(id).hidden = false;
+  last = snapshot();
   show(panes.size > 1 ? state.view : "own");
+  keep();
+  markChosen();
+  if (found) bringBack(found);
 }
 
 document.addEventListener("keydown", onKey);
-document.addEventListener("visibilitychange", refreshNames);
+document.addEventListener("visibilitychange", refresh);
 window.addEventListener("hashchange", () => location.reload());
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  const [file] = event.dataTransfer.files;
+  const text = settingsInText(event.dataTransfer.getData("text"));
+  if (settings && file) bringBackFile(file);
+  else if (settings && text) bringBack(text);
+});
+document.addEventListener("paste", (event) => {
+  const [file] = event.clipboardData.files;
+  const text = settingsInText(event.clipboardData.getData("text"));
+  if (!settings || event.target.matches?.("input") || !(file || text)) return;
+  event.preventDefault();
+  if (text) bringBack(text);
+  else bringBackFile(file);
+});
+const clicked = (id, act) => byId(id).addEventListener("click", act);
+clicked("undo", () => history.undo());
+clicked("redo", () => history.redo());
+clicked("wall-button", () => wall.open());
+clicked("chosen-button", () => choices.open());
+clicked("share-button", () => byId("share").showModal());
+clicked("open-button", askToOpen);
+clicked("copy-link", copyLink);
+clicked("save-settings", saveSettings);
+clicked("load-settings", () => byId("settings-file").click());
+byId("settings-file").addEventListener("change", ({ target }) => {
+  if (target.files[0]) bringBackFile(target.files[0]);
+  target.value = "";
+});
+byId("opening-form").addEventListener("submit", (event) => {
+  if (event.submitter?.value === "cancel") return;
+  event.preventDefault();
+  open(byId("open-name").value.trim());
+});
 byId("help-button").addEventListener("click", () => byId("help").showModal());
 document.querySelectorAll("[data-copy]").forEach((button) => button.addEventListener("click", () => copy(button.dataset.copy)));
 document.querySelectorAll("dialog").forEach((dialog) => {

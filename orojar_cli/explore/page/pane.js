@@ -1,23 +1,12 @@
 // One method: its picture, its thumbnails, its sliders, its files.
 
 import { Lane, call } from "./api.js";
-import { strengthText } from "./numbers.js";
+import { shownStrength } from "./numbers.js";
+import { Player } from "./player.js";
 import { Sliders } from "./sliders.js";
+import { download, drawStrip, layOut } from "./strip.js";
 
 const SLOW = 300;
-const PIXEL_ART = 64;
-
-// Draw a strip of pictures, one below another, on as many canvases.
-async function drawStrip(blob, canvases) {
-  const strip = await createImageBitmap(blob);
-  const height = strip.height / canvases.length;
-  canvases.forEach((canvas, index) => {
-    if (canvas.width !== strip.width) canvas.width = strip.width;
-    if (canvas.height !== height) canvas.height = height;
-    canvas.getContext("2d").drawImage(strip, 0, -index * height);
-  });
-  strip.close();
-}
 
 export class Pane {
   // `shared()` gives what all panes show alike; `events` are told of changes, of messages and of failures.
@@ -27,18 +16,21 @@ export class Pane {
     this.shared = shared;
     this.events = events;
     this.edits = new Map();
-    this.before = null;
+    this.kept = new Set();
     this.walked = 0;
     this.drawn = "";
     this.lanes = {};
-    for (const name of ["picture", "thumbnails", "still", "film", "directions"]) this.lanes[name] = new Lane(name, method.name);
+    for (const name of ["picture", "between", "thumbnails", "still", "film", "directions"]) this.lanes[name] = new Lane(name, method.name);
     this.sliders = new Sliders({
       moved: (index, value) => this.set(index, value),
       walked: (index) => this.walk(index),
       named: (index, text) => this.rename(index, text),
+      locked: (index) => this.lock(index),
       reset: () => this.reset(),
-    });
+    }, () => this.shared().unit);
+    this.sliders.lockable = session.can.keep;
     this.makeStage();
+    this.makePlayers();
   }
 
   makeStage() {
@@ -49,19 +41,22 @@ export class Pane {
     this.walkedText = find(".walked");
     const { width, height } = this.session.network;
     this.stage.style.setProperty("--aspect", width / height);
-    this.stage.classList.toggle("crisp", Math.max(width, height) <= PIXEL_ART);
-    this.strip.setAttribute("aria-label", "The direction from −2 to +2");
+    this.stage.classList.toggle("crisp", this.session.can.crisp);
+    this.strip.setAttribute("aria-label", "The direction from −2 to +2 sigmas");
     this.thumbs = this.session.thumbnails.map((strength) => {
       const button = Object.assign(document.createElement("button"), { type: "button", className: "thumb" });
       const canvas = document.createElement("canvas");
-      button.append(canvas, Object.assign(document.createElement("span"), { textContent: strengthText(strength) }));
+      const text = document.createElement("span");
+      button.append(canvas, text);
       button.addEventListener("click", () => this.set(this.walked, strength));
-      return { button, canvas, strength };
+      return { button, canvas, text, strength };
     });
     find(".thumbs").append(...this.thumbs.map((thumb) => thumb.button));
     find(".again").addEventListener("click", () => this.draw());
-    find(".save-png").addEventListener("click", () => this.save("png"));
-    find(".save-gif").addEventListener("click", () => this.save("gif"));
+    find(".play").addEventListener("click", () => this.play());
+    for (const name of ["liked", "others"]) find(`.${name}`).addEventListener("click", () => this.events.choose(this, name));
+    find(".save-picture").addEventListener("click", () => this.askToSave("still"));
+    find(".save-film").addEventListener("click", () => this.askToSave("film"));
     find(".show-command").addEventListener("click", () => this.events.command(this));
   }
 
@@ -71,13 +66,18 @@ export class Pane {
     this.stage.querySelector(".title").textContent = method.title;
     const noun = method.directions.length === 1 ? "direction" : "directions";
     this.stage.querySelector(".facts").textContent = method.ready ? `${method.directions.length} ${noun} in ${method.space}` : "computing…";
-    if (method.ready) this.sliders.describe(method, this.edits);
+    if (method.ready) this.sliders.describe(method, this.edits, this.kept);
     this.showWalked();
   }
 
   // Compute the directions where the server has not yet, and draw.
   async show(besideOthers) {
     this.sliders.setHeading(besideOthers ? this.method.title : "Directions");
+    await this.makeReady();
+    this.draw();
+  }
+
+  async makeReady() {
     if (!this.method.ready) {
       this.stage.classList.add("busy");
       try {
@@ -89,7 +89,6 @@ export class Pane {
         this.stage.classList.remove("busy");
       }
     }
-    this.draw();
   }
 
   showWalked() {
@@ -98,8 +97,9 @@ export class Pane {
     if (!direction) return;
     this.walkedText.textContent = direction.label ? `dim ${this.walked} · ${direction.label}` : `dim ${this.walked}`;
     const value = this.edits.get(this.walked) ?? 0;
-    for (const { button, strength } of this.thumbs) {
-      button.setAttribute("aria-label", `${this.walkedText.textContent} at ${strengthText(strength)}`);
+    for (const { button, text, strength } of this.thumbs) {
+      text.textContent = shownStrength(strength, direction.sigma, this.shared().unit);
+      button.setAttribute("aria-label", `${this.walkedText.textContent} at ${text.textContent}`);
       button.setAttribute("aria-pressed", String(value === strength));
     }
   }
@@ -109,74 +109,142 @@ export class Pane {
     if (rounded === 0) this.edits.delete(index);
     else this.edits.set(index, rounded);
     this.walked = index;
-    this.edited();
+    this.edited(`${this.method.name}:${index}`);
   }
 
   reset() {
     if (this.edits.size === 0) return;
-    this.before = new Map(this.edits);
-    this.edits.clear();
+    this.edits = new Map();
     this.edited();
     this.events.say("All back to 0; z brings them back");
   }
 
-  undoReset() {
-    if (!this.before) return;
-    this.edits = this.before;
-    this.before = null;
+  lock(index) {
+    if (!this.kept.delete(index)) this.kept.add(index);
     this.edited();
   }
 
-  edited() {
-    this.sliders.showValues(this.edits);
-    this.showWalked();
+  // Changes that follow one another at once under one `key` are undone together.
+  edited(key = "") {
+    this.showEdits();
     this.draw();
-    this.events.changed();
+    this.events.changed(key);
+  }
+
+  // The sliders as `edits`, `kept` and `walked` say.
+  showEdits() {
+    if (!this.method.ready) return;
+    this.sliders.showValues(this.edits);
+    this.sliders.showKept(this.kept);
+    this.showWalked();
   }
 
   walk(index) {
     if (this.walked === index) return;
+    if (this.walking.playing) this.sliders.showValues(this.edits);
     this.walked = index;
+    this.walking.forget();
     this.showWalked();
     this.drawThumbs();
     this.events.changed();
   }
 
   async rename(index, text) {
+    const before = this.method.directions[index].label;
+    if (!(await this.name(index, text))) return;
+    this.events.did({ back: () => this.name(index, before), forth: () => this.name(index, text) });
+    this.events.say(text ? `dim ${index} is now “${text}”` : `dim ${index} has no name now`);
+  }
+
+  async name(index, text) {
     try {
       const answer = await call("label", { method: this.method.name, dimension: index, label: text });
       this.describe(await answer.json());
-      this.events.say(text ? `dim ${index} is now “${text}”` : `dim ${index} has no name now`);
+      return true;
     } catch (error) {
       this.events.failed(error);
+      return false;
     }
+  }
+
+  // Moving pictures: along the direction under the pointer, or between two views.
+  makePlayers() {
+    const failed = (error) => {
+      this.stopPlaying();
+      this.events.failed(error);
+    };
+    const along = (place) => [...this.edits].filter(([index]) => index !== this.walked).concat([[this.walked, 2 * place]]);
+    this.walking = new Player({
+      ask: (place) => this.lanes.picture.ask({ ...this.view(), edits: along(place) }),
+      show: (bitmap, place) => {
+        drawStrip(bitmap, this.canvases(this.view().seeds));
+        this.sliders.showValues(new Map(along(place)));
+      },
+      failed,
+    });
+    this.looping = new Player({
+      ask: (place) => this.lanes.between.ask({ ...this.ends[0], to: this.ends[1], share: (place + 1) / 2 }),
+      show: (bitmap) => drawStrip(bitmap, layOut(this.pictures, Math.max(...this.ends.map((end) => end.seeds.length)))),
+      failed,
+    });
+  }
+
+  get playing() {
+    return this.walking.playing || this.looping.playing;
+  }
+
+  play() {
+    if (this.playing) this.stopPlaying();
+    else this.begin(this.walking);
+  }
+
+  // Loop between two views.
+  playBetween(from, to) {
+    this.stopPlaying();
+    this.ends = [from, to];
+    this.begin(this.looping);
+  }
+
+  begin(player) {
+    if (!this.method.ready) return;
+    this.stage.querySelector(".play").textContent = "Stop";
+    player.start();
+  }
+
+  // A walk stays where it is stopped; a loop leads back to what was shown.
+  stopPlaying() {
+    if (!this.playing) return;
+    const walked = this.walking.playing;
+    const { place } = this.walking;
+    this.walking.stop();
+    this.looping.stop();
+    this.stage.querySelector(".play").textContent = "Play";
+    if (walked) this.set(this.walked, 2 * place);
+    else this.draw();
   }
 
   // The whole state of the picture, which every request carries.
   view() {
-    const { seeds, psi, layers, class: classIndex } = this.shared();
-    const edits = [...this.edits];
-    return { method: this.method.name, seeds, class: classIndex, psi, layers: this.method.layered ? null : layers, edits };
+    const { seeds, psi, layers, noise, mix, class: classIndex } = this.shared();
+    const own = { method: this.method.name, layers: this.method.layered ? null : layers, edits: [...this.edits], keep: [...this.kept] };
+    return { ...own, seeds, class: classIndex, psi, noise, mix };
   }
 
   canvases(seeds) {
-    const present = [...this.pictures.children];
-    if (present.length !== seeds.length) {
-      const columns = Math.ceil(Math.sqrt(seeds.length));
-      this.pictures.replaceChildren(...seeds.map((_, index) => present[index] ?? document.createElement("canvas")));
-      this.pictures.style.setProperty("--columns", columns);
-      this.pictures.style.setProperty("--rows", Math.ceil(seeds.length / columns));
-    }
-    const changed = [...this.edits].map(([index, value]) => `, dim ${index} ${strengthText(value)}`).join("");
-    return [...this.pictures.children].map((canvas, index) => {
+    const { unit, mix } = this.shared();
+    const strength = (index, value) => shownStrength(value, this.method.directions[index]?.sigma, unit);
+    const changed = [...this.edits].map(([index, value]) => `, dim ${index} ${strength(index, value)}`).join("");
+    return layOut(this.pictures, seeds.length).map((canvas, index) => {
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `Seed ${seeds[index]}${changed}`);
+      canvas.setAttribute("aria-label", `Seed ${seeds[index]}${mix ? ` mixed with ${mix.seed}` : ""}${changed}`);
       return canvas;
     });
   }
 
   draw() {
-    this.drawPictures();
+    // What moves asks for its own frames.
+    if (this.playing) this.walking.forget();
+    else this.drawPictures();
     this.drawThumbs();
   }
 
@@ -188,7 +256,9 @@ export class Pane {
     try {
       const strip = await this.lanes.picture.ask(view);
       if (strip) {
-        await drawStrip(strip, this.canvases(view.seeds));
+        const bitmap = await createImageBitmap(strip);
+        if (!this.playing) drawStrip(bitmap, this.canvases(view.seeds));
+        bitmap.close();
         this.showOld(null);
       }
     } catch (error) {
@@ -224,7 +294,11 @@ export class Pane {
     this.strip.classList.add("old");
     try {
       const strip = await this.lanes.thumbnails.ask(view);
-      if (strip) await drawStrip(strip, this.thumbs.map((thumb) => thumb.canvas));
+      if (strip) {
+        const bitmap = await createImageBitmap(strip);
+        drawStrip(bitmap, this.thumbs.map((thumb) => thumb.canvas));
+        bitmap.close();
+      }
       if (strip && this.drawn === wanted) this.strip.classList.remove("old");
     } catch (error) {
       this.drawn = "";
@@ -237,19 +311,22 @@ export class Pane {
   }
 
   // Pressed again while a film is made, the button gives it up.
-  async save(kind) {
-    const lane = kind === "gif" ? this.lanes.film : this.lanes.still;
-    if (lane.busy) {
-      lane.cancel();
-      return;
-    }
-    const button = this.stage.querySelector(`.save-${kind}`);
+  askToSave(name) {
+    if (this.lanes[name].busy) this.lanes[name].cancel();
+    else this.events.askToSave(this, name);
+  }
+
+  // Make a file of a `kind` as `options` say, "still" or "film", and save it.
+  async save(name, kind, options) {
+    const lane = this.lanes[name];
+    const button = this.stage.querySelector(name === "film" ? ".save-film" : ".save-picture");
     const text = button.textContent;
-    if (kind === "gif") button.textContent = "Cancel";
+    const fileName = this.fileName(name, kind, options.to);
+    button.textContent = "Cancel";
     button.setAttribute("aria-busy", "true");
     try {
-      const file = await lane.ask(kind === "gif" ? this.walkRequest() : this.view());
-      if (file) this.download(file, this.fileName(kind));
+      const file = await lane.ask({ ...this.view(), ...options, kind });
+      if (file) this.download(file, fileName);
     } catch (error) {
       this.events.failed(error);
     } finally {
@@ -258,16 +335,22 @@ export class Pane {
     }
   }
 
-  fileName(kind) {
+  // Pixels of one picture's longer side as the page shows it, of pixel art in whole multiples, and the network's own at least.
+  shownSize() {
+    const own = Math.max(this.session.network.width, this.session.network.height);
+    const box = this.pictures.firstElementChild?.getBoundingClientRect() ?? { width: own, height: own };
+    const shown = Math.ceil(Math.max(box.width, box.height) * devicePixelRatio);
+    return Math.min(4096, Math.max(own, this.session.can.crisp ? Math.ceil(shown / own) * own : shown));
+  }
+
+  fileName(name, kind, between) {
     const network = this.session.network.name.replace(/\.[a-z]+$/, "").replace(/[^A-Za-z0-9._-]+/g, "-");
-    const part = kind === "gif" ? `dim${this.walked}` : `seed${this.shared().seeds[0]}`;
+    const part = between ? "between" : name === "film" ? `dim${this.walked}` : `seed${this.shared().seeds[0]}`;
     return `${network}-${this.method.name === "own" ? "" : `${this.method.name}-`}${part}.${kind}`;
   }
 
   download(file, name) {
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    download(file, name);
     this.events.say(`Saved ${name}`);
   }
 }

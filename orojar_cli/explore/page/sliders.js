@@ -1,14 +1,16 @@
 // The list of sliders of one method: names, activeness, values, renaming.
 
-import { scoreText, strengthText } from "./numbers.js";
+import { scoreText, shownStrength, unitText } from "./numbers.js";
 
 const ROWS_AT_ONCE = 24;
 const LARGEST = 4;
 
 export class Sliders {
-  // `on` is told what people do: moved(index, value), walked(index), named(index, text), reset().
-  constructor(on) {
+  // `on` is told what people do: moved(index, value), walked(index), named(index, text), locked(index), reset(); `unit()` is that of the
+  // strengths shown.
+  constructor(on, unit) {
     this.on = on;
+    this.unit = unit;
     this.method = null;
     this.rows = [];
     this.element = document.getElementById("list-template").content.firstElementChild.cloneNode(true);
@@ -30,7 +32,7 @@ export class Sliders {
   }
 
   // The method as the server describes it; `edits` are the strengths that differ from 0.
-  describe(method, edits) {
+  describe(method, edits, kept) {
     this.method = method;
     this.element.setAttribute("aria-label", `Directions of ${method.title}`);
     this.element.querySelector(".kept").textContent = !method.ready
@@ -42,6 +44,15 @@ export class Sliders {
     if (this.rows.length === 0) this.addRows(Math.max(ROWS_AT_ONCE, ...[...edits.keys()].map((index) => index + 1)));
     this.rows.forEach((row) => this.showName(row));
     this.showValues(edits);
+    this.showKept(kept);
+  }
+
+  // Of dimensions that stay as they are while others move the lock is closed.
+  showKept(kept) {
+    for (const row of this.rows) {
+      row.lock.setAttribute("aria-pressed", String(kept.has(row.index)));
+      row.item.classList.toggle("kept-still", kept.has(row.index));
+    }
   }
 
   setHeading(text) {
@@ -63,7 +74,7 @@ export class Sliders {
     const item = document.getElementById("row-template").content.firstElementChild.cloneNode(true);
     const find = (selector) => item.querySelector(selector);
     const { score } = this.method.directions[index];
-    const row = { index, item, name: find(".name"), slider: find("input"), value: find(".value") };
+    const row = { index, item, name: find(".name"), slider: find("input"), value: find(".value"), lock: find(".lock") };
     find(".dim").textContent = index;
     find(".score").title = `${this.method.score} ${scoreText(score)}`;
     find(".score").id = `${this.method.name}-score-${index}`;
@@ -71,12 +82,14 @@ export class Sliders {
     row.slider.setAttribute("aria-describedby", find(".score").id);
     find(".number").textContent = scoreText(score);
     find(".bar span").style.setProperty("--share", largest > 0 ? Math.max(0, score / largest) : 0);
-    row.slider.setAttribute("aria-keyshortcuts", "0 F2 j k");
+    row.slider.setAttribute("aria-keyshortcuts", this.lockable ? "0 F2 l j k" : "0 F2 j k");
     row.slider.addEventListener("input", () => this.on.moved(index, Number(row.slider.value)));
     row.slider.addEventListener("dblclick", () => this.on.moved(index, 0));
     row.slider.addEventListener("keydown", (event) => this.onKey(event, row));
     row.slider.addEventListener("focus", () => this.on.walked(index));
     row.name.addEventListener("click", () => this.rename(row));
+    row.lock.addEventListener("click", () => this.on.locked(index));
+    row.lock.hidden = !this.lockable;
     item.addEventListener("pointerenter", (event) => {
       if (event.pointerType === "mouse" && event.buttons === 0) this.hover(index);
     });
@@ -98,6 +111,7 @@ export class Sliders {
     const step = { PageUp: 1, PageDown: -1 }[event.key];
     if (step) this.on.moved(row.index, Math.min(LARGEST, Math.max(-LARGEST, Number(row.slider.value) + step)));
     else if (["0", "Delete", "Backspace"].includes(event.key)) this.on.moved(row.index, 0);
+    else if (event.key === "l" && this.lockable) this.on.locked(row.index);
     else if (["F2", "Enter"].includes(event.key)) this.rename(row);
     else return;
     event.preventDefault();
@@ -113,6 +127,7 @@ export class Sliders {
     row.name.textContent = label || `dim ${row.index}`;
     row.name.classList.toggle("unnamed", !label);
     row.slider.setAttribute("aria-label", label ? `dim ${row.index}, ${label}` : `dim ${row.index}`);
+    row.lock.setAttribute("aria-label", `Keep ${label || `dim ${row.index}`} while others move`);
   }
 
   showValues(edits) {
@@ -121,8 +136,9 @@ export class Sliders {
 
   showValue(row, value) {
     row.slider.value = value;
-    row.value.textContent = strengthText(value);
-    row.slider.setAttribute("aria-valuetext", `${strengthText(value)} sigmas`);
+    const text = shownStrength(value, this.method.directions[row.index].sigma, this.unit());
+    row.value.textContent = text;
+    row.slider.setAttribute("aria-valuetext", `${text} ${unitText(this.unit())}`);
     row.item.classList.toggle("moved", value !== 0);
     const place = (Math.min(LARGEST, Math.max(-LARGEST, value)) + LARGEST) / (2 * LARGEST);
     row.slider.style.setProperty("--from", `${Math.min(place, 0.5) * 100}%`);
