@@ -28,7 +28,7 @@ def main(path: str, out: str) -> None:
     renderer = Renderer(generator)
     rows = []
     for index in range(len(directions)):
-        steps = directions.displacement(index, torch.tensor([-2.0, 0.0, 2.0]))  # [3, w_dim]
+        steps = directions.displacement(index, torch.tensor([-2.0, 0.0, 2.0], device="cpu"))  # [3, w_dim]
         edited = (ws.unsqueeze(1) + steps[None, :, None]).flatten(0, 1)
         rows.append(resize(renderer.images(edited), 64))
     labels = [f"dim {index}" for index in range(len(directions))]

@@ -25,7 +25,7 @@ class Blobs(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         x, y, width = (z @ self.rotation.T).T[:, :, None, None]
-        axis = torch.linspace(-1, 1, 32)
+        axis = torch.linspace(-1, 1, 32, device=z.device)
         distance = (axis[None, None, :] - 0.3 * x).square() + (axis[None, :, None] - 0.3 * y).square()
         return (2 * torch.exp(-distance / (0.15 * torch.exp(0.3 * width))) - 1).unsqueeze(1)
 
@@ -39,7 +39,7 @@ def main() -> None:
     blob = blobs()
     found = METHODS["orojar"](adapt(blob, "blobs"), Settings(space="z", num=3, samples=96, subspace=3))
     print("cosines between the directions found and the axes that mean one thing each:")
-    for row in (found.directions @ blob.rotation.T).tolist():
+    for row in (found.directions @ blob.rotation.cpu().T).tolist():
         print("  " + "  ".join(f"{value:+.3f}" for value in row))
 
 

@@ -15,8 +15,8 @@ from orojar_cli import orojar_penalty
 
 def data(z: Tensor) -> Tensor:
     """[N, 32] curves: phase and height, wound up in a rotation of z [N, 2]."""
-    turned = z @ torch.tensor([[0.8, 0.6], [-0.6, 0.8]])
-    t = torch.linspace(0, 6.3, 32)
+    turned = z @ torch.tensor([[0.8, 0.6], [-0.6, 0.8]], device=z.device)
+    t = torch.linspace(0, 6.3, 32, device=z.device)
     return (1 + 0.3 * turned[:, :1]) * torch.sin(t + 0.5 * turned[:, 1:])
 
 

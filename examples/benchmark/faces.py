@@ -63,7 +63,7 @@ ROWS = (
 def grams(generator: Any, samples: int, seed: int, stream: int) -> Tensor:
     """[samples, d, d] Gram matrices of the full image in z, at latents of their own stream."""
     latents = Settings(space="z", seed=seed).latents(generator, samples, stream)
-    return gram_matrices(Response(generator, "z"), latents, torch.eye(generator.z_dim))
+    return gram_matrices(Response(generator, "z"), latents, torch.eye(generator.z_dim, device=generator.device))
 
 
 @cache
@@ -97,7 +97,14 @@ def paper(generator: Any, row: Row, seed: int) -> tuple[Tensor, Cost]:
     """The paper's SGD (k = 2, epsilon 0.1, batch 32, Adam 0.01, Gram-Schmidt): `row.steps` steps and more until `row.seconds` are over."""
     dim, total = generator.z_dim, Cost()
     with torch.enable_grad():
-        path = descent(orojar_penalty, generator, Settings(space="z", seed=seed), torch.eye(dim), dim, with_defaults(OPTIONS, {}))
+        path = descent(
+            orojar_penalty,
+            generator,
+            Settings(space="z", seed=seed),
+            torch.eye(dim, device=generator.device),
+            dim,
+            with_defaults(OPTIONS, {}),
+        )
         rotation, _ = next(path)
         done = 0
         while done < row.steps or total.seconds < row.seconds:

@@ -80,7 +80,7 @@ ROWS = (
 def axes(generator: Any, settings: Settings) -> DirectionSet:
     """The axes of z, with their activeness."""
     frame = Frame.of(generator, settings)
-    return finished(generator, settings, frame, torch.eye(len(frame.steps)), "axes", by_activeness=False)
+    return finished(generator, settings, frame, torch.eye(len(frame.steps), device=generator.device), "axes", by_activeness=False)
 
 
 def directions_of(generator: Any, row: Row, settings: Settings) -> tuple[DirectionSet, Cost]:

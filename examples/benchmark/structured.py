@@ -57,7 +57,7 @@ def enlarged(
     for name in [name for name in large if ".affine." in name]:
         known = name if name in small else f"synthesis.b{old.synthesis.img_resolution}.conv1.affine.{name.rpartition('.')[2]}"
         # The same rows again and again: what SeFa factorises keeps its shape, and styles their size.
-        rows = small[known][torch.arange(len(large[name])) % len(small[known])]
+        rows = small[known][torch.arange(len(large[name]), device="cpu") % len(small[known])]
         large[name].copy_(rows if rows.ndim == 1 else _wide(rows, large[name].shape[1]))
     _mix(network, generator, rng)
     first = network.mapping.layers[0].weight
@@ -73,7 +73,7 @@ def rotation(dims: int, seed: int = 0) -> Tensor:
 def _new(name: str, tensor: Tensor, rng: torch.Generator) -> Tensor:
     """What stands in blocks that the small network does not have: random convolutions that reach no pixel."""
     if name.endswith("resample_filter"):
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0])[:, None] * torch.tensor([1.0, 3.0, 3.0, 1.0])
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device="cpu")[:, None] * torch.tensor([1.0, 3.0, 3.0, 1.0], device="cpu")
         return taps / taps.sum()
     if "conv" in name and name.endswith((".weight", "noise_const")) and "affine" not in name:
         return torch.randn(tensor.shape, generator=rng)

@@ -56,7 +56,7 @@ def initialise(network: nn.Module) -> None:
     """Unit-variance weights (divided by the mapping's learning-rate multiplier), zero biases, styles that start at one."""
     for name, tensor in network.state_dict().items():
         if name.endswith("resample_filter"):
-            tensor.copy_(torch.outer(torch.tensor(TAPS), torch.tensor(TAPS)))
+            tensor.copy_(torch.outer(torch.tensor(TAPS, device="cpu"), torch.tensor(TAPS, device="cpu")))
         elif name.endswith(("bias", "noise_strength", "w_avg")):
             tensor.zero_()
         else:
@@ -122,7 +122,7 @@ def main() -> None:
     while step < steps:
         rng = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
         torch.manual_seed(options.seed * 1_000_003 + step)  # the noise inputs
-        share = (1 + torch.cos(torch.tensor(torch.pi * step / steps)).item()) / 2
+        share = (1 + torch.cos(torch.tensor(torch.pi * step / steps, device="cpu")).item()) / 2
         rate = options.lr_end + (options.lr - options.lr_end) * share
         adam_g.param_groups[0]["lr"], adam_d.param_groups[0]["lr"] = rate, rate * ratio
         real = render(Scenes.sample(options.batch, rng), options.resolution).to(options.device)
@@ -169,7 +169,7 @@ def save_state(path: Path, networks: tuple[nn.Module, ...], optimisers: tuple[to
         for key, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"adam{i}.{key}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(tensors | {"step": torch.tensor(step)}))
+    write_bytes(path, save(tensors | {"step": torch.tensor(step, device="cpu")}))
 
 
 def load_state(path: Path, networks: tuple[nn.Module, ...], optimisers: tuple[torch.optim.Optimizer, ...]) -> int:

@@ -107,11 +107,33 @@ def main(argv: list[str] | None = None, began: float | None = None) -> None:
         _forget_output()
         status = 1
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+        if not _is_out_of_memory(error):
             raise
-        _report("the computation does not fit in memory; use a smaller --samples, --batch or --size, or another --device", debug)
+        _report(_memory_advice(arguments), debug)
         status = 1
     sys.exit(status)
+
+
+# Options with which a command needs less memory, in the order of what helps most.
+_SMALLER = ("--output", "--num", "--samples", "--images", "--seeds", "--size")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # Only now: it needs torch, which is not imported for an error of less than that.
+    from orojar_cli.devices import is_out_of_memory
+
+    return is_out_of_memory(error)
+
+
+def _memory_advice(arguments: list[str]) -> str:
+    """One line, with options that the command has."""
+    command = next((orojar.commands[argument] for argument in arguments if argument in orojar.commands), None)
+    known = {option for parameter in command.params for option in parameter.opts} if command else set()
+    smaller = [option for option in _SMALLER if option in known][:3]
+    ways = [f"a smaller {' or '.join(smaller)}"] if smaller else []
+    if "--device" in known and "cpu" not in arguments:
+        ways.append("--device cpu")
+    return "the computation does not fit in memory" + (f"; use {', or '.join(ways)}" if ways else "")
 
 
 def _forget_output() -> None:

@@ -246,4 +246,4 @@ def torch_device(name: str) -> str:
     from orojar_cli.operations.network import chosen_device
 
     keep_freed_memory()
-    return chosen_device(name, local_rank())
+    return chosen_device(name, local_rank(), program=True)

@@ -102,6 +102,6 @@ def process_group() -> Iterator[int]:
         dist.destroy_process_group()
 
 
-def local_rank() -> int:
-    """This process's number on this machine under torchrun, which chooses its GPU; 0 alone."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+def local_rank() -> int | None:
+    """This process's number on this machine under torchrun, which chooses its GPU; None alone."""
+    return int(os.environ["LOCAL_RANK"]) if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1 else None

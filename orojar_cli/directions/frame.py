@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import on_processor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
@@ -54,7 +55,11 @@ class Frame:
         if space == "s":
             affine = style_affine(generator, layers)
             deviations = moments.sigma(affine)
-            steps = torch.diag(deviations)[deviations > 1e-4 * deviations.max()] if settings.whiten else torch.eye(dim) * deviations.mean()
+            steps = (
+                torch.diag(deviations)[deviations > 1e-4 * deviations.max()]
+                if settings.whiten
+                else torch.eye(dim, device="cpu") * deviations.mean()
+            )
             return cls(steps.to(device, torch.float32), moments, settings.whiten, affine)
         if free is not None:
             width = generator.w_dim
@@ -79,8 +84,8 @@ class Frame:
             return torch.zeros(0, len(moments.mean), dtype=torch.float64)
         own = Moments(moments.mean[free], moments.covariance[free][:, free])
         scales, variances = own.whitening()
-        steps = scales.T[variances > 1e-8 * variances[0]] if whiten else torch.eye(len(free)).double() * variances.mean().sqrt()
-        wide = torch.zeros(len(steps), len(moments.mean), dtype=steps.dtype)
+        steps = scales.T[variances > 1e-8 * variances[0]] if whiten else torch.eye(len(free), dtype=torch.float64) * variances.mean().sqrt()
+        wide = torch.zeros(len(steps), len(moments.mean), dtype=steps.dtype, device="cpu")
         wide[:, free] = steps
         return wide
 
@@ -94,7 +99,8 @@ class Frame:
             units = units @ self.affine.to(units)
         if space == "w+":
             # Layers share their w in the data, so one sigma is measured per layer and combined by its share of the direction.
-            blocks = units.unflatten(1, (-1, len(self.moments.mean))).double().cpu()
+            blocks = units.unflatten(1, (-1, len(self.moments.mean)))
+            blocks = on_processor(blocks)
             variance = torch.einsum("kld,de,kle->k", blocks, self.moments.covariance, blocks)
             return variance.sqrt().to(vectors)
         return self.moments.sigma(units).to(vectors)
@@ -132,7 +138,7 @@ def finished(
     if not keep_signs:
         units = units * torch.where(largest < 0, -1.0, 1.0)
     steps = units * sigma.unsqueeze(1)
-    active = _activeness(generator, settings, steps, predicted, progress) if measured else torch.zeros(len(units))
+    active = _activeness(generator, settings, steps, predicted, progress) if measured else torch.zeros(len(units), device="cpu")
     result = DirectionSet(
         directions=units.cpu(),
         sigma=sigma.cpu(),
@@ -144,7 +150,7 @@ def finished(
         options=settings.to_dict(),
         scores={name: score[: len(units)].float().cpu() for name, score in (scores or {}).items()},
     )
-    order = active.argsort(descending=True, stable=True) if by_activeness else torch.arange(len(units))
+    order = active.argsort(descending=True, stable=True) if by_activeness else torch.arange(len(units), device="cpu")
     return result.select(order[: settings.num])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from orojar_cli.devices import Chunks
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.method import Method, Option, with_defaults
@@ -58,7 +59,7 @@ def ganspace(generator: Generator, settings: Settings, progress: Progress | None
         coordinates = (scales / scales.norm(dim=0).clamp_min(1e-30)).T
         if free is not None:  # the rest do not vary, so they are no directions
             coordinates, values = coordinates[: len(free)], values[: len(free)]
-    frame = Frame(torch.eye(len(coordinates[0])), moments, False)
+    frame = Frame(torch.eye(len(coordinates[0]), device=generator.device), moments, False)
     return finished(
         generator, settings, frame, coordinates, "ganspace", by_activeness=False, scores={"variance": values}, progress=progress
     )
@@ -85,11 +86,13 @@ def _by_activation(
     output = Output.parse(activation)
     device = generator.device
     features = []
-    for start in range(0, len(latents), 256):
-        ws = latents[start : start + 256].to(device).unsqueeze(1).expand(-1, generator.num_ws, -1)
-        features.append(output(generator, ws).cpu())
+    chunks = Chunks(0, len(latents), 256)
+    for start, stop in chunks:
+        with chunks.fitting():
+            ws = latents[start:stop].to(device).unsqueeze(1).expand(-1, generator.num_ws, -1)
+            features.append(output(generator, ws).cpu())
         if progress is not None:
-            progress("features", min(start + 256, len(latents)), len(latents))
+            progress("features", min(stop, len(latents)), len(latents))
     stacked = torch.cat(features)
     rank = min(generator.w_dim, *stacked.shape) - 1
     torch_rng = torch.random.fork_rng(devices=[])

@@ -46,12 +46,12 @@ def gram_schmidt(matrix: Tensor) -> Tensor:
 
 def first_matrix(count: int, width: int, init: str, rng: torch.Generator) -> Tensor:
     """The matrix [count, width] that the search starts from: the axes for "identity", else Kaiming-normal numbers."""
-    return torch.eye(count, width) if init == "identity" else torch.randn(count, width, generator=rng) * (2 / width) ** 0.5
+    return torch.eye(count, width, device="cpu") if init == "identity" else torch.randn(count, width, generator=rng) * (2 / width) ** 0.5
 
 
 def coefficients(batch: int, count: int, point: str, rng: torch.Generator) -> Tensor:
     """Where the penalty is taken, in coefficients of the directions [batch, count]: at 0, or "one-hot", one of them in [-5, 5] each."""
-    at = torch.zeros(batch, count)
+    at = torch.zeros(batch, count, device="cpu")
     if point == "one-hot":
         chosen = torch.randint(count, (batch, 1), generator=rng)
         at.scatter_(1, chosen, (2 * torch.rand(batch, 1, generator=rng) - 1) * _EXTENT)
@@ -127,7 +127,7 @@ def optimised(
     total = options["steps"]
     path = descent(penalty, generator, settings, steps, count, options)
     rows, loss = next(path)
-    done = int(settings.partial.read("optimisation").get("step", torch.tensor(0)))
+    done = int(settings.partial.read("optimisation").get("step", torch.tensor(0, device="cpu")))
     for step in range(done, total):
         rows, loss = next(path)
         if progress is not None:

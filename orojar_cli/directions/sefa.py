@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import on_processor
 from orojar_cli.diagonaliser.identifiability import degenerate_values
 from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
@@ -70,7 +71,7 @@ def style_factors(weights: Sequence[Tensor], *, normalise: bool = True) -> tuple
     """
     gram = torch.zeros(weights[0].shape[1], weights[0].shape[1], dtype=torch.float64)
     for weight in weights:
-        rows = weight.detach().double().cpu()
+        rows = on_processor(weight)
         if normalise:
             rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
         gram += rows.T @ rows
@@ -94,7 +95,7 @@ def sefa(generator: Generator, settings: Settings, progress: Progress | None = N
     if free is not None:  # the rest are vectors that no weight reads
         vectors, values = vectors[: len(free)], values[: len(free)]
     frame = Frame.of(generator, settings)
-    plain = Frame(torch.eye(generator.w_dim).to(frame.steps), frame.moments, False)
+    plain = Frame(torch.eye(generator.w_dim, device=generator.device), frame.moments, False)
     scores = {"singular_value": values, DEGENERATE: degenerate_values(values)}
     measured = options["activeness"]
     return finished(generator, settings, plain, vectors, "sefa", by_activeness=False, measured=measured, scores=scores, progress=progress)

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from orojar_cli.devices import is_out_of_memory
 from orojar_cli.errors import InputFileError, OptionError, OrojarError
 from orojar_cli.explore.choices import LISTS, Choices
 from orojar_cli.explore.command import traverse_line
@@ -348,6 +349,6 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    if isinstance(error, MemoryError) or "memory" in str(error):
+    if is_out_of_memory(error):
         return PlainTextResponse("this does not fit in memory; look at fewer seeds", 500)
     return PlainTextResponse("the explorer failed; its terminal says how", 500)

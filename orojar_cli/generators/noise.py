@@ -35,7 +35,9 @@ def layer_noise(seeds: Sequence[int], layer: str, size: tuple[int, int], like: T
     """
     places = {seed: place for place, seed in enumerate(dict.fromkeys(seeds))}
     drawn = torch.stack([torch.randn(1, *size, generator=torch.Generator().manual_seed(_mixed(seed, layer))) for seed in places])
-    return drawn.to(like)[[places[seed] for seed in seeds]]
+    if len(places) == 1:
+        return drawn.to(like).expand(len(seeds), -1, -1, -1)
+    return drawn[[places[seed] for seed in seeds]].to(like)
 
 
 def _mixed(seed: int, layer: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -76,61 +75,68 @@ def normalise_second_moment(x: Tensor) -> Tensor:
     return x * (x.square().mean(-1, keepdim=True) + 1e-8).rsqrt()
 
 
-def filter_taps(taps: Sequence[float], gain: float = 1.0) -> tuple[float, ...]:
-    """1-D resample taps scaled to sum `gain`; the 2-D kernel is their outer product."""
-    total = sum(taps)
-    return tuple(tap * gain / total for tap in taps)
+def small_blur(like: Tensor) -> Tensor:
+    """[1, 2, 1] x [1, 2, 1] / 16, made where `like` is: numbers of Python would be sent there again for every image."""
+    line = (2 - (torch.arange(3, dtype=like.dtype, device=like.device) - 1).abs()) / 4
+    return torch.outer(line, line)
 
 
-def filter_kernel(x: Tensor, taps: Sequence[float]) -> Tensor:
-    """The outer product of `taps` [C, 1, T, T] for each channel of x.  One pass over x is cheaper than one along each axis."""
-    line = x.new_tensor(taps)
+def each_channel(kernel: Tensor, x: Tensor) -> Tensor:
+    """A filter [T, T] as the weight [C, 1, T, T] of a convolution of each channel of x."""
     # A number even where sizes are traced: who exports a convolution must know its kernel's.
-    return torch.outer(line, line).expand(int(x.shape[1]), 1, -1, -1)
+    return kernel.to(x.dtype).expand(int(x.shape[1]), 1, -1, -1)
 
 
-def filter_2d(x: Tensor, taps: Sequence[float], padding: tuple[int, int], stride: int = 1, bias: Tensor | None = None) -> Tensor:
-    """Convolve every channel of x [N, C, H, W] with the outer product of `taps`, padded (before, after) on both axes; plus `bias`."""
+def filter_2d(x: Tensor, kernel: Tensor, padding: tuple[int, int], stride: int = 1, bias: Tensor | None = None) -> Tensor:
+    """Convolve every channel of x [N, C, H, W] with `kernel` [T, T], padded (before, after) on both axes; plus `bias`.
+
+    One pass with a table of numbers is cheaper than one along each axis.
+    """
     before, after = padding
     if before != after or before < 0:
         x, before = F.pad(x, (*padding, *padding)), 0
-    return F.conv2d(x, filter_kernel(x, taps[::-1]), bias, stride=stride, padding=before, groups=x.shape[1])
+    return F.conv2d(x, each_channel(kernel.flip((0, 1)), x), bias, stride=stride, padding=before, groups=x.shape[1])
 
 
-def upsample_2x(x: Tensor, taps: Sequence[float]) -> Tensor:
-    """[N, C, H, W] -> [N, C, 2H, 2W]: zero insertion and the resample filter with gain 2 along each axis, image kept aligned."""
+def upsample_2x(x: Tensor, resample: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, 2H, 2W]: zero insertion and the resample filter [T, T], which sums to one, with gain 2 along each axis; the
+    image is kept aligned."""
     # A transposed convolution is the full convolution of the zero-inserted grid; what is beyond the image is cut off.
-    count = len(taps)
+    count = len(resample)
     before = count - 1 - (count + 1) // 2
     after = count - 2 - before
-    kernel = filter_kernel(x, filter_taps(taps, 2))
+    kernel = each_channel(resample * 4, x)
     if before == after:
         return F.conv_transpose2d(x, kernel, stride=2, padding=before, groups=x.shape[1])
     return F.pad(F.conv_transpose2d(x, kernel, stride=2, groups=x.shape[1]), (-before, -after) * 2)
 
 
-def downsample_2x(x: Tensor, taps: Sequence[float]) -> Tensor:
-    """[N, C, H, W] -> [N, C, H/2, W/2]: the resample filter, then every second pixel."""
-    count = len(taps)
-    return filter_2d(x, filter_taps(taps), ((count - 1) // 2, (count - 2) // 2), stride=2)
+def downsample_2x(x: Tensor, resample: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, H/2, W/2]: the resample filter [T, T], which sums to one, then every second pixel."""
+    count = len(resample)
+    return filter_2d(x, resample, ((count - 1) // 2, (count - 2) // 2), stride=2)
 
 
-def convolution(x: Tensor, weight: Tensor, taps: Sequence[float], up: int = 1, down: int = 1, bias: Tensor | None = None) -> Tensor:
-    """'Same' convolution with weight [out, in, k, k], optionally with the resolution doubled or halved through the resample filter."""
-    kernel, count = weight.shape[-1], len(taps)
+def convolution(
+    x: Tensor, weight: Tensor, resample: Tensor | None = None, up: int = 1, down: int = 1, bias: Tensor | None = None
+) -> Tensor:
+    """'Same' convolution with weight [out, in, k, k], optionally with the resolution doubled or halved through the `resample` filter
+    [T, T], which sums to one."""
+    kernel = weight.shape[-1]
+    if resample is None or up == down == 1:
+        return F.conv2d(x, fast_layout(weight), bias, padding=kernel // 2)
+    count = len(resample)
     if up == 2 and kernel == 1:
-        return upsample_2x(F.conv2d(x, weight, bias), taps)
+        return upsample_2x(F.conv2d(x, weight, bias), resample)
     if up == 2:
         # A transposed convolution already pads the zero-inserted grid by (2, 1) of the (k//2 + filter) it needs.
         x = F.conv_transpose2d(x, fast_layout(weight.transpose(0, 1)), stride=2)
         excess = kernel // 2 - (kernel - 1)
-        return filter_2d(x, filter_taps(taps, 2), ((count + 1) // 2 + excess, (count - 2) // 2 + excess + 1), bias=bias)
-    if down == 2 and kernel == 1:
-        return F.conv2d(downsample_2x(x, taps), weight, bias)
-    if down == 2:
-        x = filter_2d(x, filter_taps(taps), ((count - 1) // 2 + kernel // 2, (count - 2) // 2 + kernel // 2))
-        return F.conv2d(x, fast_layout(weight), bias, stride=2)
-    return F.conv2d(x, fast_layout(weight), bias, padding=kernel // 2)
+        return filter_2d(x, resample * 4, ((count + 1) // 2 + excess, (count - 2) // 2 + excess + 1), bias=bias)
+    if kernel == 1:
+        return F.conv2d(downsample_2x(x, resample), weight, bias)
+    x = filter_2d(x, resample, ((count - 1) // 2 + kernel // 2, (count - 2) // 2 + kernel // 2))
+    return F.conv2d(x, fast_layout(weight), bias, stride=2)
 
 
 def tap_energies(weight: Tensor) -> Tensor:
@@ -159,7 +165,7 @@ def modulated_convolution(
     weight: Tensor,
     styles: Tensor,
     shift: Tensor,
-    taps: Sequence[float] = (1.0,),
+    resample: Tensor | None = None,
     *,
     up: int = 1,
     gain: float = 1.0,
@@ -175,8 +181,8 @@ def modulated_convolution(
     factors = (energy + 1e-8).rsqrt() * gain
     if len(x) == 1 and one_weight_pays(x, weight, up):
         own = weight * (factors[0, :, None] * styles[0])[:, :, None, None]
-        return convolution(x, own, taps, up=up, bias=shift)
-    x = convolution(x * styles[:, :, None, None], weight, taps, up=up)
+        return convolution(x, own, resample, up=up, bias=shift)
+    x = convolution(x * styles[:, :, None, None], weight, resample, up=up)
     return torch.addcmul(shift[:, None, None], x, factors[:, :, None, None])
 
 

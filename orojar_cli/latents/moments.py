@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import on_processor
 from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
@@ -44,9 +45,9 @@ class Moments:
 
         Sums in float64 around the first part's mean, so that little is lost where the mean is long (Chan, Golub & LeVeque 1983).
         """
-        count, middle, total, products = 0, torch.zeros(0), torch.zeros(0), torch.zeros(0)
+        count, middle, total, products = 0, torch.zeros(0, device="cpu"), torch.zeros(0, device="cpu"), torch.zeros(0, device="cpu")
         for part in parts:
-            rows = part.cpu().double()
+            rows = on_processor(part)
             if not count:
                 middle = rows.mean(0)
                 total, products = torch.zeros_like(middle), middle.new_zeros(len(middle), len(middle))
@@ -62,7 +63,7 @@ class Moments:
 
     def sigma(self, directions: Tensor) -> Tensor:
         """[K] standard deviation of the latents along unit directions [K, D]."""
-        directions = directions.double().cpu()
+        directions = on_processor(directions)
         return (directions @ self.covariance * directions).sum(1).clamp_min(0).sqrt()
 
     def whitening(self) -> tuple[Tensor, Tensor]:

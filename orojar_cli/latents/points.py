@@ -77,7 +77,7 @@ def one_hot(generator: Generator, class_index: Any, count: int) -> torch.Tensor 
 
 def label_of(c_dim: int, classes: Classes) -> Tensor:
     """The label [c_dim] of a class or mixture; raises OptionError for a class that there is not."""
-    label = torch.zeros(c_dim)
+    label = torch.zeros(c_dim, device="cpu")
     for index, weight in ((classes, 1.0),) if isinstance(classes, int) else classes:
         if not 0 <= index < c_dim:
             raise OptionError(f"this network is conditional: give a class from 0 to {c_dim - 1} (--class)")

@@ -56,7 +56,7 @@ def free_coordinates(generator: Generator, space: str, layers: Sequence[int]) ->
         found = sorted({coordinate for part in parts for coordinate in part})
     if not found:
         raise OptionError(f"layers {', '.join(map(str, layers))} read nothing of z; choose others")
-    return torch.tensor(found)
+    return torch.tensor(found, device="cpu")
 
 
 def named_layers(generator: Generator, layers: Sequence[int] | str | None) -> tuple[int, ...] | None:

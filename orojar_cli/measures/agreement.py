@@ -77,7 +77,7 @@ def _spread(found: DirectionSet, layers: int) -> Tensor:
     """[K, layers * w_dim] of directions in w or w+ at their layers, 0 elsewhere."""
     vectors = found.directions.double()
     parts = vectors.unflatten(1, (len(found.layers), -1)) if found.space == "w+" else vectors.unsqueeze(1).expand(-1, len(found.layers), -1)
-    spread = torch.zeros(len(vectors), layers, parts.shape[2], dtype=vectors.dtype)
+    spread = torch.zeros(len(vectors), layers, parts.shape[2], dtype=vectors.dtype, device="cpu")
     spread[:, list(found.layers)] = parts
     return spread.flatten(1)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, on_processor
 from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.measures.bootstrap import interval
@@ -73,14 +74,15 @@ def distribution(
 def features(generator: Generator, settings: MetricSettings, stream: int, progress: Progress | None, stage: str) -> Tensor:
     """[N, F] float64, on the CPU: the detector's features of `settings.images` pictures."""
     at = settings.latents(generator, settings.images, stream)
-    at_once = max(1, settings.budget // (4 * Response(generator).bytes_per_point()))
     parts = []
-    for start in range(0, len(at), at_once):
-        chunk = at[start : start + at_once]
-        pictures = generator.synthesis(generator.mapping(chunk.z, chunk.label, chunk.psi, chunk.cutoff))
-        parts.append(settings.detector(pictures).cpu().double())  # not every device has float64
+    chunks = Chunks(0, len(at), Response(generator).at_once(4, settings.budget))
+    for start, stop in chunks:
+        with chunks.fitting():
+            chunk = at[start:stop]
+            pictures = generator.synthesis(generator.mapping(chunk.z, chunk.label, chunk.psi, chunk.cutoff))
+            parts.append(on_processor(settings.detector(pictures)))
         if progress is not None:
-            progress(stage, start + len(chunk), len(at))
+            progress(stage, stop, len(at))
     found = torch.cat(parts)
     if not bool(torch.isfinite(found).all()):
         raise NumericalError(f"the detector {settings.detector.name} gave numbers that are not finite")
@@ -99,10 +101,10 @@ def frechet(a: Tensor, b: Tensor) -> Distance:
     inner, inner_inverse = _roots(root @ covariances[1] @ root)
     value = shift.square().sum() + covariances[0].trace() + covariances[1].trace() - 2 * inner.trace()
     there, back = inverse @ inner @ inverse, root @ inner_inverse @ root
-    influence = torch.zeros(min(len(a), len(b)), dtype=a.dtype)
+    influence = torch.zeros(min(len(a), len(b)), dtype=a.dtype, device="cpu")
     for sample, mean, covariance, transport, sign in zip((a, b), means, covariances, (there, back), (1, -1), strict=True):
         centred = sample[: len(influence)] - mean
-        curved = torch.eye(len(transport), dtype=a.dtype) - transport
+        curved = torch.eye(len(transport), dtype=a.dtype, device="cpu") - transport
         influence += 2 * sign * centred @ shift + (centred @ curved * centred).sum(1) - (curved * covariance).sum()
     # The moments of the rows are those of the sample up to ddof, which leaves a trifle in the mean.
     return Distance(float(value), (value + influence - influence.mean()).numpy())
@@ -129,7 +131,7 @@ def _discrepancy(similarity: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: T
     for start in range(0, count, _ROWS):
         part = slice(start, start + _ROWS)
         within = similarity(a[part], a) + similarity(b[part], b)
-        own = torch.arange(len(within))
+        own = torch.arange(len(within), device="cpu")
         within[own, start + own] = 0
         between = similarity(a[part], b) + similarity(b[part], a)
         rows.append(within.sum(1) / (count - 1) - between.mean(1))

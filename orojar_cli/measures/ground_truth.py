@@ -13,6 +13,7 @@ from torch import Tensor
 
 from orojar_cli.containers.file import CheckpointFile
 from orojar_cli.demonstration import demonstration
+from orojar_cli.devices import Chunks, on_processor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.generators.protocol import Generator
@@ -131,10 +132,12 @@ def _reference(generator: Generator, directions: DirectionSet, settings: MetricS
     """(the latents' coordinates along the dimensions [N, K], the factors [N, 5] of their images, float64)."""
     at = settings.latents(generator, settings.images, _REFERENCE_STREAM)
     found = []
-    for start in range(0, len(at), 250):
-        chunk = at[start : start + 250]
-        found.append(measure_factors(generator.synthesis(generator.mapping(chunk.z, chunk.label, chunk.psi, chunk.cutoff))))
-    return latent_codes(generator, at, directions), torch.cat(found).double().cpu()
+    chunks = Chunks(0, len(at), 250)
+    for start, stop in chunks:
+        with chunks.fitting():
+            chunk = at[start:stop]
+            found.append(measure_factors(generator.synthesis(generator.mapping(chunk.z, chunk.label, chunk.psi, chunk.cutoff))))
+    return latent_codes(generator, at, directions), on_processor(torch.cat(found))
 
 
 @torch.no_grad()
@@ -144,17 +147,19 @@ def _responses(
     """[N, K, 5] absolute changes of the factors between -1 and +1 sigma, in their deviations."""
     at = settings.latents(generator, settings.samples, _STREAM)
     response = response_of(generator, directions)
-    at_once = max(1, settings.budget // (4 * response.bytes_per_point()))
+    at_once = response.at_once(4, settings.budget)
     columns = []
-    for index in range(len(directions)):
-        step = directions.displacement(index, 1.0).to(at.z)
+    steps = torch.stack([directions.displacement(index, 1.0) for index in range(len(directions))]).to(at.z)
+    for index, step in enumerate(steps):
         parts = []
-        for start in range(0, len(at), at_once):
-            chunk = at[start : start + at_once]
-            ends = (response(chunk, (side * step).expand(len(chunk), -1))[0] for side in (1, -1))
-            ends = (images.unflatten(1, generator.image_shape) for images in ends)
-            parts.append(changes(*map(measure_factors, ends)).cpu())
-        columns.append((torch.cat(parts).double() / deviations).abs())
+        chunks = Chunks(0, len(at), at_once)
+        for start, stop in chunks:
+            with chunks.fitting():
+                chunk = at[start:stop]
+                ends = (response(chunk, (side * step).expand(len(chunk), -1))[0] for side in (1, -1))
+                ends = (images.unflatten(1, generator.image_shape) for images in ends)
+                parts.append(changes(*map(measure_factors, ends)))
+        columns.append((on_processor(torch.cat(parts)) / deviations).abs())
         if progress is not None:
             progress("ground truth", index + 1, len(directions))
     return torch.stack(columns, 1).numpy()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, on_processor, wide
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
@@ -91,29 +92,30 @@ def _ratio(value: float, of: float) -> float:
 
 @torch.no_grad()
 def probed(
-    response: Response, at: Latents, steps: Tensor, signs: Tensor, budget: int, callback: Callable[[int], None] | None = None
+    response: Response, at: Latents, steps: Tensor, signs: Tensor, budget: int | None, callback: Callable[[int], None] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """(penalty [N], mean squared gradient [N]), means over pixels, float64; `signs` [k, N, K] are the probes at each of N points."""
     probes = len(signs)
     penalty, gradient = np.empty(len(at)), np.empty(len(at))
-    at_once = max(1, budget // (2 * response.bytes_per_point() * (2 * probes + 1)))
-    for start in range(0, len(at), at_once):
-        chunk = at[start : start + at_once]
-        stop = start + len(chunk)
-        moves = _EPSILON * signs[:, start:stop] @ steps
-        displacements = torch.cat([torch.zeros_like(moves[:1]), moves, -moves]).flatten(0, 1)
-        (found,) = response(chunk.repeat(2 * probes + 1), displacements)
-        images = found.unflatten(0, (2 * probes + 1, len(chunk))).cpu().double()
-        origin, ahead, behind = images[0], images[1 : probes + 1], images[probes + 1 :]
-        penalty[start:stop] = ((ahead - 2 * origin + behind) / _EPSILON**2).var(0, correction=1).mean(1).numpy()
-        gradient[start:stop] = ((ahead - behind) / (2 * _EPSILON)).square().mean((0, 2)).numpy()
+    chunks = Chunks(0, len(at), response.at_once(2 * (2 * probes + 1), budget))
+    for start, stop in chunks:
+        with chunks.fitting():
+            chunk = at[start:stop]
+            moves = _EPSILON * signs[:, start:stop] @ steps
+            displacements = torch.cat([torch.zeros_like(moves[:1]), moves, -moves]).flatten(0, 1)
+            (found,) = response(chunk.repeat(2 * probes + 1), displacements)
+            images = found.unflatten(0, (2 * probes + 1, len(chunk))).to(wide(found.device))
+            origin, ahead, behind = images[0], images[1 : probes + 1], images[probes + 1 :]
+            second = ((ahead - 2 * origin + behind) / _EPSILON**2).var(0, correction=1).mean(1)
+            first = ((ahead - behind) / (2 * _EPSILON)).square().mean((0, 2))
+            penalty[start:stop], gradient[start:stop] = on_processor(torch.stack([second, first])).numpy()
         if callback is not None:
             callback(stop)
     return penalty, gradient
 
 
 def _without_each(
-    response: Response, at: Latents, steps: Tensor, signs: Tensor, budget: int, callback: Callable[[int], None]
+    response: Response, at: Latents, steps: Tensor, signs: Tensor, budget: int | None, callback: Callable[[int], None]
 ) -> list[tuple[float, float]]:
     """(penalty, mean squared gradient) with each one of the dimensions held still."""
     count = len(steps)

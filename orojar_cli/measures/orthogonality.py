@@ -108,7 +108,7 @@ def mean_cosines(grams: Tensor) -> np.ndarray:
 def contrasts(grams: Tensor) -> np.ndarray:
     """[N] sum_i log ||J_i|| - 1/2 log det M, with a ridge of 1e-9 of the mean diagonal, because z has a direction that does nothing."""
     count = grams.shape[1]
-    ridge = (RIDGE / count) * traces(grams)[:, None, None] * torch.eye(count, dtype=grams.dtype)
+    ridge = (RIDGE / count) * traces(grams)[:, None, None] * torch.eye(count, dtype=grams.dtype, device="cpu")
     ridged = grams + ridge
     logarithms = torch.linalg.eigvalsh(ridged).clamp_min(torch.finfo(grams.dtype).tiny).log().sum(1)
     return (0.5 * (ridged.diagonal(dim1=1, dim2=2).log().sum(1) - logarithms)).clamp_min(0).numpy()
@@ -117,5 +117,5 @@ def contrasts(grams: Tensor) -> np.ndarray:
 def without_each(per_latent: Callable[[Tensor], np.ndarray], grams: Tensor) -> dict[str, list[float]]:
     """The value without each one of the dimensions."""
     count = grams.shape[1]
-    rest = [torch.tensor([other for other in range(count) if other != index]) for index in range(count)]
+    rest = [torch.tensor([other for other in range(count) if other != index], device="cpu") for index in range(count)]
     return {WITHOUT_DIMENSION: [float(per_latent(grams[:, kept][:, :, kept]).mean()) for kept in rest]}

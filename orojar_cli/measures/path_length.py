@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, on_processor, wide
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.measures.bootstrap import interval
@@ -106,12 +107,13 @@ def speeds(
     callback: Callable[[int], None] | None = None,
 ) -> Tensor:
     """[N] float64 d(g(t), g(t + eps)) / eps^2, where images(start, stop, eps) are those of latents start to stop, moved on by eps."""
-    at_once = max(1, settings.budget // (4 * response.bytes_per_point()))
     parts = []
-    for start in range(0, count, at_once):
-        stop = min(start + at_once, count)
-        before, after = (settings.detector.perceptual(images(start, stop, time)).cpu().double() for time in (0.0, EPSILON))
-        parts.append((after - before).square().sum(1) / EPSILON**2)
+    chunks = Chunks(0, count, response.at_once(4, settings.budget))
+    for start, stop in chunks:
+        with chunks.fitting():
+            before, after = (settings.detector.perceptual(images(start, stop, time)) for time in (0.0, EPSILON))
+            kind = wide(after.device)
+            parts.append(on_processor((after.to(kind) - before.to(kind)).square().sum(1)) / EPSILON**2)
         if callback is not None:
             callback(stop)
     return torch.cat(parts)

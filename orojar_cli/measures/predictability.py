@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from orojar_cli.devices import Chunks, on_processor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
@@ -115,15 +116,17 @@ def image_pairs(
     units, sigma = directions.directions[targets].to(device), directions.sigma[targets].unsqueeze(1).to(device)
     # In z the dimension is set to the values, elsewhere they are added.
     origin = (at.z * units).sum(1, keepdim=True) if directions.space == "z" else torch.zeros_like(sigma)
-    at_once = max(1, settings.budget // (4 * response.bytes_per_point()))
+    values = values.to(device)
     parts = []
-    for start in range(0, protocol.pairs, at_once):
-        part = slice(start, start + at_once)
-        moves = (((value.to(device) * sigma - origin) * units)[part] for value in values)
-        first, second = (response(at[part], move)[0].unflatten(1, generator.image_shape) for move in moves)
-        parts.append(torch.cat([first, second], 1) if protocol.joined == "channels" else second - first)
+    chunks = Chunks(0, protocol.pairs, response.at_once(4, settings.budget))
+    for start, stop in chunks:
+        with chunks.fitting():
+            part = slice(start, stop)
+            moves = (((value * sigma - origin) * units)[part] for value in values)
+            first, second = (response(at[part], move)[0].unflatten(1, generator.image_shape) for move in moves)
+            parts.append(torch.cat([first, second], 1) if protocol.joined == "channels" else second - first)
         if progress is not None:
-            progress("pairs of images", min(start + at_once, protocol.pairs), protocol.pairs)
+            progress("pairs of images", stop, protocol.pairs)
     return torch.cat(parts), targets.to(device)
 
 
@@ -165,7 +168,7 @@ def _train(
             optimiser.step()
         with torch.no_grad():
             guesses = torch.cat([network(part).argmax(1) for part in inputs[:tests].split(256)])
-        correct.append((guesses == targets[:tests]).double().cpu().numpy())
+        correct.append(on_processor(guesses == targets[:tests]).numpy())
         if progress is not None:
             progress(f"predictability, run {run + 1} of {protocol.runs}", epoch + 1, protocol.epochs)
     return np.stack(correct)

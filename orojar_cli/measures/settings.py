@@ -13,7 +13,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.latents.spaces import all_layers
 from orojar_cli.numbers import Classes, as_classes, check_number, check_seed, check_whole
-from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.response.jacobian import Response
 from orojar_cli.response.outputs import Output
 
 # Beyond every stream that directions are found from: optimisations of thousands of steps draw from one stream each.
@@ -46,7 +46,7 @@ class MetricSettings:
     world: str | None = None
     subject: str | None = None
     other: str = "other"
-    budget: int = DEFAULT_BUDGET
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -23,15 +23,13 @@ def to_uint8(images: Any, alpha: bool = False) -> np.ndarray:
     composited on white.  A numpy array, or a torch tensor on any device.
     Raises NumericalError for numbers that are not finite and OptionError for another shape.
     """
-    if hasattr(images, "detach"):
-        images = images.detach().float().cpu().numpy()
-    images = np.asarray(images, np.float32)
-    if images.ndim != 4 or not 1 <= images.shape[1] <= 4:
-        raise OptionError(f"images of shape {list(images.shape)} cannot be shown; they are [N, C, H, W] with 1 to 4 channels")
-    if not np.isfinite(images).all():
+    drawn = images.detach().float() if isinstance(images, Tensor) else torch.from_numpy(np.asarray(images, np.float32))
+    if drawn.ndim != 4 or not 1 <= drawn.shape[1] <= 4:
+        raise OptionError(f"images of shape {list(drawn.shape)} cannot be shown; they are [N, C, H, W] with 1 to 4 channels")
+    # Beyond +-2 every number is black or white; cut there, a huge one cannot overflow.  On the images' device: bytes are less to fetch.
+    pixels = (drawn.clamp(-2, 2) * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    if not bool(torch.isfinite(drawn).all()):
         raise NumericalError("the generator drew an image with numbers that are not finite; its weights may be damaged")
-    # Beyond +-2 every number is black or white; cut there, a huge one cannot overflow.
-    pixels = (images.clip(-2, 2) * np.float32(127.5) + 128).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
     colour = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1].repeat(3, -1)
     if pixels.shape[-1] in (2, 4):
         colour = np.concatenate([colour, pixels[..., -1:]], -1)

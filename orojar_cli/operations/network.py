@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,25 +26,41 @@ def quiet(line: str) -> None:
     """Tell nobody."""
 
 
-def chosen_device(name: str | torch.device = "auto", local_rank: int = 0) -> str:
-    """The device `name` means: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.
+def chosen_device(name: str | torch.device = "auto", local_rank: int | None = None, program: bool = False) -> str:
+    """The device `name` means: auto (a GPU where there is one), cpu, cuda, cuda:N, mps, or another that this PyTorch has (xpu),
+    prepared to compute in full float32 (`orojar_cli.devices.prepare`, which says what is more in a `program` of its own).
 
     Of several processes on one machine each says its `local_rank` and gets a GPU of its own.  Raises OptionError for a device that this
-    machine does not have.
+    machine does not have, and for several processes that would share one.
     """
     import torch
+
+    from orojar_cli.devices import prepare
 
     name = str(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and local_rank:
-        name = f"cuda:{local_rank % max(1, torch.cuda.device_count())}"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+    kind, _, number = name.partition(":")
+    try:
+        module = torch.get_device_module(torch.device(name).type)
+    except RuntimeError:
+        module = None
+    if module is None or (number and kind in ("cpu", "mps")):
         raise OptionError(f"--device {name!r} is none of auto, cpu, cuda, cuda:N, mps")
-    if name.startswith("cuda") and (not torch.cuda.is_available() or int(name[5:] or 0) >= torch.cuda.device_count()):
-        raise OptionError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu")
-    if name == "mps" and not torch.backends.mps.is_available():
+    if kind == "mps" and not torch.backends.mps.is_available():
         raise OptionError("--device mps: this machine has no mps device; use --device cpu")
+    if kind not in ("cpu", "mps"):
+        count = module.device_count() if module.is_available() else 0
+        if local_rank is not None and number:
+            raise OptionError(f"--device {name}: every process of torchrun takes a device of its own; use --device {kind}")
+        if int(number or local_rank or 0) >= count:
+            here = f"this machine has {count} {kind.upper()} devices"
+            if local_rank and count:
+                raise OptionError(f"--device {name}: {here}, one for each process; use --nproc-per-node {count}")
+            raise OptionError(f"--device {name}: {here}; use --device cpu")
+        if local_rank:
+            name = f"{kind}:{local_rank}"
+    prepare(name, program=program)
     return name
 
 

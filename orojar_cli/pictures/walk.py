@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, memory_budget, prepare
 from orojar_cli.directions.applied import chosen_layers, displaced
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
@@ -58,9 +59,11 @@ def _rested(phase: float) -> float:
 class Renderer:
     """Draws a generator's pictures in batches that fit a memory budget."""
 
-    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int = DEFAULT_BUDGET) -> None:
+    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int | None = None) -> None:
         self.generator, self.noise_mode = generator, noise_mode
         arrange(generator)
+        prepare(generator.device)
+        budget = memory_budget(generator.device, DEFAULT_BUDGET) if budget is None else budget
         self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
 
     @torch.no_grad()
@@ -73,12 +76,14 @@ class Renderer:
         With `alpha` an alpha channel is kept: [N, H, W, 4].
         """
         parts = []
-        for start in range(0, len(ws), self.batch):
-            part = slice(start, start + self.batch)
-            rng = None if self.noise_mode != "random" else [0] * len(ws[part]) if seeds is None else list(seeds[part])
-            styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
-            images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles)
-            parts.append(to_uint8(images.float().cpu().numpy(), alpha))
+        chunks = Chunks(0, len(ws), self.batch)
+        for start, stop in chunks:
+            with chunks.fitting():
+                part = slice(start, stop)
+                rng = None if self.noise_mode != "random" else [0] * len(ws[part]) if seeds is None else list(seeds[part])
+                styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
+                parts.append(to_uint8(self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles), alpha))
+        self.batch = chunks.size
         return np.concatenate(parts)
 
 
@@ -88,7 +93,7 @@ def along(directions: DirectionSet, index: int | None, values: Sequence[float] |
     `edits` are (dimension, strength) pairs that are applied throughout; displacements in one space add up.
     """
     values = torch.as_tensor(values, dtype=torch.float32)
-    total = torch.zeros(len(values), directions.directions.shape[1])
+    total = torch.zeros(len(values), directions.directions.shape[1], device="cpu")
     for edited, strength in edits:
         total = total + directions.displacement(edited, strength)
     return total if index is None else total + directions.displacement(index, values)

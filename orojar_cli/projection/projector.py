@@ -202,15 +202,18 @@ class _Projector:
         v = v.detach().clone().requires_grad_()
         optimiser = torch.optim.Adam([v, *maps.maps.values()], lr=settings.learning_rate)
         for step in range(steps):
+            if step % _RECORD_EVERY == 0:  # what comes and goes between processor and device does so together, for nothing waits in between
+                ahead = min(_RECORD_EVERY, steps - step)
+                noises = torch.stack([torch.randn(v.shape, generator=self.rng) for _ in range(ahead)]).to(v)
             optimiser.param_groups[0]["lr"] = settings.learning_rate * _ramp(step / steps)
             sway = settings.exploration * max(0.0, 1 - step / steps / _EXPLORE) ** 2
-            noise = torch.randn(v.shape, generator=self.rng).to(v)
+            noise = noises[step % _RECORD_EVERY]
             images = maps.images(self.generator, self.ws(v + sway * noise))
             distances = self.distance(images)
             penalty = settings.prior * _surprise(v - anchor) + settings.structure * maps.structure()
             loss = (distances + penalty).sum()
-            if not math.isfinite(loss.item()):
-                raise NumericalError(f"the optimisation met numbers that are not finite at step {step}; try another --seed or --detector")
+            if (step % _RECORD_EVERY == 0 or step == steps - 1) and not math.isfinite(loss.item()):
+                raise NumericalError(f"the optimisation met numbers that are not finite by step {step}; try another --seed or --detector")
             if step % _RECORD_EVERY == 0:
                 best = distances.argmin()
                 self.track.append(Track(stage, step, distances[best].item(), self.ws(v[best][None]).detach().contiguous()))

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, on_processor, wide
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
-from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.response.jacobian import Response
 
 # Further out than this a direction leaves the data; one that still changes less is shown with what it has.
 LIMIT = 2.5
@@ -61,19 +62,22 @@ class Calibration:
 
 
 @torch.no_grad()
-def image_changes(generator: Generator, at: Latents, directions: DirectionSet, strengths: Tensor, budget: int = DEFAULT_BUDGET) -> Tensor:
+def image_changes(generator: Generator, at: Latents, directions: DirectionSet, strengths: Tensor, budget: int | None = None) -> Tensor:
     """[K] image change of each direction at its own strength [K], in sigmas (see `Calibration`)."""
     response = Response(generator, directions.space, directions.layers)
-    at_once = max(1, budget // (4 * response.bytes_per_point()))
+    steps = torch.stack([directions.displacement(index, strength) for index, strength in enumerate(strengths.tolist())]).to(at.z)
+    kind = wide(steps.device)
     changes = torch.zeros(len(directions), dtype=torch.float64)
-    for start in range(0, len(at), at_once):
-        part = at[start : start + at_once]
-        (origin,) = response(part, torch.zeros(len(part), directions.directions.shape[1]).to(at.z))
-        for index, strength in enumerate(strengths.tolist()):
-            step = directions.displacement(index, strength).to(at.z).expand(len(part), -1)
-            for moved in (step, -step):
-                (image,) = response(part, moved)
-                changes[index] += float((image - origin).double().square().mean(1).sqrt().sum()) / (2 * len(at))
+    chunks = Chunks(0, len(at), response.at_once(4, budget))
+    for start, stop in chunks:
+        with chunks.fitting():
+            part = at[start:stop]
+            (origin,) = response(part, torch.zeros_like(steps[:1]).expand(len(part), -1))
+            sums = []
+            for step in steps:
+                there, back = (response(part, end.expand(len(part), -1))[0] - origin for end in (step, -step))
+                sums.append(torch.cat([there, back]).to(kind).square().mean(1).sqrt().sum())
+            changes += on_processor(torch.stack(sums)) / (2 * len(at))
     return changes
 
 

@@ -41,7 +41,7 @@ class Contender:
         """With `count` of its directions: the first, in the order their method gave them; of all axes of z the most active."""
         found = self.directions
         order = list(range(min(count, len(found))))
-        if found.space == "z" and torch.equal(found.directions, torch.eye(len(found))):
+        if found.space == "z" and torch.equal(found.directions, torch.eye(len(found), device="cpu")):
             order = found.activeness.argsort(descending=True, stable=True)[:count].tolist()
         return dataclasses.replace(self, directions=found.select(order), rows=tuple(order))
 
@@ -92,7 +92,7 @@ def z_axes(checkpoint: Checkpoint | OwnNetwork, settings: Settings, progress: Pr
     """The axes of z as they are, most active first."""
     generator = checkpoint.generator
     started = time.perf_counter()
-    axes = torch.eye(generator.z_dim)
+    axes = torch.eye(generator.z_dim, device="cpu")
     active = axis_activeness(generator, settings, axes, progress, "activeness of z")
     order = active.argsort(descending=True, stable=True)
     found = z_directions(axes[order], active[order], Z_AXES, checkpoint.sha256, generator.num_ws, {"axes": order.tolist()})

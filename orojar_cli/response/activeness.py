@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, on_processor, wide
 from orojar_cli.distributed import gathered, share
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.budget import affordable, arithmetic
@@ -25,7 +26,7 @@ def activeness(
     steps: Tensor,
     *,
     values: tuple[float, ...] = VALUES,
-    budget: int = DEFAULT_BUDGET,
+    budget: int | None = None,
     callback: Callable[[int], None] | None = None,
     kept: Section | None = None,
 ) -> Tensor:
@@ -74,7 +75,7 @@ def leading_activeness(
     at = draw(affordable_samples(response, measured, most))
     if predicted is None or measured == len(steps):
         return activeness(response, at, steps, callback=callback, kept=kept)
-    expected = predicted().double().cpu()
+    expected = on_processor(predicted())
     first = expected.argsort(descending=True, stable=True)[:measured]
     # The others take no time: of all the work so much is done.
     report = None if callback is None else lambda done: callback(done * len(steps) // measured)
@@ -92,37 +93,43 @@ def image_variances(
     steps: Tensor,
     *,
     values: tuple[float, ...] = VALUES,
-    budget: int = DEFAULT_BUDGET,
+    budget: int | None = None,
     callback: Callable[[int], None] | None = None,
     kept: Section | None = None,
 ) -> Tensor:
     """[K, N] float64, before the mean over points: `activeness` at every point."""
     lengths = steps.norm(dim=1, keepdim=True)
     units = steps / lengths.clamp_min(torch.finfo(steps.dtype).tiny)
-    at_once = max(1, budget // (2 * response.bytes_per_point() * len(values)))
-    result, begin = torch.empty(len(steps), len(at), dtype=torch.float64), 0
+    at_once = response.at_once(2 * len(values), budget)
+    # On the device until all are there: bringing each home would wait for each.
+    kind = wide(steps.device)
+    result, begin = torch.empty(len(steps), len(at), dtype=kind, device=steps.device), 0
     if kept is not None and (found := kept.read()):
-        result, begin = found["variances"], int(found["stop"])
+        result, begin = found["variances"].to(result), int(found["stop"])
     # Where values are added, what is at 0 is the same for every dimension.
     moving = [value for value in values if value or response.space == "z"]
-    still: dict[int, Tensor] = {}
+    still: dict[tuple[int, int], Tensor] = {}
     for row in range(begin, len(steps)):
         step, unit = steps[row], units[row]
-        for start in range(0, len(at), at_once):
-            chunk = at[start : start + at_once]
-            origin = -(chunk.z @ unit).unsqueeze(1) * unit if response.space == "z" else torch.zeros(len(chunk), steps.shape[1]).to(steps)
-            (image,) = response(chunk, torch.cat([origin + value * step for value in moving]))
-            images = image.unflatten(0, (len(moving), len(chunk)))
-            if len(moving) < len(values):
-                if start not in still:
-                    (still[start],) = response(chunk, origin)
-                images = torch.cat([images, still[start].expand(len(values) - len(moving), -1, -1)])
-                if len(at) * images[0].numel() * images.element_size() > budget * len(chunk):
-                    still.clear()
-            variance = images.var(0, correction=1)
-            result[row, start : start + len(chunk)] = variance.double().mean(1)
+        chunks = Chunks(0, len(at), at_once)
+        for start, stop in chunks:
+            with chunks.fitting():
+                chunk = at[start:stop]
+                origin = -(chunk.z @ unit).unsqueeze(1) * unit if response.space == "z" else steps.new_zeros(len(chunk), steps.shape[1])
+                (image,) = response(chunk, torch.cat([origin + value * step for value in moving]))
+                images = image.unflatten(0, (len(moving), len(chunk)))
+                if len(moving) < len(values):
+                    if (start, stop) not in still:
+                        (still[start, stop],) = response(chunk, origin)
+                    images = torch.cat([images, still[start, stop].expand(len(values) - len(moving), -1, -1)])
+                    if len(at) * images[0].numel() * images.element_size() > (budget or DEFAULT_BUDGET) * len(chunk):
+                        still.clear()
+                result[row, start:stop] = images.var(0, correction=1).to(kind).mean(1)
+            if chunks.failed:
+                still.clear()
+        at_once = chunks.size
         if kept is not None:
-            kept.write({"variances": result, "stop": torch.tensor(row + 1)})
+            kept.write({"variances": result, "stop": torch.tensor(row + 1, device="cpu")})
         if callback is not None:
             callback(row + 1)
-    return result
+    return on_processor(result)

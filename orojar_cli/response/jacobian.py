@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
+from orojar_cli.devices import Chunks, memory_budget, prepare, wide
 from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator, arrange
@@ -24,8 +25,8 @@ from orojar_cli.response.outputs import Output, computed_layers
 from orojar_cli.runs.resume import Section
 
 METHODS = ("exact", "central", "forward")
-# Of estimated activations.  The points' own forward pass is shared by the tangents of a chunk, so that chunks of 3 instead of 14
-# cost half as much again by exact derivatives; beyond this they gain little (docs/performance.md).
+# Of estimated activations on a processor; a GPU says what it has.  The points' own forward pass is shared by the tangents of a chunk, so
+# that chunks of 3 instead of 14 cost half as much again by exact derivatives; beyond this they gain little (docs/performance.md).
 DEFAULT_BUDGET = 1 << 30
 # Of the matrices themselves: beyond it the space is too large to be rotated as a whole (d = 9000 of w+ or s in a 1024x1024 network).
 _LARGEST_RESULT = 4 << 30
@@ -38,7 +39,10 @@ _FORWARD_STEP = 1e-3
 
 @dataclass(frozen=True)
 class Response:
-    """A generator's response to displacements in one latent space, at the layers given, as [N, P] for each output."""
+    """A generator's response to displacements in one latent space, at the layers given, as [N, P] for each output.
+
+    Its generator's device is prepared to compute in full float32 (`orojar_cli.devices.prepare`): differences are of nothing else.
+    """
 
     generator: Generator
     space: str = "w"
@@ -49,6 +53,7 @@ class Response:
         if not self.layers:
             object.__setattr__(self, "layers", all_layers(self.generator))
         arrange(self.generator)
+        prepare(self.generator.device)
 
     def __call__(self, at: Points, displacement: Tensor) -> tuple[Tensor, ...]:
         """The outputs at the points `at` displaced by [N, D], or by [R * N, D]: all points by the first N, by the next N and so on."""
@@ -66,6 +71,14 @@ class Response:
     def bytes_per_point(self) -> int:
         """Estimated memory of one point's forward pass: the widest layer with its input, output and temporaries, in float32."""
         return 4 * 6 * max((cost.numbers for cost in computed_layers(self.generator, self.outputs)), default=1)
+
+    def at_once(self, images: int = 1, budget: int | None = None) -> int:
+        """How many points to compute at once so that `images` forward passes of each stay within `budget` bytes, at least one.
+
+        Without a budget a GPU's free memory is filled, and a processor gets 1 GiB.
+        """
+        bytes_at_once = memory_budget(self.generator.device, DEFAULT_BUDGET) if budget is None else budget
+        return max(1, bytes_at_once // (images * self.bytes_per_point()))
 
 
 def jacobian_columns(
@@ -99,11 +112,10 @@ def jacobian_columns(
     return tuple((value[:count] - value[count:]) / length for value in values)
 
 
-def chunk_sizes(response: Response, tangents: int, method: str, budget: int) -> tuple[int, int]:
+def chunk_sizes(response: Response, tangents: int, method: str, budget: int | None) -> tuple[int, int]:
     """(points, tangents) to process at once so that the activations stay within `budget` bytes; at least one of each."""
     # Exact: tangents, their temporaries and the primal; central: both displacements.
-    copies = {"exact": 3, "forward": 1}.get(method, 2)
-    affordable = max(1, budget // (copies * response.bytes_per_point()))
+    affordable = response.at_once({"exact": 3, "forward": 1}.get(method, 2), budget)
     together = min(tangents, affordable)
     return max(1, affordable // together), together
 
@@ -115,7 +127,7 @@ def gram_matrices(
     tangents: Tensor,
     *,
     method: str = "exact",
-    budget: int = DEFAULT_BUDGET,
+    budget: int | None = None,
     callback: Callable[[int], None] | None = None,
     kept: Section | None = None,
 ) -> Tensor:
@@ -123,9 +135,11 @@ def gram_matrices(
 
     With several outputs each output's matrices are divided by their mean trace before they are averaged, so that every layer counts
     the same (the paper regularises several layers); with one output they are returned as they are.
-    `budget` bounds the bytes of activations held at once; `callback(points_done)` reports progress.  In a group of processes
+    `budget` bounds the bytes of activations held at once (`Response.at_once`), and what does not fit after all is computed in smaller
+    pieces; `callback(points_done)` reports progress.  In a group of processes
     (torch.distributed) each computes its share of the points and all get every matrix; the callback then counts the share in points
-    of the whole.  What `kept` holds of an interrupted computation is not computed again; the result is the same bit for bit.
+    of the whole.  What `kept` holds of an interrupted computation is not computed again; on a processor the result is the same bit for
+    bit, and on a GPU, whose free memory chooses the pieces, up to rounding.
     Raises NumericalError when a response is not finite or does not change at all, OptionError for matrices of more than 4 GiB.
     """
     count, mine = len(tangents), share(len(at))
@@ -140,15 +154,19 @@ def gram_matrices(
     begin = mine.start
     if kept is not None and (found := kept.read()):
         parts, begin = [found[str(index)] for index in range(len(parts))], int(found["stop"])
-    for start in range(begin, mine.stop, points_at_once):
-        stop = min(start + points_at_once, mine.stop)
-        here = tangents if tangents.ndim == 2 else tangents[:, start:stop]
-        pieces = [jacobian_columns(response, at[start:stop], part, method) for part in here.split(tangents_at_once)]
-        for part, columns in zip(parts, zip(*pieces, strict=True), strict=True):
-            joined = torch.cat(columns).transpose(0, 1)
-            part[start - mine.start : stop - mine.start] = products(joined).cpu()
+    chunks = Chunks(begin, mine.stop, points_at_once, tangents_at_once)
+    for start, stop in chunks:
+        with chunks.fitting():
+            here = tangents if tangents.ndim == 2 else tangents[:, start:stop]
+            pieces = [jacobian_columns(response, at[start:stop], part, method) for part in here.split(chunks.inside)]
+            grams = [products(torch.cat(columns).transpose(0, 1)) for columns in zip(*pieces, strict=True)]
+            del pieces
+            for part, products in zip(parts, torch.stack(grams).cpu(), strict=True):
+                part[start - mine.start : stop - mine.start] = products
+        if chunks.failed:
+            continue
         if kept is not None:
-            kept.write({str(index): part for index, part in enumerate(parts)} | {"stop": torch.tensor(stop)})
+            kept.write({str(index): part for index, part in enumerate(parts)} | {"stop": torch.tensor(stop, device="cpu")})
         if callback is not None:
             callback((stop - mine.start) * len(at) // len(mine))
     sums = [gathered(part, len(at)) for part in parts]
@@ -162,10 +180,10 @@ def gram_matrices(
 
 def products(columns: Tensor, block: int = 1 << 22) -> Tensor:
     """[n, K, P] -> [n, K, K] inner products, in float64 where the device has it, a few million numbers at a time."""
-    wide = torch.float32 if columns.device.type == "mps" else torch.float64
+    kind = wide(columns.device)
     step = max(1, block // max(1, columns.shape[0] * columns.shape[1]))
-    total = torch.zeros(columns.shape[0], columns.shape[1], columns.shape[1], dtype=wide, device=columns.device)
+    total = torch.zeros(columns.shape[0], columns.shape[1], columns.shape[1], dtype=kind, device=columns.device)
     for part in columns.split(step, 2):
-        part = part.to(wide)
+        part = part.to(kind)
         total += part @ part.transpose(1, 2)
     return total

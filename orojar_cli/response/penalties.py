@@ -9,7 +9,7 @@ Their implementations differ in how they reduce.  The portable function (and the
 the max over the batch; the discovery of directions in BigGAN the unbiased variance and the mean; the ProGANs in TensorFlow the population
 variance, at k = 2 half of the unbiased one, which is what is computed here.  A finite difference over epsilon = 0.1 is far from its limit
 where rectifiers have kinks: the loss was 42 % below it on a leaky-ReLU network, and is 71 % below it on the bundled one (`epsilon=0.001`
-comes near it).
+comes near it).  On a GPU they are differences of full float32: TF32 is turned off for the process (`orojar_cli.devices.prepare`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import prepare
 from orojar_cli.errors import OptionError
 
 Function = Callable[..., Tensor | Sequence[Any]]
@@ -159,6 +160,7 @@ def _reducing(z: Any, k: Any, epsilon: Any, reduction: Any, usual: str) -> Calla
         raise OptionError(f"k = {k!r:.60}: a variance needs at least two probes, a whole number of them")
     if not isinstance(epsilon, Real) or not 0 < float(epsilon) < math.inf:
         raise OptionError(f"epsilon = {epsilon!r:.60}: it must be a positive number")
+    prepare(z.device)
     reduction = usual if reduction is None else reduction
     if not callable(reduction):
         if reduction not in REDUCTIONS:

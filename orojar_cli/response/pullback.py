@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import on_processor
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.jacobian import Response, gram_matrices
@@ -37,10 +38,10 @@ class Pullback:
     @classmethod
     def of(cls, response: Response, frame: Tensor, subspace: Subspace, size: int | None = None) -> Pullback:
         """The first `size` directions of a subspace (all) in the coordinates of `frame` [d, D], whose rows are independent."""
-        basis = torch.cat([subspace.basis, subspace.complement])[: len(subspace) if size is None else size].to(frame.device)
-        wide = frame.double().cpu()
-        coordinates = torch.linalg.pinv(wide) @ basis.T.cpu()
-        return cls(response, (basis.cpu() @ wide).to(frame), coordinates.to(frame), subspace.captured)
+        basis = torch.cat([subspace.basis, subspace.complement])[: len(subspace) if size is None else size]
+        wide = on_processor(frame)
+        coordinates = torch.linalg.pinv(wide) @ basis.T
+        return cls(response, (basis @ wide).to(frame), coordinates.to(frame), subspace.captured)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -53,7 +54,7 @@ class Pullback:
         grams = gram_matrices(self.response, at, self.steps, method=method, callback=callback, kept=kept)
         values, vectors = torch.linalg.eigh(grams)
         roots = (vectors * values.clamp_min(0).sqrt().unsqueeze(1)).transpose(1, 2)
-        return roots @ self.through_mapping(at).to(roots)
+        return roots @ on_processor(self.through_mapping(at))
 
     def through_mapping(self, at: Latents) -> Tensor:
         """[N, k, z_dim] the coordinates in the subspace that every axis of z moves, at every point."""

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from orojar_cli.devices import memory_budget
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.response.outputs import Output, computed_layers
 
-# Of what a gradient keeps: a full 1024x1024 image with one of its derivatives needs 4 GiB.
+# Of what a gradient keeps, on a processor: a full 1024x1024 image with one of its derivatives needs 4 GiB.
 DEFAULT_BUDGET = 4 << 30
 # What automatic differentiation holds, in units of the numbers that layers read and write: 1.2 measured for images, 1.4 for derivatives.
 _HELD = 1.4
@@ -29,11 +30,11 @@ Result = TypeVar("Result")
 def recomputed(function: Callable[..., Result], rows: int | str | None = AUTO) -> Callable[..., Result]:
     """`function` of tensors [N, ...] -> tensor or tuple or list of tensors [N, ...], the same but for its memory: `rows` rows at a time.
 
-    "auto" takes as many rows of a generator of this package as keep 4 GiB, all of them where they fit (then nothing is computed twice:
-    small images one by one cost several times as much), and single rows of any other function.  With None it is `function` itself.
-    For functions that treat every row alone; raises OptionError where it returns anything else.  Gradients reach its arguments and
-    whatever parameters it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn again as they were.  Derivatives may
-    be taken inside.  Keywords go to `function` as they are.
+    "auto" takes as many rows of a generator of this package as keep 4 GiB (on a GPU: half of what is free there), all of them where they
+    fit (then nothing is computed twice: small images one by one cost several times as much), and single rows of any other function.
+    With None it is `function` itself.  For functions that treat every row alone; raises OptionError where it returns anything else.
+    Gradients reach its arguments and whatever parameters it uses, by `backward` and by `torch.autograd.grad`; random numbers are drawn
+    again as they were.  Derivatives may be taken inside.  Keywords go to `function` as they are.
 
         penalty = orojar_penalty(recomputed(generator), z)
     """
@@ -84,12 +85,14 @@ def graph_bytes(generator: Generator, outputs: Sequence[Output]) -> int:
 
 
 def pieces(
-    generator: Generator, outputs: Sequence[Output], points: int, axes: int = 0, budget: int = DEFAULT_BUDGET
+    generator: Generator, outputs: Sequence[Output], points: int, axes: int = 0, budget: int | None = None
 ) -> tuple[int, int] | None:
-    """(points, axes) whose responses, and derivatives along so many axes, keep at most `budget` bytes; at least one of each.
+    """(points, axes) whose responses, and derivatives along so many axes, keep at most `budget` bytes (on a processor 4 GiB, on a GPU what
+    is free there); at least one of each.
 
     None where all of them fit, so that nothing needs to be computed twice.
     """
+    budget = memory_budget(generator.device, DEFAULT_BUDGET) if budget is None else budget
     images = budget // graph_bytes(generator, outputs)
     if points * (1 + axes) <= images:
         return None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, memory_budget, on_processor
 from orojar_cli.distributed import gathered, share
 from orojar_cli.errors import NumericalError
 from orojar_cli.latents.points import Latents
@@ -93,27 +94,28 @@ def active_subspace(
         count = len(rows)
 
 
-def gradients(response: Response, at: Latents, steps: Tensor, seed: int, budget: int = DEFAULT_BUDGET) -> Tensor:
+def gradients(response: Response, at: Latents, steps: Tensor, seed: int, budget: int | None = None) -> Tensor:
     """[N, d] float64 on the CPU: one gradient J^T u of unit length at each of the points, u normal, in the coordinates of `steps` [d, D].
 
     Of several outputs each gives its own, [outputs * N, d].  In a group of processes each computes its share of the points.
     Raises NumericalError where the response is not finite, or changes nowhere along the steps.
     """
     mine = share(len(at))
-    at_once = max(1, budget // graph_bytes(response.generator, response.outputs))
+    budget = memory_budget(response.generator.device, DEFAULT_BUDGET) if budget is None else budget
     found = []
-    for start in range(mine.start, mine.stop, at_once):
-        points = range(start, min(start + at_once, mine.stop))
-        coordinates = torch.zeros(len(points), len(steps), device=steps.device, requires_grad=True)
-        with torch.enable_grad():
-            values = response(at[points.start : points.stop], coordinates @ steps)
-            # A point's own source of randomness, so that its numbers depend on no other point, no chunk and no process.
-            sources = [torch.Generator().manual_seed(seed * 1_000_003 + point) for point in points]
-            pulled = []
-            for value in values:
-                directions = torch.stack([torch.randn(value.shape[1], generator=source) for source in sources])
-                pulled.append(torch.autograd.grad(value, coordinates, directions.to(value), retain_graph=True)[0])
-        found.append(torch.stack(pulled, 1).cpu().double())
+    chunks = Chunks(mine.start, mine.stop, budget // graph_bytes(response.generator, response.outputs))
+    for start, stop in chunks:
+        with chunks.fitting():
+            coordinates = torch.zeros(stop - start, len(steps), device=steps.device, requires_grad=True)
+            with torch.enable_grad():
+                values = response(at[start:stop], coordinates @ steps)
+                # A point's own source of randomness, so that its numbers depend on no other point, no chunk and no process.
+                sources = [torch.Generator().manual_seed(seed * 1_000_003 + point) for point in range(start, stop)]
+                pulled = []
+                for value in values:
+                    directions = torch.stack([torch.randn(value.shape[1], generator=source) for source in sources])
+                    pulled.append(torch.autograd.grad(value, coordinates, directions.to(value), retain_graph=True)[0])
+            found.append(on_processor(torch.stack(pulled, 1)))
     part = torch.cat(found) if found else torch.zeros(0, len(response.outputs), len(steps), dtype=torch.float64)
     rows = gathered(part, len(at)).flatten(0, 1)
     lengths = rows.norm(dim=1, keepdim=True)

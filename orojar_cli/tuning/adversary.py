@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from orojar_cli.devices import memory_budget
 from orojar_cli.distributed import add_gradients, joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
@@ -114,8 +115,9 @@ def group_size(critic: Any, most: int) -> int:
 
 
 @torch.no_grad()
-def score_of(critic: Any, generator: Generator, w: Tensor, label: Tensor, budget: int = DEFAULT_BUDGET) -> float:
+def score_of(critic: Any, generator: Generator, w: Tensor, label: Tensor, budget: int | None = None) -> float:
     """`mean_score` of the images of w [N, w_dim], drawn as few at a time as the memory of `budget` bytes holds."""
+    budget = memory_budget(generator.device, DEFAULT_BUDGET) if budget is None else budget
     group = group_size(critic, len(w))
     count = len(w) - len(w) % group
     at_once = max(1, min(_JUDGED, budget // graph_bytes(generator, (Output(),))) // group) * group

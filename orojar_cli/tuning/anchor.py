@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from orojar_cli.devices import on_processor
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import label_of, normal_latents
@@ -45,15 +46,15 @@ class Anchor:
         cls, generator: Generator, settings: Settings, w: Tensor, label: Tensor | None, images: Tensor, frame: Tensor, weights: Tensor
     ) -> Anchor:
         """The anchor of samples w [N, w_dim] with labels and their images in the frame [w_dim, w_dim] of directions in w."""
-        mean, inverse = w.mean(0), torch.linalg.inv(frame.double()).to(frame)
+        mean, inverse = w.mean(0), torch.linalg.inv(on_processor(frame)).to(frame)
         offsets = frame.new_zeros(0, len(frame))
         if label is not None:
             means = _class_means(generator, settings)
-            inside = ((w - label @ means) @ inverse).double().T.cov()
+            inside = on_processor((w - label @ means) @ inverse).T.cov()
             values, vectors = torch.linalg.eigh(inside)
             # The symmetric root turns the axes of the frame as little as can be.
             frame = (vectors * values.clamp_min(1e-8).sqrt() @ vectors.T).to(frame) @ frame
-            inverse = torch.linalg.inv(frame.double()).to(frame)
+            inverse = torch.linalg.inv(on_processor(frame)).to(frame)
             offsets = (means - mean) @ inverse
         coordinates = (w - mean) @ inverse
         return cls(mean, frame, inverse, weights, coordinates, images, offsets, generator, settings.class_index)
@@ -132,11 +133,11 @@ def _ascending(samples: Tensor) -> Tensor:
 def random_projections(weights: Tensor, count: int, rng: torch.Generator, active: int = 12) -> Tensor:
     """Unit projections [D, 2 count]: half weighted by `weights` [D] over all dimensions, half inside the `active` first ones."""
     dim, active = len(weights), min(active, len(weights))
-    everywhere = torch.randn(dim, count, generator=rng).to(weights) * weights.unsqueeze(1)
-    inside = torch.zeros(dim, count).to(weights)
-    inside[:active] = 0.5 * torch.randn(active, count, generator=rng).to(weights)
-    inside[torch.randint(0, active, (count,), generator=rng), torch.arange(count)] += 1
-    both = torch.cat([everywhere, inside], 1)
+    everywhere, inside = torch.randn(dim, count, generator=rng), torch.zeros(dim, count, device="cpu")
+    inside[:active] = 0.5 * torch.randn(active, count, generator=rng)
+    inside[torch.randint(0, active, (count,), generator=rng), torch.arange(count, device="cpu")] += 1
+    both = torch.cat([everywhere, inside], 1).to(weights)  # drawn on the processor, and sent at once
+    both = torch.cat([both[:, :count] * weights.unsqueeze(1), both[:, count:]], 1)
     return both / both.norm(dim=0, keepdim=True).clamp_min(1e-12)
 
 

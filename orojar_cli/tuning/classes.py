@@ -14,7 +14,11 @@ from orojar_cli.latents.points import Latents, normal_latents
 
 def random_labels(classes: int, count: int, rng: torch.Generator) -> Tensor:
     """One-hot labels [count, classes] drawn evenly; [count, 0] for a network without classes."""
-    return torch.eye(classes)[torch.randint(0, classes, (count,), generator=rng)] if classes else torch.zeros(count, 0)
+    return (
+        torch.eye(classes, device="cpu")[torch.randint(0, classes, (count,), generator=rng)]
+        if classes
+        else torch.zeros(count, 0, device="cpu")
+    )
 
 
 @dataclass(frozen=True)

@@ -233,4 +233,4 @@ def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings
 
 def axes_of_mapping(active: Tensor, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
     """The z axes of a tuned network as a direction set (`checkpoint`: the tuned file's SHA-256)."""
-    return z_directions(torch.eye(len(active)), active, "orojar-mapping", checkpoint, num_ws, options)
+    return z_directions(torch.eye(len(active), device="cpu"), active, "orojar-mapping", checkpoint, num_ws, options)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import on_processor
 from orojar_cli.diagonaliser import FactoredGrams, joint_diagonalise, normalise_by_trace, orojar_loss
 from orojar_cli.diagonaliser.grams import mean_matrix, traces
 from orojar_cli.directions.direction_set import DirectionSet
@@ -220,7 +221,7 @@ def axis_activeness(
             return expected
         through = pullback or z_pullback(generator, replace(settings, space="z", outputs=outputs))[0]
         factors = through.factors(settings.latents(generator, _ESTIMATE_SAMPLES, _ESTIMATE_STREAM), method="forward")
-        return (factors @ rows.double().cpu().T).square().sum(1).mean(0)
+        return (factors @ on_processor(rows).T).square().sum(1).mean(0)
 
     return leading_activeness(
         Response(generator, "z", outputs=outputs),
@@ -251,15 +252,19 @@ def fold_rotation(generator: Generator, matrix: Tensor) -> None:
             raise OptionError(f"this rotation mixes the {len(parts)} chunks of z, which different layers read; rotate inside each")
     for index, part in enumerate(parts):
         for columns in generator.z_columns(index) if len(parts) > 1 else generator.z_columns():  # type: ignore[call-arg]
-            wide = columns.double()
-            columns.copy_(wide @ matrix[_slice(part), _slice(part)].to(wide).T)
+            columns.copy_(on_processor(columns) @ on_processor(matrix)[_slice(part), _slice(part)].T)
     generator.identity = ""
 
 
 def axes_as_directions(rotation: Rotation, checkpoint: str, num_ws: int, options: dict[str, Any]) -> DirectionSet:
     """The axes of the tuned network's z as a direction set (`checkpoint`: the tuned file's SHA-256)."""
     return z_directions(
-        torch.eye(len(rotation.matrix)), rotation.activeness, "orojar-rotation", checkpoint, num_ws, options | rotation.to_dict()
+        torch.eye(len(rotation.matrix), device="cpu"),
+        rotation.activeness,
+        "orojar-rotation",
+        checkpoint,
+        num_ws,
+        options | rotation.to_dict(),
     )
 
 
@@ -272,7 +277,7 @@ def z_directions(rows: Tensor, active: Tensor, method: str, checkpoint: str, num
     """Unit directions `rows` [K, z_dim] of z, where one sigma is 1, applied at every entry of ws."""
     return DirectionSet(
         directions=rows,
-        sigma=torch.ones(len(rows)),
+        sigma=torch.ones(len(rows), device="cpu"),
         activeness=active,
         method=method,
         space="z",
@@ -284,4 +289,4 @@ def z_directions(rows: Tensor, active: Tensor, method: str, checkpoint: str, num
 
 def latents_after(rotation: Rotation, at: Latents) -> Latents:
     """The tuned network's z for the images that the original drew at `at`."""
-    return Latents((at.z.double() @ rotation.matrix.to(at.z.device).T).to(at.z), at.label, at.psi, at.cutoff, at.seeds)
+    return Latents((on_processor(at.z) @ rotation.matrix.T).to(at.z), at.label, at.psi, at.cutoff, at.seeds)

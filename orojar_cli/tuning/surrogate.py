@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from orojar_cli.devices import Chunks
 from orojar_cli.directions.settings import Settings
 from orojar_cli.distributed import as_first, gathered, own
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
-from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
+from orojar_cli.response.jacobian import Response
 from orojar_cli.response.outputs import Output
 from orojar_cli.runs.resume import Section
 
@@ -42,14 +43,18 @@ def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Pro
     mine, images, drawn = own(w), w.new_empty(0), 0
     if kept is not None and (found := kept.read()):
         images, drawn = found["images"].to(w), int(found["stop"])
-    at_once = min(_IMAGE_BATCH, max(1, DEFAULT_BUDGET // Response(generator, outputs=(output,)).bytes_per_point()))
-    for start in range(drawn, max(1, len(mine)), at_once):
-        part = output(generator, mine[start : start + at_once].unsqueeze(1).expand(-1, generator.num_ws, -1))
-        if not start:
-            images = part.new_empty(len(mine), part.shape[1])
-        images[start : start + len(part)] = part
+    at_once = min(_IMAGE_BATCH, Response(generator, outputs=(output,)).at_once())
+    chunks = Chunks(drawn, max(1, len(mine)), at_once)
+    for start, stop in chunks:
+        with chunks.fitting():
+            part = output(generator, mine[start:stop].unsqueeze(1).expand(-1, generator.num_ws, -1))
+            if not start:
+                images = part.new_empty(len(mine), part.shape[1])
+            images[start:stop] = part
+        if chunks.failed:
+            continue
         if kept is not None:
-            kept.write({"images": images, "stop": torch.tensor(start + len(part))})
+            kept.write({"images": images, "stop": torch.tensor(start + len(part), device="cpu")})
         if progress is not None:
             progress("images", (start + len(part)) * len(w) // len(mine), len(w))
     return gathered(images, len(w))

@@ -68,7 +68,7 @@ class Watch:
         totals = [entry["held_out"]["total"] for entry in history if entry["stage"] == stage and "held_out" in entry]
         stalled = has_stalled([*totals, held_out["total"]], self.patience)
         # One process decides for all: on unlike machines their numbers may differ in the last digit.
-        if stalled_at(history, stage) is None and bool(as_first(torch.tensor(stalled))):
+        if stalled_at(history, stage) is None and bool(as_first(torch.tensor(stalled, device="cpu"))):
             record["stalled"] = True
         history.append(record)
         if is_first():

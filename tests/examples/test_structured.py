@@ -38,7 +38,7 @@ def test_an_enlarged_network_draws_the_small_ones_images(structured, shapes, tmp
     z = unit_normal(3, small.z_dim, 0)
     wide = torch.cat([z, unit_normal(3, DIMS - small.z_dim, 1)], 1) @ structured.rotation(DIMS).T
     expected, found = small(z), large(wide)
-    torch.testing.assert_close(found, upsample_2x(expected, small.config.synthesis.resample_filter), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found, upsample_2x(expected, small.synthesis.b4.resample_filter), atol=1e-4, rtol=0)
     # The filter spreads a pixel over its neighbours, so edges are softer than before.
     difference = F.avg_pool2d(found, 2) - expected
     assert float(difference.square().mean().sqrt()) < 0.1 * float(expected.std())

@@ -27,11 +27,11 @@ class Convolution(nn.Module):
         self.clamp = config.conv_clamp if clamped else None
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
-        self.register_buffer("resample_filter", torch.empty((len(self.taps),) * 2))
+        self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
         self.weight_gain = 1 / math.sqrt(inputs * kernel * kernel)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        x = convolution(x, self.weight * self.weight_gain, self.taps, down=self.down)
+        x = convolution(x, self.weight * self.weight_gain, self.resample_filter, down=self.down)
         clamp = None if self.clamp is None else self.clamp * gain
         return bias_act(x, self.bias, self.activation, activation_gain(self.activation) * gain, clamp)
 
@@ -58,7 +58,7 @@ class CriticBlock(nn.Module):
             x = rgb if x is None else x + rgb
         assert x is not None
         if self.config.architecture == "skip":
-            image = downsample_2x(image, self.config.resample_filter)
+            image = downsample_2x(image, self.resample_filter)
         if self.config.architecture == "resnet":
             shortcut = self.skip(x, math.sqrt(0.5))
             return shortcut + self.conv1(self.conv0(x), math.sqrt(0.5)), image

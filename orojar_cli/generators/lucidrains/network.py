@@ -17,10 +17,16 @@ from orojar_cli.generators.lucidrains.config import HEAD, HEADS, LucidrainsConfi
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
-from orojar_cli.generators.primitives import FullyConnected, fast_layout, filter_kernel, modulated_convolution, modulated_projection
+from orojar_cli.generators.primitives import (
+    FullyConnected,
+    each_channel,
+    fast_layout,
+    modulated_convolution,
+    modulated_projection,
+    small_blur,
+)
 from orojar_cli.generators.stylegan2.network import StyleOffsets
 
-_BLUR = (0.25, 0.5, 0.25)
 _SLOPE = 0.2
 _EPSILON = 1e-5
 
@@ -32,7 +38,7 @@ def enlarged(x: Tensor) -> Tensor:
 
 def blurred(x: Tensor) -> Tensor:
     """Every channel under [1, 2, 1] x [1, 2, 1] / 16, with the picture reflected at its edges."""
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), filter_kernel(x, _BLUR), groups=x.shape[1])
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), each_channel(small_blur(x), x), groups=x.shape[1])
 
 
 class SynthesisLayer(nn.Module):

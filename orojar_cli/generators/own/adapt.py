@@ -131,7 +131,7 @@ def adapt(thing: Any, name: str, device: str | torch.device | None = None, *, fr
     if freeze:
         own.freeze()
     z = torch.randn(_TRIAL, own.z_dim, generator=torch.Generator().manual_seed(0)).to(own.device)
-    label = torch.eye(own.c_dim, device=own.device)[torch.arange(_TRIAL) % own.c_dim] if own.c_dim else None
+    label = torch.eye(own.c_dim, device=own.device)[torch.arange(_TRIAL, device=own.device) % own.c_dim] if own.c_dim else None
     with torch.no_grad():
         w_dim, num_ws, per_entry = _sizes_of_w(own, z, label)
         mapping, synthesis = OwnMapping(own, w_dim, num_ws), OwnSynthesis(own, w_dim, num_ws, per_entry)

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from orojar_cli.devices import is_out_of_memory
 from orojar_cli.errors import OrojarError, OwnCodeError
 
 # Frames of these are not where the user's mistake is.
@@ -31,7 +32,7 @@ def own_code(name: str, what: str) -> Iterator[None]:
     except (OrojarError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        if isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error)):
+        if is_out_of_memory(error):
             raise
         text = " ".join(str(error).split())[:200]
         raise OwnCodeError(f"{name} failed in {what}: {type(error).__name__}{f': {text}' if text else ''}{_place(error)}") from error

@@ -19,12 +19,11 @@ from orojar_cli.generators.checks import check_noise_mode, check_ws, last_resolu
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness, layer_noise, noise_seeds
 from orojar_cli.generators.options import LayerInfo
-from orojar_cli.generators.primitives import FullyConnected, act_in_place, fast_layout, filter_2d
+from orojar_cli.generators.primitives import FullyConnected, act_in_place, fast_layout, filter_2d, small_blur
 from orojar_cli.generators.stylegan1.config import KERNEL, START, StyleGAN1Config, SynthesisConfig
 
 StyleOffsets = dict[str, Tensor]
 """What is added to the styles of layers: by name ("b8.conv0") the scales, then the shifts, [N, 2 out_channels]."""
-_BLUR = (0.25, 0.5, 0.25)
 
 
 def adain(x: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
@@ -60,7 +59,7 @@ class SynthesisLayer(nn.Module):
         if self.convolves:
             x = F.interpolate(x, scale_factor=2.0) if self.enlarges else x
             x = F.conv2d(x, fast_layout(self.weight * self.weight_gain), self.bias if early else None, padding=1)
-            x = filter_2d(x, _BLUR, (1, 1)) if self.enlarges else x
+            x = filter_2d(x, small_blur(x), (1, 1)) if self.enlarges else x
         added, strength = self.bias[:, None, None], self.noise_strength[:, None, None]
         if noise is not None:
             x = x + (noise * strength if early else torch.addcmul(added, noise, strength))

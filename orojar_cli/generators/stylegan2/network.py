@@ -84,7 +84,7 @@ class SynthesisLayer(nn.Module):
         inner = inner_gain(config.activation, gain)
         styles = self.affine(w) + style_offset
         x = modulated_convolution(
-            x, self.weight, styles, self.bias * inner, config.resample_filter, up=self.up, gain=inner, energies=self.known_energies()
+            x, self.weight, styles, self.bias * inner, self.resample_filter, up=self.up, gain=inner, energies=self.known_energies()
         )
         if config.use_noise and noise_mode == "const":
             x += self.noise_const * (self.noise_strength * inner)
@@ -106,6 +106,8 @@ class SynthesisLayer(nn.Module):
     def known_energies(self) -> Tensor | None:
         """What `arrange` has summed up, as long as the weight is the same: neither counted as changed, nor changed behind the count."""
         known, weight = self.energies, self.weight
+        if weight.device.type != "cpu":  # where looking costs a wait for the device, and the sums next to nothing
+            return None
         if known is None or weight.requires_grad or weight._version != known.version:
             return None
         if (weight.device, weight.dtype) != (known.sums.device, known.sums.dtype):
@@ -138,10 +140,10 @@ class SkipConvolution(nn.Module):
         super().__init__()
         self.taps = config.resample_filter
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 1, 1))
-        self.register_buffer("resample_filter", torch.empty((len(self.taps),) * 2))
+        self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
 
     def forward(self, x: Tensor, gain: float) -> Tensor:
-        return convolution(x, self.weight * (gain / math.sqrt(self.weight.shape[1])), self.taps, up=2)
+        return convolution(x, self.weight * (gain / math.sqrt(self.weight.shape[1])), self.resample_filter, up=2)
 
 
 class SynthesisBlock(nn.Module):
@@ -191,7 +193,7 @@ class SynthesisBlock(nn.Module):
         else:
             x = convolve("conv1", convolve("conv0", x))
         if image is not None:
-            image = upsample_2x(image, self.config.resample_filter)
+            image = upsample_2x(image, self.resample_filter)
         if "torgb" in self.entries:
             rgb: Tensor = self.get_submodule("torgb")(x, entry("torgb"), offset("torgb"))
             image = rgb if image is None else image + rgb
