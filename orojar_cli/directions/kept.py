@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import Chunks, on_processor
 from orojar_cli.directions.applied import chosen_layers
 from orojar_cli.errors import NumericalError, OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.projected import Points
-from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response, chunk_sizes, jacobian_columns, products
+from orojar_cli.response.jacobian import Response, chunk_sizes, jacobian_columns, products
 from orojar_cli.response.outputs import Output, moved_output
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class KeptPath:
         kept: Tensor,
         *,
         start: Tensor | None = None,
-        budget: int = DEFAULT_BUDGET,
+        budget: int | None = None,
         advanced: Callable[[int], None] | None = None,
     ) -> None:
         like = response.generator.device
@@ -72,12 +73,12 @@ class KeptPath:
 
         Raises OptionError for more than `MOST` sigmas, NumericalError where the pictures' changes are not finite.
         """
-        strengths = torch.as_tensor(strength, dtype=torch.float64).cpu().expand(len(self.at))
+        strengths = torch.as_tensor(strength, dtype=torch.float64, device="cpu").expand(len(self.at))
         if not bool((strengths.abs() <= MOST).all()):
             raise OptionError(f"strength {float(strengths.abs().max()):g}: with other dimensions kept a path has at most {MOST:g} sigmas")
         if not len(self.kept):
             return self.start + self.step * strengths.unsqueeze(1).to(self.step)
-        result, rows = self.start, torch.arange(len(self.at))
+        result, rows = self.start, torch.arange(len(self.at), device="cpu")
         for side in (1, -1):
             places = (side * strengths / NODE).clamp_min(0)
             if not bool(places.any()):
@@ -106,18 +107,20 @@ class KeptPath:
             raise NumericalError("the generator's response is not finite along the path; use a smaller strength")
         inner, across, own = grams[:, 1:, 1:], grams[:, 1:, 0], grams[:, 0, 0]
         ridge = (RIDGE * own).clamp_min(torch.finfo(own.dtype).tiny)[:, None, None]
-        share = torch.linalg.solve(inner + ridge * torch.eye(len(self.kept), dtype=inner.dtype), across)
+        share = torch.linalg.solve(inner + ridge * torch.eye(len(self.kept), dtype=inner.dtype, device="cpu"), across)
         return self.step - share.to(self.step) @ self.kept
 
     def _grams(self, displacement: Tensor) -> Tensor:
         """[N, 1 + K, 1 + K] float64 on the CPU: M of the step and the kept steps, at displacements [N, D]."""
-        points, together = chunk_sizes(self.response, 1 + len(self.kept), "exact", self.budget)
+        chunks = Chunks(0, len(self.at), *chunk_sizes(self.response, 1 + len(self.kept), "exact", self.budget))
         found = []
-        for begin in range(0, len(self.at), points):
-            part = slice(begin, begin + points)
-            tangents = torch.cat([self.step[None, part], self.kept[:, None].expand(-1, len(self.step[part]), -1)])
-            pieces = [jacobian_columns(self.response, self.at[part], few, origin=displacement[part]) for few in tangents.split(together)]
-            found.append(products(torch.cat([columns for (columns,) in pieces]).transpose(0, 1)).cpu().double())
+        for start, stop in chunks:
+            with chunks.fitting():
+                part = slice(start, stop)
+                tangents = torch.cat([self.step[None, part], self.kept[:, None].expand(-1, stop - start, -1)])
+                few = tangents.split(chunks.inside)
+                pieces = [jacobian_columns(self.response, self.at[part], some, origin=displacement[part]) for some in few]
+                found.append(on_processor(products(torch.cat([columns for (columns,) in pieces]).transpose(0, 1))))
         return torch.cat(found)
 
 
@@ -141,11 +144,11 @@ def kept_path(
     """
     rows = [directions.index(dimension) for dimension in keep]
     moving = {index: strength for index, strength in strengths if index not in rows and strength}
-    begin = torch.zeros(len(at), directions.directions.shape[1]) if start is None else start.cpu()
+    begin = torch.zeros(len(at), directions.directions.shape[1], device="cpu") if start is None else start.cpu()
     for index, strength in strengths:
         if index in rows:
             begin = begin + directions.displacement(index, strength).cpu()
-    total = torch.zeros(begin.shape[1])
+    total = torch.zeros(begin.shape[1], device="cpu")
     for index, strength in moving.items():
         total = total + directions.displacement(index, strength).cpu()
     length = math.sqrt(sum(strength**2 for strength in moving.values()))

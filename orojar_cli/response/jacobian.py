@@ -161,8 +161,8 @@ def gram_matrices(
             pieces = [jacobian_columns(response, at[start:stop], part, method) for part in here.split(chunks.inside)]
             grams = [products(torch.cat(columns).transpose(0, 1)) for columns in zip(*pieces, strict=True)]
             del pieces
-            for part, products in zip(parts, torch.stack(grams).cpu(), strict=True):
-                part[start - mine.start : stop - mine.start] = products
+            for part, gram in zip(parts, torch.stack(grams).cpu(), strict=True):
+                part[start - mine.start : stop - mine.start] = gram
         if chunks.failed:
             continue
         if kept is not None:
