@@ -144,7 +144,7 @@ def conditional():
 def rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few latents: activeness, which only orders and weighs directions, and the distance of images."""
     monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.tuning.rotation._ACTIVENESS_SAMPLES", 4)
+    monkeypatch.setattr("orojar_cli.tuning.rotation.ACTIVENESS_SAMPLES", 4)
     monkeypatch.setattr("orojar_cli.tuning.drift._IMAGES", 1000)
 
 

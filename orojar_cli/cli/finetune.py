@@ -29,7 +29,7 @@ _ROWS = 10
     help="rotation: exact, images keep their distribution. mapping: train all mapping layers, z axes become far more disentangled.",
 )
 @click.option("--samples", type=click.IntRange(8), help="Rotation: latents to measure at [default: what fits a minute or two, 32 to 2048].")
-@budget_option("the samples of a rotation; the pictures come on top")
+@budget_option("the samples of a rotation, or a training's images and steps; the pictures come on top")
 @click.option("--output", "outputs", multiple=True, help="What is compared: image, image:SIZE, early:SIZE, bSIZE; repeat for several.")
 @mapping_options
 @click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder.")

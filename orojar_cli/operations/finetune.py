@@ -224,8 +224,9 @@ def finetune(
     `checkpoint` is a loaded one, the name of one, or an object of your own; `device` is where one that is named is put.
 
     `mode` "rotation" turns z exactly, which leaves the distribution of images as it is; "mapping" trains all mapping layers as
-    `mapping` says.  `samples` are the latents a rotation is measured at (or `budget`, seconds or a word such as "10m": as
-    many as that time allows before the pictures are drawn), `outputs` what is compared ("image", "image:SIZE", ...).
+    `mapping` says.  `samples` are the latents a rotation is measured at, `outputs` what is compared ("image", "image:SIZE", ...).
+    `budget`, seconds or a word such as "10m", chooses what that time allows before the pictures are drawn: the samples of a rotation, or
+    all steps, images and latents of a training, in proportion (a quarter of an hour where the defaults take one: a quarter of each).
     With an `outdir` the tuned file and its pictures are written into a numbered run, in the container of the input or in `format`
     ("nvlabs", "rosinality", "genforce", "safetensors"; `safetensors`: in that form as well), and `resume` continues an interrupted
     training.  G, the copy that training tools go on with, is rotated too, which is exact for it, or gets the trained mapping; not with
@@ -242,8 +243,8 @@ def finetune(
     if also_g and ema_only:
         raise OptionError("--also-g and --ema-only contradict each other; leave one out")
     seconds = None if budget is None else as_seconds(budget)
-    if seconds is not None and (samples is not None or mode != "rotation"):
-        raise OptionError("--budget chooses the samples of a rotation: leave it out with --samples or --mode mapping (--steps, --images)")
+    if seconds is not None and samples is not None:
+        raise OptionError("--budget chooses the samples of a rotation: leave out one of --budget and --samples")
     if outdir is not None:
         check_outdir(outdir)
     progress = progress if is_first() else None
@@ -285,7 +286,7 @@ def finetune(
         else:
             # In the other processes of a group the folder is only a word: the first one's file is what all read.
             folder = run.path if run is not None else None if outdir is None else Path(outdir)
-            trained = train(changing, settings, parsed, training, folder, (at[:1], seeds[0]), progress, tell)
+            trained = train(changing, settings, parsed, training, folder, (at[:1], seeds[0]), progress, tell, seconds)
             made = _Made(settings, trained.axes, trained.numbers, lambda at: at, history=trained.history)
         if not is_first():
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,22 +16,22 @@ from orojar_cli.latents.spaces import Latents
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.training_log import TrainingLog
 from orojar_cli.progress import Notice, Progress, lasting, once
-from orojar_cli.response.budget import expected_seconds, timed_batch
+from orojar_cli.response.budget import seconds_each, timed_batch
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.resume import TRAINING, resumable
 from orojar_cli.tuning.adversary import Adversary
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.dataset import TrainingPictures
-from orojar_cli.tuning.drift import Snapshot, image_shift, measure
+from orojar_cli.tuning.drift import Snapshot, image_shift, images_to_measure, measure
 from orojar_cli.tuning.mapping import (
     MappingOptions,
     axes_of_mapping,
-    images_to_prepare,
     install_mapping,
     prepare,
     prepared,
     tune_mapping,
 )
+from orojar_cli.tuning.pace import Pace, fitted, measured_pace, scaled
 from orojar_cli.tuning.refinement import RefinementOptions, outputs_of_layers, refinement
 from orojar_cli.tuning.rotation import default_rotation, fold_rotation
 from orojar_cli.tuning.state import TrainingState
@@ -55,12 +56,15 @@ def train(
     strip: tuple[Latents, int],
     progress: Progress | None,
     notice: Notice,
+    budget: float | None = None,
 ) -> Trained:
     """Train the mapping and put it into the loaded generator; raises DriftError where images moved too far.
 
     `settings` say what is measured, `outputs` what the refinement is on besides the layers to regularise.  Into the `folder` of a run the
     first process of a group writes the state to continue from and the log, with strips of pictures at the point and seed of `strip`.
+    With a `budget` of seconds everything is done as much more or less as fits it; a refinement, whose steps somebody asks for, is not.
     """
+    started = time.monotonic()
     generator = loaded.generator
     if generator.c_dim and settings.class_index is None:
         settings = AllClasses.of(settings)
@@ -82,6 +86,8 @@ def train(
         "watch": [choices.watch_every, choices.patience],
         "data": None if pictures is None else pictures.digest,
     }
+    if budget is not None:
+        identity["budget"] = budget
     writes = folder is not None and is_first()
     tell = once(notice)
     # What is prepared depends on how many processes there are; a group prepares it anew.
@@ -90,8 +96,17 @@ def train(
         settings = replace(settings, partial=partial)
         state = TrainingState(kept, every=choices.save_every)
         log = None if folder is None or not writes else TrainingLog(folder, generator, *strip, state.history, choices.tensorboard, notice)
-        if state.stage == state.step == 0:
-            _announce(generator, settings, options, tell)
+        begins = state.stage == state.step == 0
+        if begins or budget is not None:
+            pace = _pace(generator, settings, options)
+            always = images_to_measure(generator, settings) * pace.image
+        if budget is not None:
+            left = budget - (time.monotonic() - started) - always
+            # What was drawn and what was trained go on with the share that a clock chose.
+            share = kept.number("share", lambda: partial.number("share", lambda: round(1000 * fitted(generator, options, pace, left))))
+            options = scaled(generator, options, share / 1000)
+        if begins:
+            _announce(generator, prepared(generator, options), pace, always, refining.steps, budget, tell)
         before = measure(generator, loaded.critic, settings, "before", progress=progress)
         if start == "rotation":
             # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
@@ -121,13 +136,21 @@ def train(
     return Trained(lambda sha256: axes_of_mapping(after.activeness, sha256, generator.num_ws, record), numbers, history)
 
 
-def _announce(generator: Any, settings: Settings, options: MappingOptions, tell: Notice) -> None:
-    """Say what is drawn first, how long it lasts, and how many steps follow."""
-    output: Output = default_output(generator)
+def _pace(generator: Any, settings: Settings, options: MappingOptions) -> Pace:
     at = AllClasses.of(settings).latents(generator, timed_batch(generator))
-    seconds = expected_seconds(generator, at, [((output,), images_to_prepare(generator, options))])
+    return measured_pace(generator, settings, options, seconds_each(generator, (default_output(generator),), at))
+
+
+def _announce(
+    generator: Any, options: MappingOptions, pace: Pace, always: float, refining: int, budget: float | None, tell: Notice
+) -> None:
+    """Say what is drawn first, how many steps follow, and how long it all lasts."""
+    output: Output = default_output(generator)
+    seconds = always + pace.seconds(options)
     steps = options.regression_steps + options.surrogate_steps + options.steps
-    tell(f"drawing {prepared(generator, options)[1]} images on {output} to learn from: {lasting(seconds)}; then {steps} steps of training")
+    line = f"drawing {options.images} images on {output} to learn from, then {steps} steps of training: {lasting(seconds)}"
+    line += ", which is the least there is" if budget is not None and seconds > 1.2 * budget else ""
+    tell(line + (f"; {refining} steps of refinement come on top" if refining else ""))
 
 
 def _training(choices: MappingSettings, wide: bool) -> tuple[str, MappingOptions]:

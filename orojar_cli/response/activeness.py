@@ -15,8 +15,8 @@ from orojar_cli.response.jacobian import DEFAULT_BUDGET, Response
 from orojar_cli.runs.resume import Section
 
 VALUES = (-2.0, 0.0, 2.0)
-# Arithmetic of measuring a set of directions: about twenty seconds on a core that does 200 GFLOP/s.
-_MULTIPLICATIONS = 2e12
+ACTIVENESS = 2e12
+"""Multiplications of measuring a set of directions, at most: about twenty seconds on a core that does 200 GFLOP/s."""
 _FEWEST, _FEWEST_ROWS = 4, 16
 
 
@@ -46,13 +46,13 @@ def activeness(
 def affordable_samples(response: Response, dimensions: int, most: int) -> int:
     """At how many points to measure so many dimensions: `most`, in large networks fewer, at least 4."""
     each = len(VALUES) * max(1, dimensions) * arithmetic(response.generator, response.outputs)
-    return min(most, affordable(each, most, _FEWEST, _MULTIPLICATIONS))
+    return min(most, affordable(each, most, _FEWEST, ACTIVENESS))
 
 
 def affordable_rows(response: Response, dimensions: int) -> int:
     """How many of so many dimensions to measure at 4 points or more: all, in large networks fewer, at least 16."""
     each = len(VALUES) * _FEWEST * arithmetic(response.generator, response.outputs)
-    return min(dimensions, affordable(each, dimensions, _FEWEST_ROWS, _MULTIPLICATIONS))
+    return min(dimensions, affordable(each, dimensions, _FEWEST_ROWS, ACTIVENESS))
 
 
 def leading_activeness(

@@ -17,8 +17,8 @@ from orojar_cli.response.outputs import Output, computed_layers, is_small
 
 MINUTE = 6e12
 """Multiplications of half a minute to a minute on one core of a present processor."""
-# How long the clock is watched, at most, and how many images it takes at least.
-_SECONDS, _IMAGES = 1.0, 2
+# How long the clock is watched, and how often what it watches is done, at most.
+_SECONDS, _ROUNDS = 1.0, 2
 
 
 def arithmetic(generator: Generator, outputs: Sequence[Output]) -> float:
@@ -49,23 +49,28 @@ def fitting(seconds: float, images: Callable[[int], float], each: float, least: 
 
 @torch.no_grad()
 def seconds_each(generator: Generator, outputs: Sequence[Output], at: Latents) -> float:
-    """Seconds that one point's responses take now, in the batch `at`: measured for up to a second.
-
-    The first batch, in which memory is found, is not counted, unless it takes that second by itself.
-    """
+    """Seconds that one point's responses take now, in the batch `at`: measured as `seconds_of` does."""
 
     def draw() -> None:
         ws = generator.mapping(at.z, at.label, at.psi, at.cutoff)
         for output in outputs:
             output(generator, ws)
 
+    return seconds_of(draw) / len(at)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes now: measured for up to a second, twice at most.
+
+    The first time, in which memory is found, is not counted, unless it takes that second by itself.
+    """
     started = time.perf_counter()
-    draw()
+    work()
     first = time.perf_counter() - started
     if first > _SECONDS:
-        return first / len(at)
+        return first
     started, rounds = time.perf_counter(), 0
-    while rounds < _IMAGES and time.perf_counter() - started < _SECONDS:
-        draw()
+    while rounds < _ROUNDS and time.perf_counter() - started < _SECONDS:
+        work()
         rounds += 1
-    return (time.perf_counter() - started) / (rounds * len(at))
+    return (time.perf_counter() - started) / rounds

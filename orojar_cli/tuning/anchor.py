@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from orojar_cli.tuning.surrogate import Surrogate
 
 # Draws of w, over all classes together, that their means are taken from.
 _MEAN_SAMPLES = 32_768
+# Of the activeness; what is left moves images by a tenth of what all of it does.
+_LEADING_SHARE, _FEWEST_LEADING = 0.99, 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ class Anchor:
             offsets = (means - mean) @ inverse
         coordinates = (w - mean) @ inverse
         return cls(mean, frame, inverse, weights, coordinates, images, offsets, generator, settings.class_index)
+
+    @functools.cached_property
+    def leading(self) -> int:
+        """Of how many coordinates, the most active ones, images are taken to be functions when axes are compared."""
+        shares = self.weights.double().square().cumsum(0)
+        return min(len(shares), max(_FEWEST_LEADING, int((shares < _LEADING_SHARE * shares[-1]).sum()) + 1))
 
     def of(self, w: Tensor) -> Tensor:
         """Coordinates [N, D] of w [N, w_dim]."""

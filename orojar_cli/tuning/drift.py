@@ -12,17 +12,20 @@ from orojar_cli.diagonaliser import FactoredGrams, normalise_by_trace, orojar_lo
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
+from orojar_cli.response.activeness import ACTIVENESS
 from orojar_cli.response.budget import MINUTE, affordable, arithmetic
 from orojar_cli.response.outputs import Output, averaged, default_output, is_small
 from orojar_cli.tuning.adversary import score_of
 from orojar_cli.tuning.anchor import energy_distance
-from orojar_cli.tuning.rotation import axis_activeness, z_pullback
+from orojar_cli.tuning.rotation import ACTIVENESS_SAMPLES, axis_activeness, z_pullback
 from orojar_cli.tuning.surrogate import coarse_images
 
 _STREAM, _SUBSPACE_STREAM = 60, 300
 # At most: as many as their arithmetic allows.
 _IMAGES, _PICTURES = 4000, 128
-_FEWEST, _FEWEST_IMAGES = 8, 512
+_SAMPLES, _FEWEST, _FEWEST_IMAGES = 64, 8, 512
+# For the time that measuring takes: gradients and directions of a customary active subspace.
+_GRADIENTS, _COLUMNS = 96, 64
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,24 @@ class Snapshot:
         return {name: value for name, value in asdict(self).items() if name in ("loss", "share", "critic")}
 
 
+def _cloud(generator: Generator) -> tuple[Output, int]:
+    """What the distributions of images are compared on, and how many of them."""
+    coarse = averaged(generator, 8) if is_small(generator) else default_output(generator)
+    return coarse, affordable(arithmetic(generator, (coarse,)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE)
+
+
+def images_to_measure(generator: Generator, settings: Settings) -> float:
+    """About what `measure` costs before and after training together, in images of `default_output`."""
+    coarse, count = _cloud(generator)
+    image, measured = arithmetic(generator, (default_output(generator),)), arithmetic(generator, settings.outputs)
+    jacobians = 3 * _GRADIENTS * measured + min(MINUTE, 2 * _SAMPLES * _COLUMNS * measured)
+    active = min(ACTIVENESS, 3 * ACTIVENESS_SAMPLES * generator.z_dim * image)
+    return 2 * (jacobians + active + count * arithmetic(generator, (coarse,))) / image
+
+
 @torch.no_grad()
 def measure(
-    generator: Generator, critic: Any, settings: Settings, name: str, samples: int = 64, progress: Progress | None = None
+    generator: Generator, critic: Any, settings: Settings, name: str, samples: int = _SAMPLES, progress: Progress | None = None
 ) -> Snapshot:
     """Measure a generator at latents that take no part in training; `name` heads the progress."""
     inside, twice = z_pullback(generator, settings, stream=_SUBSPACE_STREAM, progress=progress)
@@ -53,8 +71,8 @@ def measure(
     axes = torch.eye(generator.z_dim, device=generator.device)
     active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness", inside)
     stream = _STREAM + (2 if name == "before" else 3)
-    coarse = averaged(generator, 8) if is_small(generator) else default_output(generator)
-    cloud = settings.latents(generator, affordable(arithmetic(generator, (coarse,)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE), stream)
+    coarse, count = _cloud(generator)
+    cloud = settings.latents(generator, count, stream)
     w = generator.mapping.w(cloud.z, cloud.label)
     images = coarse_images(generator, w, coarse)
     score = None

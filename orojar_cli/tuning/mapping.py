@@ -39,26 +39,25 @@ from orojar_cli.tuning.watch import Watch
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
 _REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
-# Images the surrogate learns from, where nobody says how many: ten minutes of one core at most.
-_IMAGE_RANGE, _IMAGE_ARITHMETIC = (4000, 40_000), 10 * MINUTE
+# Most and least latents of the frame and images the surrogate learns from, where nobody says how many: ten minutes of one core at most.
+_FRAME_RANGE, _IMAGE_RANGE, _IMAGE_ARITHMETIC = (384, 64), (40_000, 4000), 10 * MINUTE
 # What a sample of the frame costs: ten columns and its point, and half as much again for those that stop the search and judge it.
 _FRAME_COLUMNS = 1.6 * 11
-# Coordinates of the frame, from the most active on, along which the surrogate is differentiated: all of w in small networks.
-_LEADING = 64
 
 
 @dataclass(frozen=True)
 class MappingOptions:
     """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1.
 
-    `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.
+    `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.  `images` and
+    `frame_samples` None: as many as `prepared` says.
     """
 
     steps: int = 2000
     regression_steps: int = 6000
     surrogate_steps: int = 6000
     images: int | None = None
-    frame_samples: int = 384
+    frame_samples: int | None = None
     batch: int = 48
     anchor_batch: int = 1536
     learning_rate: float = 0.05
@@ -71,18 +70,17 @@ class MappingOptions:
     ramp: int = 0
 
 
-def prepared(generator: Generator, options: MappingOptions) -> tuple[int, int]:
-    """(latents that the frame is found from, images that the surrogate learns from) of `default_output`, by what they cost."""
+def prepared(generator: Generator, options: MappingOptions) -> MappingOptions:
+    """The same options with numbers of latents that the frame is found from and of images that the surrogate learns from: those given, or
+    what a network of this size is worth."""
     each = arithmetic(generator, (default_output(generator),))
-    samples = affordable(_FRAME_COLUMNS * each, options.frame_samples, min(64, options.frame_samples), 2 * MINUTE)
-    least, most = _IMAGE_RANGE
-    return samples, options.images or affordable(each, most, least, _IMAGE_ARITHMETIC)
+    samples = options.frame_samples or affordable(_FRAME_COLUMNS * each, *_FRAME_RANGE, 2 * MINUTE)
+    return replace(options, frame_samples=samples, images=options.images or affordable(each, *_IMAGE_RANGE, _IMAGE_ARITHMETIC))
 
 
-def images_to_prepare(generator: Generator, options: MappingOptions) -> float:
-    """What `prepare` costs, in images of `default_output`."""
-    samples, count = prepared(generator, options)
-    return _FRAME_COLUMNS * samples + count
+def images_to_prepare(options: MappingOptions) -> float:
+    """What `prepare` costs, in images of `default_output`; the options are those of `prepared`."""
+    return _FRAME_COLUMNS * (options.frame_samples or 0) + (options.images or 0)
 
 
 def prepare(
@@ -96,12 +94,14 @@ def prepare(
     if not hasattr(generator.mapping, "layers"):
         raise OptionError("this network has no mapping layers to train; use --mode rotation")
     output: Output = default_output(generator)
-    samples, count = prepared(generator, options)
-    directions = orojar(generator, replace(settings, space="w", num=None, samples=samples, subspace=10, outputs=(output,)), progress)
+    options = prepared(generator, options)
+    assert options.images is not None and options.frame_samples is not None
+    found_at = replace(settings, space="w", num=None, samples=options.frame_samples, subspace=10, outputs=(output,))
+    directions = orojar(generator, found_at, progress)
     if len(directions) < generator.w_dim:
         raise OptionError(f"w varies along {len(directions)} of its {generator.w_dim} dimensions only; use --mode rotation")
     frame = (directions.directions * directions.sigma.unsqueeze(1)).to(generator.mapping.w_avg)
-    at = AllClasses.of(settings).latents(generator, count, _DATA_STREAM)
+    at = AllClasses.of(settings).latents(generator, options.images, _DATA_STREAM)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
     images = coarse_images(generator, w, output, progress, settings.partial.section("images"))
@@ -132,10 +132,10 @@ def tune_mapping(
     state = state or TrainingState()
 
     def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return _regress(mapping, anchor, rng)
+        return regression_losses(mapping, anchor, rng)
 
     def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return _train(mapping, anchor, surrogate, options, step, rng)
+        return training_losses(mapping, anchor, surrogate, options, step, rng)
 
     stages = (
         Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
@@ -147,48 +147,68 @@ def tune_mapping(
     return mapping, state.history
 
 
-def _regress(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
+def regression_losses(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
+    """What the warm start minimises: the weighted squared distance of w to the frame's."""
     z, label = anchor.draw(_REGRESSION_BATCH, rng)
     coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
     return {"total": ((coordinates - anchor.target(z, label)) * anchor.weights).square().sum(1).mean()}
 
 
-def _train(
+def training_losses(
     mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, step: int, rng: torch.Generator
 ) -> dict[str, Tensor]:
+    """What the training minimises: the penalty, the mechanism contrast and the anchors, by their weights."""
     z, label = anchor.draw(options.batch, rng, focused=True)
-    grams = joined(surrogate_grams(mapping, anchor, surrogate, own(z), own(label)), len(z))
+    mine = surrogate_grams(mapping, anchor, surrogate, own(z), own(label))
+    grams = PulledGrams(joined(mine.rows, len(z)), joined(mine.inner, len(z)))
     if options.penalty == "hessian":
         penalty = hessian_of_axes(lambda z, label: (surrogate(anchor.of(mapping.w(z, label))),), z, label, mapping.config.z_dim, rng)
     else:
-        penalty = off_diagonal_share(grams)
+        penalty = grams.off_diagonal_share()
     losses = {
         options.penalty: penalty,
-        "contrast": mechanism_contrast(grams[:, : options.contrast_dims, : options.contrast_dims]),
+        "contrast": mechanism_contrast(grams.leading(options.contrast_dims)),
     } | anchor_losses(mapping, anchor, surrogate, options, rng)
     weights = (options.orojar_weight * ramp(step, options.ramp), options.contrast_weight, options.image_weight, options.latent_weight)
     weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
     return {"total": torch.stack(weighted).sum()} | losses
 
 
-def surrogate_grams(mapping: Any, anchor: Anchor, surrogate: Surrogate, z: Tensor, label: Tensor) -> Tensor:
-    """Gram matrices [N, z_dim, z_dim] of the surrogate's images along the axes of z, differentiable in the mapping.
+@dataclass(frozen=True)
+class PulledGrams:
+    """Gram matrices M = R^T K R [N, d, d] of d axes that act through k coordinates: `rows` R [N, k, d], `inner` K [N, k, k].
 
-    Where w has more than 64 dimensions, along its 64 most active coordinates: a column for each of these and a row of the mapping's
-    Jacobian, instead of a column for every axis of z.
+    What is asked of them needs no [N, d, d].
     """
-    if len(anchor.frame) <= _LEADING:
-        columns = vmap(jacfwd(lambda point, kind: surrogate(anchor.of(mapping.w(point[None], kind[None])))[0]))(z, label)
-        return columns.transpose(1, 2) @ columns
+
+    rows: Tensor
+    inner: Tensor
+
+    def off_diagonal_share(self) -> Tensor:
+        """E [sum_{i != j} M_ij^2 / (tr M)^2], differentiable: the squares of M sum to tr (K S)^2, its trace is tr K S, with S = R R^T."""
+        product = self.inner @ (self.rows @ self.rows.transpose(1, 2))
+        diagonal = (self.rows * (self.inner @ self.rows)).sum(1)
+        squares = (product * product.transpose(1, 2)).sum((1, 2))
+        return _share(squares, diagonal)
+
+    def leading(self, count: int) -> Tensor:
+        """M of the first `count` axes, [N, count, count]."""
+        rows = self.rows[:, :, :count]
+        return rows.transpose(1, 2) @ self.inner @ rows
+
+
+def surrogate_grams(mapping: Any, anchor: Anchor, surrogate: Surrogate, z: Tensor, label: Tensor) -> PulledGrams:
+    """Gram matrices of the surrogate's images along the axes of z, differentiable in the mapping, through the coordinates of the frame
+    that images move along (`Anchor.leading`): a row of the mapping's Jacobian and a column of the surrogate's for each of these."""
 
     def leading(point: Tensor, kind: Tensor) -> tuple[Tensor, Tensor]:
         coordinates = anchor.of(mapping.w(point[None], kind[None]))[0]
-        return coordinates[:_LEADING], coordinates
+        return coordinates[: anchor.leading], coordinates
 
     rows, coordinates = vmap(jacrev(leading, has_aux=True))(z, label)
-    rest = coordinates[:, _LEADING:]
-    moved = vmap(jacfwd(lambda first, others: surrogate(torch.cat([first, others])[None])[0]))(coordinates[:, :_LEADING], rest)
-    return rows.transpose(1, 2) @ (moved.transpose(1, 2) @ moved) @ rows
+    rest = coordinates[:, anchor.leading :]
+    moved = vmap(jacfwd(lambda first, others: surrogate(torch.cat([first, others])[None])[0]))(coordinates[:, : anchor.leading], rest)
+    return PulledGrams(rows, moved.transpose(1, 2) @ moved)
 
 
 def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, rng: torch.Generator) -> dict[str, Tensor]:
@@ -204,8 +224,12 @@ def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: M
 
 def off_diagonal_share(grams: Tensor) -> Tensor:
     """E [sum_{i != j} M_ij^2 / (tr M)^2], differentiable."""
-    diagonal = grams.diagonal(dim1=1, dim2=2)
-    return ((grams.square().sum((1, 2)) - diagonal.square().sum(1)) / diagonal.sum(1).square().clamp_min(1e-12)).mean()
+    return _share(grams.square().sum((1, 2)), grams.diagonal(dim1=1, dim2=2))
+
+
+def _share(squares: Tensor, diagonal: Tensor) -> Tensor:
+    """The mean over points of (sum M_ij^2 [N] - sum M_ii^2) / (sum M_ii)^2, M_ii [N, d]."""
+    return ((squares - diagonal.square().sum(1)) / diagonal.sum(1).square().clamp_min(1e-12)).mean()
 
 
 def mechanism_contrast(grams: Tensor, ridge: float = 1e-3) -> Tensor:

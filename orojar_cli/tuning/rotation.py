@@ -32,7 +32,7 @@ from orojar_cli.response.pullback import Pullback, is_mapped
 from orojar_cli.response.subspace import Subspace, active_subspace
 
 _FIT_STREAM, _STOP_STREAM, _HELD_OUT_STREAM, _ACTIVENESS_STREAM, _ESTIMATE_STREAM, _SUBSPACE_STREAM = 30, 31, 32, 33, 34, 200
-_ACTIVENESS_SAMPLES = 24
+ACTIVENESS_SAMPLES = 24
 # At which the activeness of axes too many to be measured is estimated.
 _ESTIMATE_SAMPLES = 16
 # Share of the squared gradients that the active subspace of a rotation holds.
@@ -227,7 +227,7 @@ def axis_activeness(
         Response(generator, "z", outputs=outputs),
         lambda count: settings.latents(generator, count, _ACTIVENESS_STREAM),
         rows,
-        _ACTIVENESS_SAMPLES,
+        ACTIVENESS_SAMPLES,
         predicted,
         callback=None if progress is None else lambda done: progress(stage, done, len(rows)),
     )

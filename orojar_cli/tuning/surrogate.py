@@ -60,6 +60,12 @@ def coarse_images(generator: Generator, w: Tensor, output: Output, progress: Pro
     return gathered(images, len(w))
 
 
+def surrogate_loss(surrogate: Surrogate, coordinates: Tensor, images: Tensor, rng: torch.Generator) -> Tensor:
+    """Mean squared error at a batch drawn from these."""
+    chosen = torch.randint(0, len(coordinates), (_BATCH,), generator=rng).to(coordinates.device)
+    return (surrogate(coordinates[chosen]) - images[chosen]).square().mean()
+
+
 def train_surrogate(
     coordinates: Tensor, images: Tensor, settings: Settings, steps: int, progress: Progress | None = None
 ) -> tuple[Surrogate, float]:
@@ -72,8 +78,7 @@ def train_surrogate(
     rng = torch.Generator().manual_seed(settings.seed)
     count = len(coordinates) - _HELD_OUT
     for step in range(steps):
-        chosen = torch.randint(0, count, (_BATCH,), generator=rng).to(coordinates.device)
-        loss = (surrogate(coordinates[chosen]) - images[chosen]).square().mean()
+        loss = surrogate_loss(surrogate, coordinates[:count], images[:count], rng)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

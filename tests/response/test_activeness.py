@@ -33,7 +33,7 @@ def test_large_networks_are_measured_at_fewer_points(multiplications: float, mos
 
 
 def test_progress_ends_where_all_is_done_though_few_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orojar_cli.response.activeness._MULTIPLICATIONS", 1.0)
+    monkeypatch.setattr("orojar_cli.response.activeness.ACTIVENESS", 1.0)
     monkeypatch.setattr("orojar_cli.response.activeness._FEWEST_ROWS", 2)
     generator, done = linear(torch.randn(4, 6)), []
     generator.config.costs = lambda: [LayerCost(2, 8, 100.0)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import nn
 
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.runs.resume import Partial
-from orojar_cli.tuning.anchor import energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.drift import Snapshot, image_shift, measure
 from orojar_cli.tuning.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, surrogate_grams, tune_mapping
@@ -230,12 +231,11 @@ def test_random_projections_are_inside_the_active_dimensions_where_they_should()
     assert float(found[4:, 50:].abs().max()) == 0 and float(found[4:, :50].abs().min()) > 0
 
 
-def test_gram_matrices_along_the_leading_coordinates_are_the_same(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gram_matrices_along_the_leading_coordinates_are_the_same(tiny) -> None:
     """A surrogate that answers to the first six coordinates of sixteen alone."""
     generator = tiny.generator
     frame = torch.linalg.qr(normal(16, 16, seed=3)).Q
     mean, inverse = normal(16, seed=4), torch.linalg.inv(frame)
-    anchor: Any = SimpleNamespace(frame=frame, of=lambda w: (w - mean) @ inverse)
     first, last = normal(6, 20, seed=5), normal(20, 9, seed=6)
     mapping = copy.deepcopy(generator.mapping).requires_grad_(True)
     z, label = normal(5, 16, seed=7), torch.zeros(5, 0)
@@ -243,16 +243,26 @@ def test_gram_matrices_along_the_leading_coordinates_are_the_same(tiny, monkeypa
     def surrogate(coordinates: torch.Tensor) -> torch.Tensor:
         return torch.tanh(coordinates[:, :6] @ first) @ last
 
-    def grams_and_slope() -> tuple[torch.Tensor, torch.Tensor]:
+    def grams_and_slope(leading: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        anchor: Any = SimpleNamespace(leading=leading, of=lambda w: (w - mean) @ inverse)
         grams = surrogate_grams(mapping, anchor, surrogate, z, label)
-        (slope,) = torch.autograd.grad(off_diagonal_share(grams), next(iter(mapping.parameters())))
-        return grams.detach(), slope
+        share, matrices = grams.off_diagonal_share(), grams.leading(16)
+        assert float(share.detach()) == pytest.approx(float(off_diagonal_share(matrices).detach()), rel=1e-4)
+        assert torch.allclose(grams.leading(3), matrices[:, :3, :3], atol=1e-5 * float(matrices.detach().abs().max()))
+        return (matrices.detach(), *torch.autograd.grad([share, matrices.sum()], next(iter(mapping.parameters()))), share.detach())
 
-    whole, slope = grams_and_slope()
-    monkeypatch.setattr("orojar_cli.tuning.mapping._LEADING", 6)
-    leading, same = grams_and_slope()
-    assert torch.allclose(leading, whole, atol=1e-4 * float(whole.abs().max())) and torch.allclose(
-        same, slope, atol=1e-4 * float(slope.abs().max())
-    )
-    monkeypatch.setattr("orojar_cli.tuning.mapping._LEADING", 5)
-    assert not torch.allclose(grams_and_slope()[0], whole, atol=0.01 * float(whole.abs().max()))
+    whole, slope, share = grams_and_slope(16)
+    columns = torch.func.vmap(torch.func.jacfwd(lambda point: surrogate((mapping.w(point[None]) - mean) @ inverse)[0]))(z).detach()
+    assert torch.allclose(whole, columns.transpose(1, 2) @ columns, atol=1e-4 * float(whole.abs().max()))
+    leading, same, equal = grams_and_slope(6)
+    assert torch.allclose(leading, whole, atol=1e-4 * float(whole.abs().max()))
+    assert torch.allclose(same, slope, atol=1e-4 * float(slope.abs().max())) and float(equal) == pytest.approx(float(share), rel=1e-4)
+    assert not torch.allclose(grams_and_slope(5)[0], whole, atol=0.01 * float(whole.abs().max()))
+
+
+def test_the_coordinates_that_count_hold_nearly_all_of_the_activeness() -> None:
+    anchor = functools.partial(Anchor, None, None, None, coordinates=None, images=None, offsets=None, generator=None)
+    active = torch.cat([torch.full((20,), 1.0), torch.full((492,), 1e-5)])
+    assert anchor(weights=active.sqrt()).leading == 20
+    assert anchor(weights=torch.ones(12)).leading == 12 and anchor(weights=torch.tensor([1.0] + [1e-5] * 63)).leading == 16
+    assert anchor(weights=torch.ones(100)).leading == 99

@@ -13,8 +13,11 @@ import pytest
 from paths import REFERENCES
 from PIL import Image
 
+import orojar_cli
 from orojar_cli import load_checkpoint
+from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.tuning.mapping import MappingOptions
+from orojar_cli.tuning.pace import Pace
 from orojar_cli.tuning.state import TrainingState
 
 NETWORK = REFERENCES / "sg2_from_sg3_repo_16.pkl"
@@ -89,6 +92,39 @@ def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(
     assert code == 0 and "then 32 steps" not in err, err
     for name in ("tuned.pkl", "training.jsonl"):
         assert (cut / name).read_bytes() == (run / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_budget_chooses_steps_and_images_and_is_kept(orojar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that says a second for everything; what was begun goes on as it was, though everything is ten times as fast."""
+    monkeypatch.setattr("orojar_cli.tuning.pace._FEWEST", {"steps": 2, "regression_steps": 2, "surrogate_steps": 2, "frame_samples": 16})
+    monkeypatch.setattr("orojar_cli.operations.mapping.images_to_measure", lambda *_: 10.0)
+    monkeypatch.setattr("orojar_cli.operations.mapping.measured_pace", lambda *_: Pace(0.0, 1.0, 1.0, 1.0))
+    command = ["finetune", NETWORK, *BUDGET, "--budget", "16", "--json"]
+    saves, save = [], TrainingState.save
+
+    def interrupted(self: TrainingState, *arguments: object, **options: object) -> None:
+        save(self, *arguments, **options)  # type: ignore[arg-type]
+        saves.append(arguments)
+        if len(saves) == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingState, "save", interrupted)
+        code, _, err = orojar(*command, "--outdir", tmp_path / "cut")
+    # Half of 6 + 20 + 6 steps, but for the moment before.
+    assert code == 130 and "then 16 steps of training: about 15 s" in err, err
+    monkeypatch.setattr("orojar_cli.operations.mapping.measured_pace", lambda *_: Pace(0.0, 0.1, 0.1, 0.1))
+    code, out, err = orojar(*command, "--resume", *(tmp_path / "cut").iterdir())
+    assert code == 0, err
+    records = [json.loads(line) for line in (Path(json.loads(out)["run"]) / "training.jsonl").read_text().splitlines()]
+    assert [(record["stage"], record["step"]) for record in records] == [(1, 3)]
+    code, _, err = orojar(*command, "--resume", *(tmp_path / "cut").iterdir(), "--budget", "20")
+    assert code == 2, err
+    monkeypatch.setattr("orojar_cli.operations.mapping.measured_pace", lambda *_: Pace(0.0, 9.0, 9.0, 9.0))
+    told: list[str] = []
+    orojar_cli.finetune(NETWORK, "mapping", budget=5, mapping=MappingSettings(images=2000, max_shift=100), notice=told.append)
+    assert any("then 6 steps of training: about 55 s, which is the least there is" in line for line in told)
 
 
 @pytest.mark.slow

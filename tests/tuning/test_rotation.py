@@ -151,7 +151,7 @@ def test_of_too_many_axes_the_most_active_are_measured(monkeypatch: pytest.Monke
     matrix = torch.randn(64, 40, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.2, 2, 40)
     generator = linear(matrix)
     expected = 4 * matrix.square().mean(0)
-    monkeypatch.setattr("orojar_cli.response.activeness._MULTIPLICATIONS", 1.0)
+    monkeypatch.setattr("orojar_cli.response.activeness.ACTIVENESS", 1.0)
     measured: list[int] = []
 
     def measure(response: object, at: Latents, rows: torch.Tensor, **_: object) -> torch.Tensor:

@@ -1,0 +1,96 @@
+"""How long training a mapping takes on this machine, and how much of it fits a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from orojar_cli.directions.settings import Settings
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.response.budget import seconds_of
+from orojar_cli.response.outputs import Output, default_output
+from orojar_cli.tuning.anchor import Anchor
+from orojar_cli.tuning.classes import AllClasses
+from orojar_cli.tuning.mapping import MappingOptions, images_to_prepare, prepared, regression_losses, training_losses
+from orojar_cli.tuning.surrogate import Surrogate, surrogate_loss
+
+_STREAM = 90
+# Samples of the stand-ins: an anchor draws from as many as there are.
+_SAMPLES = 512
+# What is left of a number at least, however little time there is; at most it becomes so many times as much.
+_FEWEST = {"steps": 200, "regression_steps": 500, "surrogate_steps": 500, "images": 2000, "frame_samples": 16}
+_MOST = 4.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of an image of `default_output`, and of one step: of the warm start, of the surrogate, of the training."""
+
+    image: float
+    regression: float
+    surrogate: float
+    training: float
+
+    def seconds(self, options: MappingOptions) -> float:
+        """What preparing and training take with options as `prepared` gives them, without a refinement."""
+        steps = options.regression_steps * self.regression + options.surrogate_steps * self.surrogate + options.steps * self.training
+        return images_to_prepare(options) * self.image + steps
+
+
+def measured_pace(generator: Generator, settings: Settings, options: MappingOptions, image: float) -> Pace:
+    """The pace on this machine now, where an image takes `image` seconds: some steps on random numbers of the right shapes, which take
+    some seconds together at most.  The generator is not changed."""
+    output: Output = default_output(generator)
+    at = AllClasses.of(settings).latents(generator, _SAMPLES, _STREAM)
+    rng = torch.Generator().manual_seed(settings.seed)
+    with torch.no_grad():
+        w = generator.mapping.w(at.z, at.label)
+        size = output(generator, w[:1].unsqueeze(1).expand(-1, generator.num_ws, -1)).shape[1]
+        images = torch.randn(len(w), size, generator=rng).to(w)
+        frame = torch.eye(generator.w_dim).to(w)
+        offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
+        anchor = Anchor(w.mean(0), frame, frame, frame[0] * 0 + 1, w, images, offsets, generator, settings.class_index)
+    mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
+    with torch.random.fork_rng(devices=[]):
+        surrogate = Surrogate(generator.w_dim, size).to(w.device)
+    return Pace(
+        image,
+        _step(mapping, lambda: regression_losses(mapping, anchor, rng)["total"]),
+        _step(surrogate, lambda: surrogate_loss(surrogate, anchor.coordinates, images, rng)),
+        _step(mapping, lambda: training_losses(mapping, anchor, surrogate.requires_grad_(False), options, 0, rng)["total"]),
+    )
+
+
+def _step(module: nn.Module, loss: Callable[[], Tensor]) -> float:
+    """Seconds of a step of Adam, at a rate of zero."""
+    optimiser = torch.optim.Adam(module.parameters(), 0.0)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
+
+    return seconds_of(step)
+
+
+def fitted(generator: Generator, options: MappingOptions, pace: Pace, seconds: float) -> float:
+    """The share of everything that these options do which fits so many seconds, at most four times as much.
+
+    Of one number in proportion to the others: none says what the others are worth.
+    """
+    return min(_MOST, seconds / pace.seconds(prepared(generator, options)))
+
+
+def scaled(generator: Generator, options: MappingOptions, share: float) -> MappingOptions:
+    """So large a share of every number of steps, images and latents, but not less than the fewest that can mean something.
+
+    Numbers that are smaller than those from the outset stay, and images somebody asked for.
+    """
+    full = prepared(generator, options)
+    numbers = {name: getattr(full, name) for name in _FEWEST if not (name == "images" and options.images)}
+    return replace(full, **{name: max(min(count, _FEWEST[name]), round(share * count)) for name, count in numbers.items()})
