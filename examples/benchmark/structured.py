@@ -103,6 +103,8 @@ def _mix(network: StyleGAN2, generator: StyleGAN2, rng: torch.Generator) -> None
         if rows > old_rows and columns > old_columns:
             size = math.sqrt(columns / (columns - old_columns)) / known.bias_gain
             layer.weight[old_rows:, old_columns:] = size * torch.randn(rows - old_rows, columns - old_columns, generator=rng)
+    if network.w_dim == generator.w_dim:
+        return
     w = network.mapping.w(torch.randn(_SAMPLES, network.z_dim, generator=rng))
     added = slice(generator.w_dim, None)
     faint = _FAINT * w[:, : generator.w_dim].std(0).mean() / w[:, added].std(0).mean().clamp_min(1e-12)
