@@ -27,10 +27,13 @@ def once(notice: Notice) -> Notice:
     return tell
 
 
-def lasting(seconds: float) -> str:
-    """About how long, in words: "about 20 s", "about 4 min", "about 2.5 h"."""
+def lasting(seconds: float, budget: float | None = None) -> str:
+    """About how long, in words: "about 20 s", "about 4 min", "about 2.5 h"; and where that is more than the `budget` in seconds that
+    somebody gave, that less cannot be done."""
     if seconds < 90:
-        return f"about {max(1, round(seconds / 5) * 5 if seconds > 10 else round(seconds))} s"
-    if seconds < 5400:
-        return f"about {round(seconds / 60)} min"
-    return f"about {seconds / 3600:.1f} h"
+        about = f"about {max(1, round(seconds / 5) * 5 if seconds > 10 else round(seconds))} s"
+    elif seconds < 5400:
+        about = f"about {round(seconds / 60)} min"
+    else:
+        about = f"about {seconds / 3600:.1f} h"
+    return about + (", which is the least there is" if budget is not None and seconds > 1.2 * budget else "")

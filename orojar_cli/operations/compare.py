@@ -202,8 +202,7 @@ def compare(
     if said:
         expected = each * _images(counts, num, quick)
         seen_at = "" if height is None else f"the images as they are at {height} pixels, "
-        fewest = "" if seconds is None or expected <= 1.2 * seconds else ", which is the least there is"
-        notice(f"measuring {seen_at}with {counts['samples']} samples and {counts['images']} images: {lasting(expected)}{fewest}")
+        notice(f"measuring {seen_at}with {counts['samples']} samples and {counts['images']} images: {lasting(expected, seconds)}")
     counts |= {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
     search = Settings(
         space=space,

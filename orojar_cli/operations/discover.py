@@ -221,8 +221,7 @@ def _planned(method: Method, generator: Generator, settings: Settings, look: Loo
     seconds = rest + each * method.images(generator, settings)
     if seconds > _WORTH_SAYING or budget is not None:
         measured = f"{method.count(settings)} {method.counted}, " if method.counted else ""
-        fewest = ", which is the least there is" if budget is not None and seconds > 1.2 * budget else ""
-        notice(f"{method.name}: {measured}activeness, and a grid of {pictures} pictures: {lasting(seconds)}{fewest}")
+        notice(f"{method.name}: {measured}activeness, and a grid of {pictures} pictures: {lasting(seconds, budget)}")
     return settings
 
 

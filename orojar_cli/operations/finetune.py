@@ -337,8 +337,8 @@ def _rotated(
     pullbacks = z_pullback(generator, settings, progress=progress)
     inside, _ = pullbacks
     each = seconds_each(generator, settings.outputs, settings.latents(generator, timed_batch(generator)))
-    if budget is not None:
-        left = budget - (time.monotonic() - started)
+    left = None if budget is None else budget - (time.monotonic() - started)
+    if left is not None:
         count = settings.partial.number("budget", lambda: fitting_samples(left, each, len(inside)))
         settings = dataclasses.replace(settings, samples=count)
     elif free:
@@ -346,7 +346,7 @@ def _rotated(
     seconds = each * images_of(settings.samples, len(inside))
     notice(
         f"measuring {settings.samples} latents on {', '.join(map(str, settings.outputs))}, along {len(inside)} directions of "
-        f"{inside.response.space} that hold {inside.captured:.1%} of what moves it: {lasting(seconds)}"
+        f"{inside.response.space} that hold {inside.captured:.1%} of what moves it: {lasting(seconds, left)}"
     )
     rotation: Rotation = find_rotation(generator, settings, progress, pullbacks)
     record = settings.to_dict() | (options if not isinstance(changing, TunedCheckpoint) else {})

@@ -148,8 +148,7 @@ def _announce(
     output: Output = default_output(generator)
     seconds = always + pace.seconds(options)
     steps = options.regression_steps + options.surrogate_steps + options.steps
-    line = f"drawing {options.images} images on {output} to learn from, then {steps} steps of training: {lasting(seconds)}"
-    line += ", which is the least there is" if budget is not None and seconds > 1.2 * budget else ""
+    line = f"drawing {options.images} images on {output} to learn from, then {steps} steps of training: {lasting(seconds, budget)}"
     tell(line + (f"; {refining} steps of refinement come on top" if refining else ""))
 
 

@@ -116,6 +116,8 @@ def test_a_budget_chooses_the_samples_and_is_kept(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("orojar_cli.operations.finetune.seconds_each", lambda *_: 0.05)
     resumed = orojar_cli.finetune(NETWORK, **words, budget=400, resume=tmp_path / "00001-finetune-sg2_from_sg3_repo_16")
     assert abs(resumed.rotation.options["samples"] / samples - 1) < 0.1
+    orojar_cli.finetune(NETWORK, seeds=(0,), budget=1, notice=told.append)
+    assert any("measuring 32 latents" in line and line.endswith("which is the least there is") for line in told)
     with pytest.raises(OptionError, match="leave out one of"):
         orojar_cli.finetune(NETWORK, samples=8, budget=4)
 
