@@ -290,7 +290,9 @@ def _stopped(checkpoint: Network, height: int | None) -> Network:
 
 def _images(counts: dict[str, int], num: int, quick: bool) -> float:
     """About how many images a comparison of the customary number of sets measures."""
-    images = 168 * num + counts["samples"] * 4 * num + 33 * 64 + 3 * num * counts["activeness"] + (0 if quick else 2 * counts["pairs"])
+    samples = counts["samples"]
+    each = 46 + 10 * min(16, max(4, samples // 4)) + 4 * samples + 3 * counts["activeness"]
+    images = num * each + 33 * min(64, samples) + (0 if quick else 2 * counts["pairs"])
     return float(_CUSTOMARY_SUBJECTS * images)
 
 

@@ -23,7 +23,7 @@ from orojar_cli.runs.clock import began
 # How strong a dimension is in its own sigmas is what activeness tells; at calibrated steps all would be alike.
 IN_SIGMAS = ("activeness",)
 AGREEMENT = "agreement"
-_STREAM, _CALIBRATION_SAMPLES = 90, 16
+_STREAM, _MOST_CALIBRATING, _FEWEST_CALIBRATING = 90, 16, 4
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,14 @@ class Stopwatch:
 def compare(
     subjects: Sequence[Contender], settings: MetricSettings, metrics: Iterable[str], watch: Stopwatch, progress: Progress | None = None
 ) -> Comparison:
-    """Calibrate the steps of all subjects together, then measure every metric on each at the same latents.
+    """Calibrate the steps of all subjects together, at a quarter of the settings' samples (4 to 16), then measure every metric on each at
+    the same latents.
 
     A metric that does not apply to a network or a space is left out, with its reason, where it raises OptionError.
     """
     chosen = list(metrics)
-    points = [settings.latents(subject.checkpoint.generator, _CALIBRATION_SAMPLES, _STREAM) for subject in subjects]
+    count = max(_FEWEST_CALIBRATING, min(_MOST_CALIBRATING, settings.samples // 4))
+    points = [settings.latents(subject.checkpoint.generator, count, _STREAM) for subject in subjects]
     pairs = [(subject.checkpoint.generator, subject.directions) for subject in subjects]
     calibrations = calibrated(pairs, points, progress)
     watch.lap("calibration")
