@@ -10,7 +10,7 @@ from typing import Any
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import DirectionSet, Settings
-from orojar_cli.distributed import is_first, is_shared
+from orojar_cli.distributed import alone, is_first, is_shared
 from orojar_cli.errors import DriftError, OptionError
 from orojar_cli.latents.spaces import Latents
 from orojar_cli.operations.mapping_settings import MappingSettings
@@ -138,7 +138,9 @@ def train(
 
 def _pace(generator: Any, settings: Settings, options: MappingOptions) -> Pace:
     at = AllClasses.of(settings).latents(generator, timed_batch(generator))
-    return measured_pace(generator, settings, options, seconds_each(generator, (default_output(generator),), at))
+    # Each process for itself: how often something is timed depends on its clock.
+    with alone():
+        return measured_pace(generator, settings, options, seconds_each(generator, (default_output(generator),), at))
 
 
 def _announce(
