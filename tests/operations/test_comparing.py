@@ -110,7 +110,7 @@ def test_a_budget_chooses_how_much_is_compared(shapes, monkeypatch: pytest.Monke
     monkeypatch.setattr("orojar_cli.operations.compare.seconds_each", lambda *_: 1e-3)
     words = {"methods": ("random", "sefa"), "metrics": ["activeness"], "num": 2, "seeds": (0,), "quick": True}
     told: list[str] = []
-    samples = [orojar_cli.compare(shapes, **words, budget=budget, notice=told.append).options["samples"] for budget in (1, "13.5s", "20s")]
+    samples = [orojar_cli.compare(shapes, **words, budget=budget, notice=told.append).options["samples"] for budget in (1, "6.5s", "20s")]
     assert samples[0] == 16 and "which is the least there is" in told[0]
     assert 16 < samples[1] < 32 < samples[2]
     assert "about 20 s" in told[2] and f"with {samples[2]} samples" in told[2]
