@@ -29,7 +29,13 @@ from orojar_cli.cli.options import (
 @click.command(short_help="Films between images, seamless loops.")
 @click.argument("source", required=False)
 @seeds_option("0-3")
-@click.option("--projected-w", "projected", type=click.Path(path_type=Path), help="Pass the images of an .npz with w instead of seeds.")
+@click.option(
+    "--projected-w",
+    "projected",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Pass the images of an .npz with w instead of seeds. May be repeated.",
+)
 @click.option(
     "--out",
     type=click.Path(),
@@ -92,7 +98,7 @@ def interpolate(
 
     \b
     orojar interpolate ckpt.pkl --seeds 3,17,42 --out film.gif
-    orojar interpolate ckpt.pkl --projected-w w.npz --hold 1        photographs, a second at each
+    orojar interpolate ckpt.pkl --projected-w a.npz --projected-w b.npz --hold 1    photographs, a second at each
     orojar interpolate ckpt.pkl --seeds 0-11 --loops 4              four loops of three seeds side by side
     orojar interpolate ckpt.pkl --seeds 0-3 --loops 4 --trunc 0:1   four images, from the mean and back
     orojar interpolate RUN --seeds 3,17 --dim smile:+2 --out f_%04d.png

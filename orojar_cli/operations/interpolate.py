@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from orojar_cli.errors import OptionError
@@ -18,7 +19,7 @@ from orojar_cli.latents.spaces import named_layers
 from orojar_cli.operations.moving_picture import MovingPicture, moved
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
 from orojar_cli.pictures.axes import affordable_images
-from orojar_cli.pictures.loop import Loop, Material, draw_strip, image_count, journey_of, loop_frames
+from orojar_cli.pictures.loop import Loop, Material, draw_strip, image_count, is_mapped, journey_of, loop_frames
 from orojar_cli.progress import Notice, Progress
 
 
@@ -68,7 +69,7 @@ def interpolate(
     *,
     directions: Any = None,
     dims: str | Iterable[str] = (),
-    projected: str | os.PathLike[str] | None = None,
+    projected: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
     space: str | None = None,
     psi: float | tuple[float, float] = 1.0,
     classes: Iterable[Any] | None = None,
@@ -76,7 +77,8 @@ def interpolate(
     notice: Notice = quiet,
     **values: Any,
 ) -> Interpolation:
-    """A seamless loop through the images of `seeds`, or of `projected`, an .npz with w such as `project` and `edit` write.
+    """A seamless loop through the images of `seeds`, or of `projected`, one or several .npz with w such as `project` and `edit`
+    write.
 
     `network` is a loaded one or the name of a checkpoint or run.  `space` is where lies what is between two images: "w", of truncated
     latents, or "z", along great circles, the default where the network has no mapping.  `psi` (0, 1) sweeps truncation there and back
@@ -92,9 +94,10 @@ def interpolate(
     known = {entry.name for entry in dataclasses.fields(Loop)} - {"dimensions", "extent", "center", "edits", "psi_to"}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a loop has no {unknown[0]!r:.60}; it has {', '.join(sorted(known))}")
-    if projected is not None and seeds is not None:
+    files = [projected] if isinstance(projected, (str, os.PathLike)) else list(projected or ())
+    ws = torch.cat([load_projected(file, generator) for file in files]) if files else None
+    if ws is not None and seeds is not None:
         raise OptionError("--seeds and --projected-w name two sets of images; leave one out")
-    ws = None if projected is None else load_projected(projected, generator)
     chosen = Loop.seeds if seeds is None else tuple(seeds)
     if seeds is None and ws is None and classes is None:
         leg = round(2 * Loop.leg * Loop.fps) // 2
@@ -104,7 +107,7 @@ def interpolate(
     if isinstance(values.get("layers"), str):
         values["layers"] = named_layers(generator, values["layers"])
     if space is None:
-        space = "w" if ws is not None or generator.config.mapping.num_layers else "z"
+        space = "w" if is_mapped(generator) else "z"
     sweep = psi if isinstance(psi, tuple) else (psi, None)
     loop = Loop(seeds=chosen, space=space, psi=sweep[0], psi_to=sweep[1], edits=edits, **_classes(generator, classes, values, ws, notice))
     material = Material(generator, found, loaded.name, ws)

@@ -17,7 +17,7 @@ from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.operations.moving_picture import MovingPicture, moved
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
-from orojar_cli.pictures.loop import Material
+from orojar_cli.pictures.loop import Material, is_mapped
 from orojar_cli.pictures.mixing import Mix, Sources, check_mixed, draw_mix, mix_frames, mix_image_count
 from orojar_cli.progress import Notice, Progress
 
@@ -94,8 +94,7 @@ def mix(
     ]
     if any(material.projected is None for material in materials):
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
-    photographs = materials[1].projected is not None
-    values.setdefault("space", "w" if photographs or generator.config.mapping.num_layers else "z")
+    values.setdefault("space", "w" if is_mapped(generator) else "z")
     numbers = [Mix.rows if isinstance(images, (str, os.PathLike)) else tuple(images) for images in (rows, columns)]
     scene = Mix(rows=numbers[0], seeds=numbers[1], mixed=mixed, edits=edits, **values)
     sources = Sources(*materials)

@@ -31,6 +31,8 @@ from orojar_cli.progress import Progress
 _LARGEST_FRAME = 1 << 26
 _LARGEST_SHEET = 1 << 27
 _MOST_FRAMES = 20_000
+# Images drawn together, at most: after each batch it is known how long the rest takes.
+AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Journey:
         self.material, self.scene, self.loops = material, scene, loops
         self.at = material.stops(scene)
         self.stops = len(self.at) // loops
-        if scene.space == "z" and isinstance(self.at, ProjectedLatents):
+        if scene.space == "z" and isinstance(self.at, ProjectedLatents) and is_mapped(material.generator):
             raise OptionError("a projected w has no z to go through: leave out --space z")
         self.smooth = scene.pace == "flow"
         self.weights = stop_weights(places, self.stops, self.smooth)
@@ -192,7 +194,8 @@ class Journey:
     def _through_z(self, shares: Tensor, psi: float) -> Tensor:
         """The way in z is one; where stops have classes of their own, what lies between is shared between the ws of each class."""
         at = self.at
-        assert isinstance(at, Latents)
+        if isinstance(at, ProjectedLatents):
+            return self._through_z_of_ws(shares, psi)
         z = at.z.cpu().unflatten(0, (self.loops, self.stops))
         path = torch.stack([on_spheres(points, shares, self.smooth) for points in z], 1).flatten(0, 1).to(at.z)
         if at.label is None:
@@ -208,6 +211,18 @@ class Journey:
             total = part if total is None else total + part
         assert total is not None
         return total
+
+    def _through_z_of_ws(self, shares: Tensor, psi: float) -> Tensor:
+        """Of a network without mapping, whose ws are z, with the class behind it: each entry on great circles, the class straight."""
+        stops, size = self._stops_ws(psi), self.material.generator.z_dim
+        entries = stops[..., :size].cpu().transpose(1, 2).flatten(0, 1)  # [loops * num_ws, stops, z_dim]
+        path = torch.stack([on_spheres(points, shares, self.smooth) for points in entries], 1).unflatten(1, (self.loops, -1)).to(stops)
+        return torch.cat([path, torch.einsum("fk,lknd->flnd", shares.to(stops), stops[..., size:])], -1)
+
+
+def is_mapped(generator: Generator) -> bool:
+    """Whether a mapping makes w of z; without one w is z."""
+    return bool(generator.config.mapping.num_layers)
 
 
 def journey_of(material: Material, loop: Loop) -> Journey:
@@ -247,7 +262,7 @@ def between(renderer: Renderer, journey: Journey, side: int) -> Iterator[np.ndar
     material, scene, count = journey.material, journey.scene, journey.loops
 
     def draw(frames: list[int]) -> Iterator[np.ndarray]:
-        at_once = max(1, renderer.batch // count)
+        at_once = max(1, min(renderer.batch, AT_ONCE) // count)
         for start in range(0, len(frames), at_once):
             ws = journey.ws(frames[start : start + at_once])
             images = renderer.images(ws.flatten(0, 1), material.styles(scene, len(ws) * count), journey.seeds * len(ws))

@@ -16,7 +16,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.media import labelled_grid, resize
 from orojar_cli.media.grid import BACKGROUND
 from orojar_cli.pictures.film import picture_size
-from orojar_cli.pictures.loop import Journey, Material, Travel
+from orojar_cli.pictures.loop import AT_ONCE, Journey, Material, Travel
 from orojar_cli.pictures.still import PADDING, cell_size
 from orojar_cli.pictures.walk import Renderer, drawn_once
 from orojar_cli.progress import Progress
@@ -171,7 +171,7 @@ def mix_frames(sources: Sources, mix: Mix, progress: Progress | None = None) -> 
     order = [(frame + column * (frames // columns)) % frames for frame in range(frames) for column in range(columns)]
 
     def draw(chosen: list[int]) -> Iterator[np.ndarray]:
-        at_once = max(1, renderer.batch // (count + 1))
+        at_once = max(1, min(renderer.batch, AT_ONCE) // (count + 1))
         for start in range(0, len(chosen), at_once):
             ways = journey.ws([order[number] for number in chosen[start : start + at_once]])[:, 0]
             ws = torch.cat([ways.unsqueeze(1), mixed_ws(rows, ways, mix.mixed).transpose(0, 1)], 1)

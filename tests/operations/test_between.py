@@ -57,6 +57,8 @@ def test_a_notebook_shows_and_saves_a_table(tiny, tmp_path: Path) -> None:
 def test_photographs_come_from_files(tiny, tmp_path: Path) -> None:
     save_projected(tmp_path / "w.npz", torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(0)))
     assert interpolate(tiny, projected=tmp_path / "w.npz").to_dict()["images"] == ["picture 1", "picture 2"]
+    several = interpolate(tiny, projected=[tmp_path / "w.npz", tmp_path / "w.npz"])
+    assert several.to_dict()["images"] == [f"picture {number}" for number in range(1, 5)]
     assert mix(tiny, tmp_path / "w.npz", [4, 5]).to_dict()["rows"] == ["picture 1", "picture 2"]
     assert mix(tiny, [1], tmp_path / "w.npz").to_dict()["columns"] == ["picture 1", "picture 2"]
 
@@ -123,6 +125,8 @@ def test_the_commands_write_what_they_are_asked_for(run, orojar, references: Pat
         "edits": [],
         "checkpoint": str(network),
     }
+    save_projected("w.npz", torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0)))
+    assert run("interpolate", network, "--projected-w", "w.npz", "--projected-w", "w.npz", *words)["images"] == ["picture 1", "picture 2"]
     made = run("sefa", network, "--num", 2, "--seeds", 0)["run"]
     assert run("interpolate", made, "--seeds", "1,2", "--dim", "0:+2", *words)["edits"] == [[0, 2.0]]
     assert run("mix", made, "--rows", 0, "--cols", "4-5", "--dim", "1:-1", *words, "--out", "m.gif")["edits"] == [[1, -1.0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from toys import linear
 
+from orojar_cli import load_checkpoint
 from orojar_cli.directions import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.points import one_hot, seed_latents
@@ -130,6 +132,16 @@ def test_photographs_are_passed_too(tiny) -> None:
     for values, words in (({"space": "z"}, "no z"), ({"psi_to": 0.5}, "leave out --trunc")):
         with pytest.raises(OptionError, match=words):
             frames(Material(generator, projected=ws), **values)
+
+
+def test_photographs_of_a_network_without_mapping_go_through_its_z(references: Path) -> None:
+    generator = load_checkpoint(references / "biggan_pt_noshared_32.pth").generator
+    at = seed_latents(generator, (3, 17), 1)
+    ws = generator.mapping(at.z, at.label)
+    own = journey_of(Material(generator), bare(seeds=(3, 17), class_index=1, space="z"))
+    found = journey_of(Material(generator, projected=ws), bare(space="z"))
+    for number in (0, 3, 8, 11):
+        assert torch.allclose(found.ws([number]), own.ws([number]), atol=1e-5)
 
 
 def test_the_same_place_is_drawn_once(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
