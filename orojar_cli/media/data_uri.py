@@ -17,12 +17,12 @@ def data_uri(image: np.ndarray | Image.Image) -> str:
     buffer = io.BytesIO()
     kind, options = ("PNG", {"optimize": True}) if max(shown.size) <= 200 else ("JPEG", {"quality": 88, "subsampling": 0})
     shown.save(buffer, kind, **options)
-    return _uri(f"image/{kind.lower()}", buffer.getvalue())
+    return as_uri(f"image/{kind.lower()}", buffer.getvalue())
 
 
 def file_uri(path: Path) -> str:
     """A PNG, JPEG or GIF file inside the page."""
-    return _uri({".png": "image/png", ".gif": "image/gif"}.get(path.suffix, "image/jpeg"), path.read_bytes())
+    return as_uri({".png": "image/png", ".gif": "image/gif"}.get(path.suffix, "image/jpeg"), path.read_bytes())
 
 
 def picture_html(image: Image.Image, told: str) -> str:
@@ -30,5 +30,6 @@ def picture_html(image: Image.Image, told: str) -> str:
     return f'<img src="{data_uri(image)}" alt="{html.escape(told)}">'
 
 
-def _uri(kind: str, data: bytes) -> str:
+def as_uri(kind: str, data: bytes) -> str:
+    """Any file inside the page."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -31,9 +31,11 @@ from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
 from orojar_cli.report.collect import compare as collected
 from orojar_cli.report.contender import Z_AXES, Contender, distinct, found_by, z_axes
 from orojar_cli.report.drawings import Drawings, ImageChoice, drawn
+from orojar_cli.report.exports import folder_of
 from orojar_cli.report.numbers import with_error
 from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
+from orojar_cli.report.sharing import shown_command
 from orojar_cli.report.view import Making
 from orojar_cli.response.budget import MINUTE, arithmetic, seconds_each
 from orojar_cli.response.outputs import Output, default_output, early, is_small
@@ -89,9 +91,10 @@ class Compared:
             ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
             ("Device", str(self.comparison.subjects[0].checkpoint.device)),
             ("Settings", settings_text(self.options)),
-            *([("Run", str(self.run.path))] if self.run is not None else []),
+            *([("Run", self.run.path.name)] if self.run is not None else []),
         ]
-        write_report(Path(path), self.comparison, self.drawings, Making(self.command, facts), self.to_dict())
+        making = Making(shown_command(["orojar", *(self.argv or ("compare",))]), facts, self.options, versions())
+        write_report(Path(path), self.comparison, self.drawings, making, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Every number, JSON-serialisable; with a run also where it and its page are."""
@@ -369,6 +372,7 @@ def _written(result: Compared, outdir: Path, out: Path | None) -> Compared:
     with RunWriter(outdir, "compare", first.run_name, argv=result.argv) as run:
         page = out or run.path / REPORT
         artefacts = {"report": str(page.resolve()) if out else REPORT, "numbers": str(page.with_suffix(".json").resolve()) if out else TWIN}
+        artefacts["files"] = str(folder_of(page).resolve()) if out else folder_of(page).name
         for subject in comparison.subjects:
             # Those that were made here are kept, for orojar traverse; z axes need no file.
             if subject.origin is None and subject.checkpoint is first and subject.directions.method != Z_AXES:

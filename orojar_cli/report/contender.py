@@ -12,6 +12,8 @@ import torch
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import METHODS, DirectionSet, Settings
+from orojar_cli.directions.frame import activeness_images
+from orojar_cli.directions.method import with_defaults
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.own.network import OwnNetwork
 from orojar_cli.progress import Progress
@@ -26,8 +28,9 @@ TUNED = ("orojar-rotation", "orojar-mapping")
 class Contender:
     """One contender.
 
-    `origin` is the file its directions were read from, or None for those made for this comparison, which took `seconds`; `rows` are the
-    numbers that the directions have there, where only some are compared.
+    `origin` is the file its directions were read from, or None for those made for this comparison, which took `seconds`, `steps` of an
+    optimisation and, as budgets reckon, about so many `images` (a gradient counts as three); `rows` are the numbers that the directions
+    have there, where only some are compared.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Contender:
     directions: DirectionSet
     origin: str | None = None
     seconds: float | None = None
+    steps: int | None = None
+    images: int | None = None
     rows: tuple[int, ...] = ()
 
     def top(self, count: int) -> Contender:
@@ -72,6 +77,8 @@ class Contender:
             "checkpoint": {"path": self.checkpoint.path, "sha256": self.checkpoint.sha256},
             "directions": self.origin,
             "seconds": self.seconds,
+            "steps": self.steps,
+            "images": self.images,
             "options": found.options,
             "labels": list(found.labels),
             "dimensions": [self.number(index) for index in range(len(found))],
@@ -85,7 +92,10 @@ def found_by(method: str, checkpoint: Checkpoint | OwnNetwork, settings: Setting
     options = {option: value for option, value in settings.options.items() if option in chosen.options}
     settings = dataclasses.replace(settings, whiten=settings.whiten and chosen.whiten, options=options)
     found = chosen(checkpoint.generator, settings, progress)
-    return Contender(method, checkpoint, found, seconds=round(time.perf_counter() - started, 3))
+    seconds = round(time.perf_counter() - started, 3)
+    steps = with_defaults(chosen.options, options).get("steps")
+    images = chosen.images(checkpoint.generator, settings) + activeness_images(checkpoint.generator, settings)
+    return Contender(method, checkpoint, found, seconds=seconds, steps=steps, images=round(images))
 
 
 def z_axes(checkpoint: Checkpoint | OwnNetwork, settings: Settings, progress: Progress | None = None) -> Contender:

@@ -12,6 +12,7 @@ from orojar_cli.report.charts import bars, heat_map
 from orojar_cli.report.collect import Comparison
 from orojar_cli.report.metric_names import title_of
 from orojar_cli.report.numbers import interval, number
+from orojar_cli.report.tables import Cell, Number, Table
 
 
 def figures(comparison: Comparison) -> list[dict[str, Any]]:
@@ -21,9 +22,18 @@ def figures(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _figure(
-    anchor: str, short: str, title: str, text: list[str], panels: list[dict[str, Any]], caption: str, table: dict[str, Any] | None = None
+    anchor: str,
+    short: str,
+    title: str,
+    text: list[str],
+    panels: list[dict[str, Any]],
+    caption: str,
+    table: Table | None = None,
+    in_page: bool = True,
 ) -> dict[str, Any]:
-    return {"anchor": anchor, "short": short, "title": title, "text": text, "panels": panels, "caption": caption, "table": table}
+    return {"anchor": anchor, "short": short, "title": title, "text": text, "panels": panels, "caption": caption, "table": table} | {
+        "in_page": in_page,
+    }
 
 
 def _panel(title: str, hint: str, svg: Markup) -> dict[str, Any]:
@@ -35,7 +45,8 @@ def _activeness(comparison: Comparison) -> dict[str, Any] | None:
     if not found:
         return None
     highest = max((bound for measurement in found for bounds in _dimension_intervals(measurement) for bound in bounds or ()), default=None)
-    panels, rows = [], []
+    panels: list[dict[str, Any]] = []
+    rows: list[list[Cell]] = []
     for measurement in found:
         values, intervals = measurement.details["dimensions"], _dimension_intervals(measurement)
         order = sorted(range(len(values)), key=lambda index: -values[index])
@@ -46,7 +57,7 @@ def _activeness(comparison: Comparison) -> dict[str, Any] | None:
         )
         panels.append(_panel(measurement.subject, f"mean {number(measurement.value)} {interval(measurement.interval)}", svg))
         rows += [
-            [measurement.subject if index == 0 else "", numbers[index], f"{number(value)} {interval(bounds)}"]
+            [measurement.subject, numbers[index], Number(value, bounds)]
             for index, (value, bounds) in enumerate(zip(values, intervals, strict=True))
         ]
     return _figure(
@@ -60,7 +71,7 @@ def _activeness(comparison: Comparison) -> dict[str, Any] | None:
         panels,
         "One bar per dimension, sorted, on a common scale; the number below is the dimension, the thin line its 95 % interval. "
         "In sigmas of the latent, not in calibrated steps.",
-        {"header": ["Set", "Dimension", "Activeness"], "rows": rows},
+        Table("activeness", "Activeness of every dimension", ["Set", "Dimension", "Activeness"], rows),
     )
 
 
@@ -78,10 +89,17 @@ def _cosines(comparison: Comparison) -> dict[str, Any] | None:
     found = [measurement for measurement in comparison.measurements.get("mean_cosine", []) if "cosine_matrix" in measurement.details]
     if not found:
         return None
-    panels = []
+    panels: list[dict[str, Any]] = []
+    pairs: list[list[Cell]] = []
     for measurement in found:
         matrix = measurement.details["cosine_matrix"]
         numbers = _numbers(comparison, measurement)
+        pairs += [
+            [measurement.subject, numbers[row], numbers[column], Number(value)]
+            for row, values in enumerate(matrix)
+            for column, value in enumerate(values)
+            if column > row
+        ]
         svg = heat_map(f"Mean |cosine| of every two dimensions of {measurement.subject}", numbers, numbers, matrix, full=1.0)
         panels.append(
             _panel(measurement.subject, f"mean off the diagonal {number(measurement.value)} {interval(measurement.interval)}", svg)
@@ -96,6 +114,8 @@ def _cosines(comparison: Comparison) -> dict[str, Any] | None:
         ],
         panels,
         "Rows and columns are dimensions. Point at a cell for its number.",
+        Table("cosines", "Mean absolute cosine of two dimensions", ["Set", "Dimension", "Other", "Cosine"], pairs),
+        in_page=False,
     )
 
 
@@ -104,10 +124,15 @@ def _factors(comparison: Comparison) -> dict[str, Any] | None:
     if not found:
         return None
     full = max(max(map(max, measurement.details["response"])) for measurement in found)
-    panels = []
+    panels: list[dict[str, Any]] = []
+    responses: list[list[Cell]] = []
     for measurement in found:
         factors = measurement.details["factors"]
         rows = [f"dim {number}" for number in _numbers(comparison, measurement)]
+        responses += [
+            [measurement.subject, name.removeprefix("dim "), *map(Number, values)]
+            for name, values in zip(rows, measurement.details["response"], strict=True)
+        ]
         title = f"Response of each factor to each dimension of {measurement.subject}"
         svg = heat_map(title, rows, factors, measurement.details["response"], full=full, written=True)
         panels.append(_panel(measurement.subject, f"disentanglement {number(measurement.value)} {interval(measurement.interval)}", svg))
@@ -121,6 +146,8 @@ def _factors(comparison: Comparison) -> dict[str, Any] | None:
         ],
         panels,
         f"Rows are dimensions, columns factors; full colour is {number(full)} standard deviations, on one scale for all sets.",
+        Table("factors", "Response of every factor to every dimension", ["Set", "Dimension", *found[0].details["factors"]], responses),
+        in_page=False,
     )
 
 
@@ -128,7 +155,8 @@ def _agreements(comparison: Comparison) -> dict[str, Any] | None:
     if not comparison.agreements:
         return None
     names = [subject.name for subject in comparison.subjects if any(subject.name in pair[:2] for pair in comparison.agreements)]
-    panels, rows = [], []
+    panels: list[dict[str, Any]] = []
+    rows: list[list[Cell]] = []
     for metric, title, hint in (
         ("direction_agreement", "Directions", "mean |cosine| of the best one-to-one match"),
         ("subspace_agreement", "Subspaces", "mean squared cosine of the principal angles"),
@@ -138,7 +166,7 @@ def _agreements(comparison: Comparison) -> dict[str, Any] | None:
             measurement = next(measurement for measurement in found if measurement.metric == metric)
             row, column = names.index(first), names.index(second)
             table[row][column] = table[column][row] = measurement.value
-            rows.append([f"{first}, {second}", title.lower(), number(measurement.value), number(measurement.details["by_chance"])])
+            rows.append([f"{first}, {second}", title.lower(), Number(measurement.value), Number(measurement.details["by_chance"])])
         panels.append(_panel(title, hint, heat_map(f"Agreement of {title.lower()}", names, names, table, full=1.0, written=True)))
     return _figure(
         "agreement",
@@ -151,7 +179,7 @@ def _agreements(comparison: Comparison) -> dict[str, Any] | None:
         panels,
         "Sets in spaces without common coordinates cannot be compared and are left empty. What random sets of the same sizes would reach "
         "is in the table.",
-        {"header": ["Sets", "Of", "Agreement", "By chance"], "rows": rows},
+        Table("agreement", "Agreement of the sets", ["Sets", "Of", "Agreement", "By chance"], rows),
     )
 
 
@@ -170,12 +198,12 @@ def _path_lengths(comparison: Comparison) -> list[str]:
 def _networks(comparison: Comparison) -> dict[str, Any] | None:
     if not comparison.networks:
         return None
-    rows = [
+    rows: list[list[Cell]] = [
         [
             measurement.details.get("title") or title_of(measurement.metric),
             measurement.subject + (f", from {measurement.settings['against']}" if "against" in measurement.settings else ""),
-            f"{number(measurement.value)} {interval(measurement.interval)}",
-            number(measurement.details["floor"]) if "floor" in measurement.details else "",
+            Number(measurement.value, measurement.interval),
+            Number(measurement.details["floor"]) if "floor" in measurement.details else "",
         ]
         for measurement in comparison.networks
     ]
@@ -190,5 +218,5 @@ def _networks(comparison: Comparison) -> dict[str, Any] | None:
         ],
         [],
         "Floor: the same distance between two samples of one network, which is as near as samples of this size come.",
-        {"header": ["Metric", "Network", "Value", "Floor"], "rows": rows},
+        Table("networks", "Distances and path lengths of the networks", ["Metric", "Network", "Value", "Floor"], rows),
     )

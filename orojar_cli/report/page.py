@@ -6,6 +6,7 @@ import functools
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -15,12 +16,21 @@ from orojar_cli.files import write_text
 from orojar_cli.report import numbers
 from orojar_cli.report.collect import Comparison
 from orojar_cli.report.drawings import Drawings
+from orojar_cli.report.exports import Exports, folder_of
+from orojar_cli.report.sharing import without_paths
 from orojar_cli.report.view import Making, context
 
 
 def write_report(out: Path, comparison: Comparison, pictures: Drawings, making: Making, document: dict[str, Any]) -> None:
-    """Write the page to `out`, and beside it its twin, `document` as JSON; each whole or not at all."""
-    page = rendered("report.html.j2", **context(comparison, pictures, making), document=document)
+    """Write the page to `out`, and beside it its twin, `document` as JSON, and a folder of its tables and charts; each whole or not at all.
+
+    The page leaves out where files are on this machine.
+    """
+    exports = Exports()
+    shown = context(comparison, pictures, making, exports)
+    twin = {"json": quote(out.with_suffix(".json").name), "folder": folder_of(out).name, "document": without_paths(document)}
+    page = rendered("report.html.j2", **shown, **twin)
+    exports.write(folder_of(out))
     write_text(out.with_suffix(".json"), json.dumps(document, indent=2) + "\n")
     write_text(out, page)
 

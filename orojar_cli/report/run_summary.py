@@ -16,6 +16,7 @@ from orojar_cli.report.charts import bars, line
 from orojar_cli.report.numbers import duration, number
 from orojar_cli.report.page import rendered
 from orojar_cli.report.settings_text import settings_text
+from orojar_cli.report.sharing import shown_command, shown_path, without_paths
 from orojar_cli.runs.run import Run
 
 SUMMARY = "summary.html"
@@ -67,11 +68,11 @@ def write_run_summary(run: Run, axes: DirectionSet, numbers: Mapping[str, Any], 
             for index in order
         ],
         "first": _FIRST,
-        "command": " ".join(["orojar", *manifest["argv"]]),
+        "command": shown_command(["orojar", *manifest["argv"]]),
         "facts": [
-            ("Network", manifest["checkpoint"]["path"]),
+            ("Network", shown_path(manifest["checkpoint"]["path"])),
             ("SHA-256", manifest["checkpoint"]["sha256"]),
-            ("Settings", settings_text(manifest["options"])),
+            ("Settings", settings_text(without_paths(manifest["options"]))),
             ("Versions", settings_text(manifest["versions"])),
             ("Device", manifest["device"]),
             ("Time", f"{duration(manifest['seconds'])}, finished {manifest['finished']}"),

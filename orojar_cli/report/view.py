@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +12,35 @@ from orojar_cli.pictures.walk import strengths
 from orojar_cli.report.calibration import LEAST_ACTIVE, LIMIT
 from orojar_cli.report.charts import whiskers
 from orojar_cli.report.collect import Comparison, network_names
+from orojar_cli.report.contender import Contender
 from orojar_cli.report.drawings import EXTENT, STEPS, Drawings
+from orojar_cli.report.exports import Exports, shared
 from orojar_cli.report.figures import figures
+from orojar_cli.report.methods import methods
 from orojar_cli.report.metric_names import BETTER, about, grouped, hint_of, title_of
 from orojar_cli.report.numbers import duration, number
 from orojar_cli.report.settings_text import settings_text
+from orojar_cli.report.sharing import shown_path
+from orojar_cli.report.tables import Cell, Number, Table
 from orojar_cli.report.verdict import RULE, TEST, model
 
 
 @dataclass(frozen=True)
 class Making:
-    """How a comparison came about: the command line, and `facts` as pairs of a name and a text."""
+    """How a comparison came about: the command line, `facts` as pairs of a name and a text, the settings, the versions."""
 
     command: str
     facts: list[tuple[str, str]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[str, Any]:
-    """Everything the template asks for but the JSON document."""
+def context(comparison: Comparison, pictures: Drawings, making: Making, exports: Exports) -> dict[str, Any]:
+    """Everything the template asks for but the JSON document; what can be taken out of the page is added to `exports`."""
     names = [subject.name for subject in comparison.subjects]
-    shown = figures(comparison)
+    shown = [_linked(figure, exports) for figure in figures(comparison)]
+    text, references = methods(comparison, making.options, making.versions)
+    listed = [f"[{place}] {reference.text()}" for place, reference in enumerate(references, 1)]
     capped = any(any(calibration.capped) for calibration in comparison.calibrations)
     sections = [("summary", "Summary"), ("intervals", "Intervals"), ("grids", "Grids"), ("films", "Films")]
     sections += [(figure["anchor"], figure["short"]) for figure in shown]
@@ -40,7 +49,7 @@ def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[
         "title": f"{_numeral(len(names))} direction sets of {' and '.join(network_names(comparison.subjects).values())}",
         "lede": _lede(comparison),
         "setup": _setup(comparison, pictures),
-        "sections": [*sections, ("tests", "Tests"), ("made", "How it was made")],
+        "sections": [*sections, ("tests", "Tests"), ("methods", "Methods"), ("made", "How it was made")],
         "subjects": [_subject(comparison, pictures, index) for index in range(len(names))],
         "groups": [
             {"heading": heading, "rows": [_row(comparison, found, names) for found in group]}
@@ -58,8 +67,9 @@ def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[
             *_short_of_the_step(comparison),
             *(f"Not measured: {name} ({reason})." for name, reason in comparison.skipped.items()),
         ],
+        "summary_links": exports.table(_summary(comparison)),
         "whiskers": [
-            _whiskers(found, comparison.winners.get(found[0].metric)) for _, group in grouped(comparison.measurements) for found in group
+            chart | {"links": exports.chart(f"intervals-{metric}", str(chart["svg"]))} for metric, chart in _all_whiskers(comparison)
         ],
         "grids": _grids(comparison, pictures),
         "grid_text": (
@@ -77,6 +87,14 @@ def context(comparison: Comparison, pictures: Drawings, making: Making) -> dict[
         "limit": number(LIMIT, 2),
         "figures": shown,
         "differences": [{**difference.to_dict(), "title": title_of(difference.metric)} for difference in comparison.differences],
+        "differences_links": exports.table(_differences(comparison)),
+        "sets_links": exports.table(_sets(comparison)),
+        "methods_text": text,
+        "references": listed,
+        "methods_links": [
+            exports.file("Text", "methods.txt", "\n".join([text, "", *listed, ""]).encode()),
+            exports.file("BibTeX", "references.bib", "\n".join(reference.bibtex() for reference in references).encode()),
+        ],
         "command": making.command,
         "facts": [*making.facts, ("Time", _times(comparison.seconds))],
         "metrics": [
@@ -176,21 +194,32 @@ def _subject(comparison: Comparison, pictures: Drawings, index: int) -> dict[str
         }
         for row, drawn in enumerate(pictures.walks[index])
     ]
-    origin = subject.origin or (
-        f"made for this page in {duration(subject.seconds)}" if subject.seconds is not None else "made for this page"
-    )
     return {
         "name": subject.name,
         "method": found.method,
         "space": found.space,
         "layers": _listed(found.layers),
-        "origin": origin,
-        "file": subject.checkpoint.path,
+        "origin": "made for this page" if subject.origin is None else shown_path(subject.origin),
+        "budget": _budget(subject),
+        "seconds": subject.seconds,
+        "steps": subject.steps,
+        "images": subject.images,
+        "file": shown_path(subject.checkpoint.path),
         "network": Path(subject.checkpoint.path).name if several else "",
         "sha256": subject.checkpoint.sha256,
         "inactive": subject.name in comparison.inactive,
         "films": films,
     }
+
+
+def _budget(subject: Contender) -> list[str]:
+    """What finding the directions took: 12.3 s, 100 steps, ≈ 38,400 images."""
+    parts = [
+        "" if subject.seconds is None else duration(subject.seconds),
+        f"{subject.steps:,} steps" if subject.steps else "",
+        f"≈ {subject.images:,} images" if subject.images else "",
+    ]
+    return [part for part in parts if part]
 
 
 def _row(comparison: Comparison, found: Sequence[Measurement], names: Sequence[str]) -> dict[str, Any]:
@@ -208,6 +237,75 @@ def _row(comparison: Comparison, found: Sequence[Measurement], names: Sequence[s
         for name in names
     ]
     return {"title": title_of(found[0].metric), "about": about(found[0].metric), "better": BETTER[found[0].better], "cells": cells}
+
+
+def _all_whiskers(comparison: Comparison) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (found[0].metric, _whiskers(found, comparison.winners.get(found[0].metric)))
+        for _, group in grouped(comparison.measurements)
+        for found in group
+    ]
+
+
+def _summary(comparison: Comparison) -> Table:
+    """The numbers of the summary, a row for each metric."""
+    names = [subject.name for subject in comparison.subjects]
+    rows: list[list[Cell]] = []
+    for _, group in grouped(comparison.measurements):
+        for found in group:
+            metric, by_name = found[0].metric, {measurement.subject: measurement for measurement in found}
+            best, own = comparison.winners.get(metric), comparison.aims.get(metric, ())
+            numbers = [
+                Number(by_name[name].value, by_name[name].interval, name == best, name in own) if name in by_name else Number(None)
+                for name in names
+            ]
+            rows.append([title_of(metric), found[0].better or "neither", *numbers])
+    title = "Value with its 95 % interval, the best in bold; a dagger: what the method itself minimises"
+    return Table("summary", title, ["Metric", "Better", *names], rows)
+
+
+def _differences(comparison: Comparison) -> Table:
+    """The paired differences."""
+    rows: list[list[Cell]] = [
+        [
+            title_of(difference.metric),
+            difference.first,
+            difference.second,
+            Number(difference.value, difference.interval, difference.significant),
+            Number(difference.p),
+            Number(difference.p_corrected),
+        ]
+        for difference in comparison.differences
+    ]
+    return Table("differences", "Paired differences", ["Metric", "First", "Second", "First - second", "p", "p, Holm"], rows)
+
+
+def _sets(comparison: Comparison) -> Table:
+    """The direction sets and what they cost."""
+    rows: list[list[Cell]] = [
+        [
+            subject.name,
+            subject.directions.method,
+            f"{subject.directions.space}, layers {_listed(subject.directions.layers)}",
+            Number(subject.seconds),
+            Number(subject.steps),
+            Number(subject.images),
+            Path(subject.checkpoint.path).name,
+            subject.checkpoint.sha256,
+        ]
+        for subject in comparison.subjects
+    ]
+    header = ["Set", "Method", "Space", "Seconds", "Steps", "Images, about", "Network", "SHA-256"]
+    return Table("sets", "The direction sets", header, rows)
+
+
+def _linked(figure: dict[str, Any], exports: Exports) -> dict[str, Any]:
+    """A figure with the links to its charts and its table."""
+    table = figure["table"]
+    return figure | {
+        "panels": shared(figure["panels"], exports, figure["anchor"]),
+        "links": [] if table is None else exports.table(table),
+    }
 
 
 def _whiskers(found: Sequence[Measurement], best: str | None) -> dict[str, Any]:

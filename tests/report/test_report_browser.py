@@ -91,3 +91,49 @@ def test_text_has_contrast(browser, report: Path, scheme: str) -> None:
     )
     assert worst >= 4.5
     page.close()
+
+
+def test_on_paper_everything_is_open_and_links_to_files_are_gone(browser, report: Path, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    tables = page.locator("details table")
+    assert tables.count() > 1 and not tables.first.is_visible()
+    assert page.locator(".take").first.is_visible()
+    page.emulate_media(media="print")
+    for index in range(tables.count()):
+        box = tables.nth(index).bounding_box()
+        assert box is not None and box["height"] > 60
+        assert tables.nth(index).evaluate("element => element.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true})")
+    assert not page.locator(".take").first.is_visible() and not page.locator("nav").is_visible()
+    page.close()
+
+
+def test_files_are_saved_from_the_page_without_asking_anybody(browser, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False, offline=True, accept_downloads=True)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    folder = report.with_name("report-files")
+    for name in ("summary.csv", "summary.tex", "methods.txt", "references.bib", "intervals-orojar-loss.svg", "intervals-orojar-loss.png"):
+        with page.expect_download() as saved:
+            page.locator(f'a[download="{name}"]').click()
+        assert saved.value.suggested_filename == name
+        assert Path(saved.value.path()).read_bytes() == (folder / name).read_bytes()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_leave_bars_dots_and_the_best_to_be_seen(browser, report: Path, scheme: str) -> None:
+    context = browser.new_context(forced_colors="active", color_scheme=scheme)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for selector, colour in (
+        ("svg .bar", "fill"),
+        ("svg .dot", "stroke"),
+        ("svg .dot.best", "fill"),
+        ("svg text", "fill"),
+        ("svg .cell", "fill"),
+    ):
+        assert page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{colour}") != ground, selector
+    assert page.locator("td.best").first.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+    context.close()

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import base64
+import csv
 import dataclasses
+import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
-from toy_report import HOSTILE_LABEL, HOSTILE_PATH, NAMES, toy_comparison, toy_pictures
+from PIL import Image
+from toy_report import DIMENSIONS, HOSTILE_LABEL, HOSTILE_PATH, LATENTS, NAMES, toy_comparison, toy_pictures
 
 from orojar_cli.errors import OptionError, OutputFileError
+from orojar_cli.report.methods import methods
 from orojar_cli.report.numbers import interval, number
 from orojar_cli.report.page import check_out, write_report
+from orojar_cli.report.sharing import shown_command, shown_path, without_paths
+from orojar_cli.report.tables import Number, Table
 from orojar_cli.report.verdict import differences
 from orojar_cli.report.view import Making
 
@@ -71,9 +79,11 @@ def test_the_page_is_whole_and_asks_for_nothing(report) -> None:
     for tag, attributes in page.elements:
         for name in ("src", "href", "srcset", "action", "poster", "data"):
             value = attributes.get(name) or ""
-            assert not value or value.startswith(("data:", "#")), (tag, name, value[:60])
+            # A link that somebody follows asks for nothing by itself; there is one, to the file beside the page.
+            assert not value or value.startswith(("data:", "#")) or (tag, value) == ("a", "report.json"), (tag, name, value[:60])
         assert not any(name.startswith("on") for name in attributes)
     assert not re.search(r"https?:|@import|url\(", text)
+    assert sum(attributes.get("href") == "report.json" for attributes in page.having("a")) == 1
     assert [attributes.get("type") for attributes in page.having("script")] == ["application/json"]
     assert any("default-src 'none'" in (attributes.get("content") or "") for attributes in page.having("meta"))
 
@@ -84,10 +94,11 @@ def test_hostile_names_stay_text(report) -> None:
     shown = "".join(page.text)
     for name in (HOSTILE_LABEL, HOSTILE_PATH, *NAMES):
         assert name in shown
-    assert json.loads(page.data) == twin and twin["command"] == HOSTILE_LABEL
+    assert json.loads(page.data) == without_paths(twin) and twin["command"] == HOSTILE_LABEL
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {attributes["href"] for attributes in page.having("a")} <= {f"#{name}" for name in ids}
+    links = {attributes["href"] for attributes in page.having("a") if "download" not in attributes}
+    assert links <= {f"#{name}" for name in ids} | {"report.json"}
 
 
 def test_every_number_of_the_json_is_on_the_page(report) -> None:
@@ -169,6 +180,97 @@ def test_the_page_can_be_read_by_everybody(report) -> None:
     shown = "".join(page.text)
     assert "1 of the 4 dimensions of worse" in shown
     assert "at its limit" in shown and "no images & no time" in shown and "A new metric" in shown
+
+
+def test_what_can_be_taken_out_of_the_page_is_in_it_and_beside_it(report, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    page, _, twin = written(tmp_path, toy_comparison())
+    links = {attributes["download"]: attributes["href"] for attributes in page.having("a") if "download" in attributes}
+    folder = tmp_path / "report-files"
+    assert set(links) == {path.name for path in folder.iterdir()}
+    for name, uri in links.items():
+        assert base64.b64decode(uri.partition(";base64,")[2]) == (folder / name).read_bytes(), name
+    charts = len(page.having("svg"))
+    assert charts == len(list(folder.glob("*.svg"))) == len(list(folder.glob("*.png"))) > 10
+    for path in folder.glob("*.svg"):
+        root = ElementTree.fromstring(path.read_text())
+        assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.find("{http://www.w3.org/2000/svg}style") is not None
+    for path in folder.glob("*.png"):
+        with Image.open(path) as picture:
+            assert picture.width > 300 and len(picture.convert("RGB").getcolors(100_000)) > 2
+    rows = list(csv.DictReader(io.StringIO((folder / "summary.csv").read_text(encoding="utf-8-sig"))))
+    values = {record["subject"]: record for record in twin["measurements"] if record["metric"] == "orojar_loss"}
+    (row,) = [row for row in rows if row["Metric"] == "OroJaR loss, normalised"]
+    for name in NAMES:
+        assert float(row[name]) == values[name]["value"]
+        assert [float(row[f"{name}, low"]), float(row[f"{name}, high"])] == values[name]["interval"]
+    assert len(list(csv.reader(io.StringIO((folder / "cosines.csv").read_text())))) == 1 + 3 * DIMENSIONS * (DIMENSIONS - 1) // 2
+    latex = (folder / "summary.tex").read_text()
+    assert r"\mathbf{" in latex and r"\textless{}i\textgreater{}set" in latex and latex.count(r" \\") == len(rows) + 1
+
+
+def test_the_methods_name_what_was_done_and_cite_it(tmp_path: Path) -> None:
+    comparison = toy_comparison()
+    kinds = {"random": None, "orojar": None, "hessian": 70}
+    subjects = [
+        dataclasses.replace(
+            subject, steps=70 if kind == "hessian" else None, directions=dataclasses.replace(subject.directions, method=kind)
+        )
+        for subject, (kind, steps) in zip(comparison.subjects, kinds.items(), strict=True)
+    ]
+    text, references = methods(
+        dataclasses.replace(comparison, subjects=subjects), {"samples": 48, "seed": 7}, {"orojar": "9.1", "torch": "2.5"}
+    )
+    for part in (
+        "orojar 9.1",
+        "48, of seed 7",
+        "random directions in w",
+        "the Hessian Penalty [2] in w, 70 steps",
+        f"At {LATENTS} latents",
+        "0.123",
+    ):
+        assert part in text, part
+    assert [reference.key for reference in references][:2] == ["wei2021orojar", "peebles2020hessian"]
+    # Every number in brackets is one of the list, and all are used.
+    cited = {int(number) for group in re.findall(r"\[([\d, ]+)\]", text) for number in group.split(",")}
+    assert cited == set(range(1, len(references) + 1))
+    assert all(reference.bibtex().count("{") == reference.bibtex().count("}") for reference in references)
+    assert "Yuxiang Wei, Yupeng Shi" in references[0].text()
+
+
+def test_budgets_stand_beside_the_names(tmp_path: Path) -> None:
+    comparison = toy_comparison()
+    subjects = [dataclasses.replace(comparison.subjects[0], steps=70, images=38400), *comparison.subjects[1:]]
+    page, _, twin = written(tmp_path, dataclasses.replace(comparison, subjects=subjects))
+    assert {"1.2 s", "70 steps", "≈ 38,400 images"} <= set(page.text)
+    assert (twin["subjects"][0]["steps"], twin["subjects"][0]["images"]) == (70, 38400)
+
+
+def test_pages_leave_out_where_files_are() -> None:
+    assert [shown_path(path) for path in ("/home/me/net.pkl", "C:\\me\\net.pkl", "runs/3/net.pkl", "net.pkl", "/", "w")] == [
+        "net.pkl",
+        "net.pkl",
+        "runs/3/net.pkl",
+        "net.pkl",
+        "/",
+        "w",
+    ]
+    assert (
+        shown_command(["orojar", "compare", "/home/me/my net.pkl", "--out=/tmp/a.html", "--num", "3"])
+        == "orojar compare 'my net.pkl' --out=a.html --num 3"
+    )
+    document = {"command": "orojar compare '/home/my me/a b.pkl'", "run": "/home/me/runs/00001", "list": [{"path": "/x/y.pkl"}, 1.5, None]}
+    assert without_paths(document) == {"command": "orojar compare 'a b.pkl'", "run": "00001", "list": [{"path": "y.pkl"}, 1.5, None]}
+
+
+def test_tables_are_harmless_and_complete() -> None:
+    table = Table(
+        "t", "100 % of\nit", ["Set", "a_b"], [["=HYPERLINK(1)", Number(-12345.678, (-12400.0, -12300.0))], ["x & y", Number(None)]]
+    )
+    assert table.csv() == 'Set,a_b,"a_b, low","a_b, high"\n\'=HYPERLINK(1),-12345.678,-12400.0,-12300.0\nx & y,,,\n'
+    latex = table.latex()
+    assert r"$(-1.23 \pm 0.01) \times 10^{4}$" in latex and r"a\_b" in latex and r"x \& y & --" in latex and "100 % of it\n" in latex
+    assert str(Number(0.5, (0.4, 0.6))) == "0.500 [0.400, 0.600]"
+    assert Table("t", "", ["a", "b"]).csv() == "a,b\n" and r"\begin{tabular}{ll}" in Table("t", "", ["a", "b"]).latex()
 
 
 def test_numbers_have_three_digits() -> None:
