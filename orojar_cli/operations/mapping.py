@@ -26,6 +26,7 @@ from orojar_cli.tuning.drift import Snapshot, image_shift, images_to_measure, me
 from orojar_cli.tuning.mapping import (
     MappingOptions,
     axes_of_mapping,
+    check_trainable,
     install_mapping,
     prepare,
     prepared,
@@ -66,6 +67,7 @@ def train(
     """
     started = time.monotonic()
     generator = loaded.generator
+    check_trainable(generator)
     if generator.c_dim and settings.class_index is None:
         settings = AllClasses.of(settings)
     start, options = _training(choices, generator.z_dim >= generator.w_dim)
@@ -149,7 +151,7 @@ def _announce(
     """Say what is drawn first, how many steps follow, and how long it all lasts."""
     output: Output = default_output(generator)
     seconds = always + pace.seconds(options)
-    steps = options.regression_steps + options.surrogate_steps + options.steps
+    steps = (options.regression_steps or 0) + options.surrogate_steps + options.steps
     line = f"drawing {options.images} images on {output} to learn from, then {steps} steps of training: {lasting(seconds, budget)}"
     tell(line + (f"; {refining} steps of refinement come on top" if refining else ""))
 

@@ -39,6 +39,8 @@ from orojar_cli.tuning.watch import Watch
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
 _REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
+# Most and least steps of the warm start: a large mapping, whose loss is level by then, gets five minutes of one core at most.
+_REGRESSION_RANGE, _REGRESSION_ARITHMETIC = (6000, 2500), 6 * MINUTE
 # Most and least latents of the frame and images the surrogate learns from, where nobody says how many: ten minutes of one core at most.
 _FRAME_RANGE, _IMAGE_RANGE, _IMAGE_ARITHMETIC = (384, 64), (40_000, 4000), 10 * MINUTE
 # What a sample of the frame costs: ten columns and its point, and half as much again for those that stop the search and judge it.
@@ -49,12 +51,12 @@ _FRAME_COLUMNS = 1.6 * 11
 class MappingOptions:
     """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1.
 
-    `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.  `images` and
-    `frame_samples` None: as many as `prepared` says.
+    `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.  `images`,
+    `frame_samples` and `regression_steps` None: as many as `prepared` says.
     """
 
     steps: int = 2000
-    regression_steps: int = 6000
+    regression_steps: int | None = None
     surrogate_steps: int = 6000
     images: int | None = None
     frame_samples: int | None = None
@@ -70,12 +72,23 @@ class MappingOptions:
     ramp: int = 0
 
 
+def check_trainable(generator: Generator) -> None:
+    """Raise OptionError for a network without a mapping to train."""
+    if not hasattr(generator.mapping, "layers"):
+        raise OptionError("this network has no mapping layers to train; use --mode rotation")
+
+
 def prepared(generator: Generator, options: MappingOptions) -> MappingOptions:
-    """The same options with numbers of latents that the frame is found from and of images that the surrogate learns from: those given, or
-    what a network of this size is worth."""
-    each = arithmetic(generator, (default_output(generator),))
-    samples = options.frame_samples or affordable(_FRAME_COLUMNS * each, *_FRAME_RANGE, 2 * MINUTE)
-    return replace(options, frame_samples=samples, images=options.images or affordable(each, *_IMAGE_RANGE, _IMAGE_ARITHMETIC))
+    """The same options with numbers of latents that the frame is found from, of images that the surrogate learns from and of steps of the
+    warm start: those given, or what a network of this size is worth."""
+    image = arithmetic(generator, (default_output(generator),))
+    samples = options.frame_samples or affordable(_FRAME_COLUMNS * image, *_FRAME_RANGE, 2 * MINUTE)
+    images = options.images or affordable(image, *_IMAGE_RANGE, _IMAGE_ARITHMETIC)
+    steps = options.regression_steps
+    if steps is None:
+        weights = sum(parameter.numel() for parameter in generator.mapping.parameters())
+        steps = affordable(3 * _REGRESSION_BATCH * max(1, weights), *_REGRESSION_RANGE, _REGRESSION_ARITHMETIC)
+    return replace(options, frame_samples=samples, images=images, regression_steps=steps)
 
 
 def images_to_prepare(options: MappingOptions) -> float:
@@ -91,8 +104,7 @@ def prepare(
     Where there are classes, the frame is found at the settings' class or over all of them; anchor and surrogate always hold for all.
     Raises OptionError for networks without a mapping and for those whose w does not fill its space.
     """
-    if not hasattr(generator.mapping, "layers"):
-        raise OptionError("this network has no mapping layers to train; use --mode rotation")
+    check_trainable(generator)
     output: Output = default_output(generator)
     options = prepared(generator, options)
     assert options.images is not None and options.frame_samples is not None
@@ -130,6 +142,8 @@ def tune_mapping(
     """
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
     state = state or TrainingState()
+    options = prepared(generator, options)
+    assert options.regression_steps is not None
 
     def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return regression_losses(mapping, anchor, rng)

@@ -38,8 +38,9 @@ class Pace:
 
     def seconds(self, options: MappingOptions) -> float:
         """What preparing and training take with options as `prepared` gives them, without a refinement."""
-        steps = options.regression_steps * self.regression + options.surrogate_steps * self.surrogate + options.steps * self.training
-        return images_to_prepare(options) * self.image + steps
+        warm_start = (options.regression_steps or 0) * self.regression
+        training = options.surrogate_steps * self.surrogate + options.steps * self.training
+        return images_to_prepare(options) * self.image + warm_start + training
 
 
 def measured_pace(generator: Generator, settings: Settings, options: MappingOptions, image: float) -> Pace:

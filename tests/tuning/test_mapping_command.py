@@ -15,6 +15,7 @@ from PIL import Image
 
 import orojar_cli
 from orojar_cli import load_checkpoint
+from orojar_cli.errors import OptionError
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.tuning.mapping import MappingOptions
 from orojar_cli.tuning.pace import Pace
@@ -184,3 +185,10 @@ def test_images_that_move_further_than_the_limit_are_refused(orojar, tmp_path: P
     code, _, err = orojar(*command, "--max-shift", 0.0126)
     assert code == 0, err
     assert len(list((tmp_path / "runs").rglob("tuned.pkl"))) == 1
+
+
+def test_a_network_without_a_mapping_is_refused_before_any_work() -> None:
+    told: list[str] = []
+    with pytest.raises(OptionError, match="no mapping layers to train; use --mode rotation"):
+        orojar_cli.finetune(REFERENCES / "fb_dcgan_64.pt", "mapping", notice=told.append)
+    assert told == []

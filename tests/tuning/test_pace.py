@@ -17,7 +17,7 @@ PACE = Pace(image=0.001, regression=0.01, surrogate=0.02, training=0.1)
 def test_a_share_of_everything_is_taken_in_proportion(tiny) -> None:
     generator = tiny.generator
     full = prepared(generator, MappingOptions())
-    assert (full.images, full.frame_samples) == (40_000, 384)
+    assert (full.images, full.frame_samples, full.regression_steps) == (40_000, 384, 6000)
     half = scaled(generator, MappingOptions(), 0.5)
     assert [2 * getattr(half, name) for name in NUMBERS] == [getattr(full, name) for name in NUMBERS]
     assert half == replace(full, **{name: getattr(half, name) for name in NUMBERS})
@@ -39,6 +39,16 @@ def test_seconds_are_those_of_images_and_steps(tiny) -> None:
     options = prepared(tiny.generator, MappingOptions(steps=30, regression_steps=20, surrogate_steps=10, images=1000, frame_samples=10))
     assert PACE.seconds(options) == pytest.approx(0.001 * images_to_prepare(options) + 0.2 + 0.2 + 3)
     assert images_to_prepare(options) > 1000 + 10 * 10
+
+
+def test_large_mappings_start_warm_in_fewer_steps(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = tiny.generator
+    weights = sum(parameter.numel() for parameter in generator.mapping.parameters())
+    monkeypatch.setattr("orojar_cli.tuning.mapping._REGRESSION_ARITHMETIC", 3 * 2048 * weights * 4000.0)
+    assert prepared(generator, MappingOptions()).regression_steps == 4000
+    assert prepared(generator, MappingOptions(regression_steps=0)).regression_steps == 0
+    monkeypatch.setattr("orojar_cli.tuning.mapping._REGRESSION_ARITHMETIC", 1.0)
+    assert prepared(generator, MappingOptions()).regression_steps == 2500
 
 
 @pytest.mark.parametrize("network", ["tiny", "conditional"])
