@@ -194,8 +194,7 @@ class Explorer:
         view, take, room = view_of(document), _take_of(document), self._room(document)
         room.studio.directions(view.method)
         if not room.studio.is_scene(view):
-            what = "mixed styles" if view.mix else "pictures with locked sliders"
-            told = f"orojar traverse draws no {what}; orojar explore --from picture.png shows a saved picture again"
+            told = "orojar traverse draws no mixed styles; orojar explore --from picture.png shows a saved picture again"
             return JSONResponse({"told": told})
         source = room.names.arguments.get(view.method, ())
         still, walk = room.studio.still_scene(view, _size_of(document, "still")), room.studio.film_scene(view, take)

@@ -15,6 +15,8 @@ def traverse_line(source: Sequence[str], scene: Still | Walk, out: str) -> str:
         words += ["--dim", str(dimension)]
     for dimension, strength in scene.edits:
         words += ["--dim", f"{dimension}:{number_text(strength, sign=True)}"]
+    if scene.keep:
+        words += ["--keep", list_text(scene.keep)]
     words += ["--seeds", list_text(scene.seeds)]
     if scene.class_index is not None:
         words += ["--class", str(scene.class_index)]

@@ -129,7 +129,7 @@ def _state_of(recipe: Recipe, method: str, directions: DirectionSet) -> tuple[di
         "mix": None,
         "unit": scene.unit,
         "edits": {method: edits},
-        "keep": {},
+        "keep": {method: list(scene.keep)},
         "walked": {method: scene.dimensions[0]} if scene.dimensions else {},
     }
     return checked_state(state), told

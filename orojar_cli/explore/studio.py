@@ -96,6 +96,7 @@ class Studio:
         if directions.method != "sefa" and generator.config.layers():
             self.shelves[SEFA] = Shelf(None)
         self._writing = threading.Lock()
+        self._renderers: dict[str, Renderer] = {}
         self._paths = OrderedDict[tuple[View, int], KeptPath]()
 
     def describe(self) -> dict[str, Any]:
@@ -285,7 +286,10 @@ class Studio:
         return self._renderer(view).images(place.ws, place.styles, place.seeds)
 
     def _renderer(self, view: View) -> Renderer:
-        return Renderer(self.generator, view.noise_mode or self.noise_mode)
+        mode = view.noise_mode or self.noise_mode
+        if mode not in self._renderers:
+            self._renderers[mode] = Renderer(self.generator, mode)
+        return self._renderers[mode]
 
     def latents(self, view: View) -> dict[str, Any]:
         """What an image is to be found again by: `w` [num_ws, w_dim], or [1, w_dim] where all entries are equal, and the identity of
@@ -304,7 +308,7 @@ class Studio:
     @staticmethod
     def is_scene(view: View) -> bool:
         """Whether `orojar traverse` draws such a view, too."""
-        return view.mix is None and not view.keep
+        return view.mix is None
 
     def still(self, view: View, metadata: dict[str, Any] | None = None, *, kind: str = "png", size: int | None = None) -> bytes:
         """The picture of a view as a file: the seeds side by side without captions, each `size` (the network's own) pixels long."""
@@ -375,6 +379,7 @@ class Studio:
             yield composer.compose(pictures, position)
 
     def _scene(self, kind: type[Any], view: View, **more: Any) -> Any:
+        moved = {index for index, _ in view.edits} | ({*more["dimensions"]} if kind is Walk else set())
         return kind(
             edits=view.edits,
             layers=view.layers,
@@ -382,6 +387,8 @@ class Studio:
             class_index=view.class_index,
             psi=view.psi,
             noise_mode=view.noise_mode or self.noise_mode,
+            # Where nothing but what is locked moves, nothing is kept from it.
+            keep=view.keep if moved - set(view.keep) else (),
             **more,
         )
 

@@ -92,11 +92,11 @@ export class Choices {
       this.draw();
     };
     const line = Object.assign(document.createElement("div"), { className: "below" });
-    const text = Object.assign(document.createElement("span"), { textContent: label, title: label });
+    const text = Object.assign(document.createElement("div"), { className: "called", textContent: label, title: label });
     const mark = toggle("↔", `Loop between ${label} and another`, this.marked.some((one) => sameView(one, view)), (button) => this.mark(view, button));
     const move = toggle(name === "liked" ? "✕" : "♥", other === "liked" ? `Like ${label}` : `Put ${label} with the others`, null, () => again(other));
-    line.append(text, mark, move, toggle("−", `Take ${label} out of the list`, null, () => again(name)));
-    return [line];
+    line.append(mark, move, toggle("−", `Take ${label} out of the list`, null, () => again(name)));
+    return [text, line];
   }
 
   mark(view, button) {
