@@ -9,6 +9,7 @@ import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.downloads import local_file, shown_arguments
+from orojar_cli.cli.grouped import GroupedCommand
 from orojar_cli.cli.options import budget_option, run_options, seed_option, seeds_option, torch_device
 from orojar_cli.demonstration import DEMO
 
@@ -25,9 +26,21 @@ class NameList(click.ParamType):
         return names or self.fail(f"{value!r} names nothing; leave the option out for the default", param, ctx)
 
 
-@click.command(short_help="Tell which directions are better, on one page.")
+_GROUPS = {
+    "What is compared": ("methods", "num", "space", "whiten", "steps", "network"),
+    "What is measured": ("metrics", "samples", "budget", "quick", "detector", "world", "protocol", "seed"),
+    "The images": ("seeds", "class_index", "psi", "cutoff", "noise_mode"),
+    "The result": ("out", "outdir", "as_json", "device"),
+}
+
+
+@click.command(cls=GroupedCommand, groups=_GROUPS, short_help="Tell which directions are better, on one page.")
 @click.argument("sources", nargs=-1, metavar="[RUN_OR_CKPT]...")
-@click.option("--out", type=click.Path(path_type=Path), help="The page, .html; the numbers go beside it as .json [default: in the run].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The page, .html; its numbers (.json), tables and charts go beside it [default: in the run].",
+)
 @click.option("--methods", type=NameList(), help="Methods to run as well, e.g. sefa,random [default: for a single checkpoint, five].")
 @click.option("--metrics", type=NameList(), help="What to measure, e.g. orthogonality,ground_truth [default: all].")
 @click.option("--num", type=click.IntRange(2, 64), default=10, show_default=True, help="Directions of each set, the first or most active.")

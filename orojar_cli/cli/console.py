@@ -7,20 +7,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orojar_cli.cli.process import check_asked
 from orojar_cli.progress import Progress, lasting, unseen
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 # Seconds of a stage that a line without a terminal names.
 _WORTH_SAYING = 10.0
 
 
+# Where bars are drawn at the moment: what is said then has to go above them, or they are written again below it.
+_drawing: list[Console] = []
+
+
 def say(message: str) -> None:
     """A line of talk."""
-    click.echo(message, err=True)
+    if _drawing:
+        _drawing[-1].print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    else:
+        click.echo(message, err=True)
 
 
 def result(as_json: bool, document: dict[str, Any], lines: list[str]) -> None:
@@ -78,14 +88,31 @@ def progress_bar(shown: bool = True) -> Iterator[Progress]:
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeLeft())
     with Bars(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
+        left: set[str] = set()
+
+        def leave() -> None:
+            """Write what is finished above the bars for good: more bars than the terminal has lines would be written again at the end."""
+            for task in [task for task in bars.tasks if task.finished]:
+                line = bars.make_tasks_table([task])
+                bars.remove_task(task.id)
+                bars.console.print(line)
+                left.add(task.description)
+                del tasks[task.description]
 
         def drawn(stage: str, done: int, total: int) -> None:
             clock(stage, done, total)
+            if stage in left and done >= total:
+                return
             if stage not in tasks:
+                leave()
                 tasks[stage] = bars.add_task(stage, total=total)
             bars.update(tasks[stage], completed=done)
 
-        yield drawn
+        _drawing.append(bars.console)
+        try:
+            yield drawn
+        finally:
+            _drawing.pop()
 
 
 class _Clock:

@@ -267,3 +267,17 @@ def test_every_command_says_once_what_is_not_the_files(orojar, shapes_path: Path
     ):
         code, out, err = orojar(*words)
         assert code == 0 and (out + err).count("orojar supplies: the mean w (estimated from 4,096 latents)") == 1, (words, err)
+
+
+def test_the_options_of_compare_stand_in_groups_and_all_are_there(orojar) -> None:
+    from orojar_cli.cli.compare import compare
+
+    code, out, _ = orojar("compare", "--help")
+    assert code == 0
+    headings = [line.strip(":") for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == [*compare.groups, "Options"]
+    names = [name for group in compare.groups.values() for name in group]
+    known = {parameter.name for parameter in compare.params}
+    assert len(names) == len(set(names)) and set(names) == known - {"sources"}
+    for parameter in compare.params:
+        assert parameter.name == "sources" or parameter.opts[0] in out
