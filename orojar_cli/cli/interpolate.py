@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from orojar_cli.cli.console import progress_bar, result, say
 from orojar_cli.cli.options import (
@@ -24,6 +23,7 @@ from orojar_cli.cli.options import (
     torch_device,
     unit_option,
 )
+from orojar_cli.cli.traverse import check_out as check_not_read
 
 
 @click.command(short_help="Films between images, seamless loops.")
@@ -43,6 +43,7 @@ from orojar_cli.cli.options import (
     show_default=True,
     help=".gif .webp .apng .mp4 film, .png .jpg a still of the way; folder/ or f_%04d.png: a film's frames.",
 )
+@click.option("--from", "picture", type=click.Path(path_type=Path), help="Make a PNG, APNG or GIF of this command again.")
 @film_options
 @click.option(
     "--loops", type=click.IntRange(1, 1000), default=1, show_default=True, help="Loops side by side, among which the images are divided."
@@ -84,6 +85,7 @@ def interpolate(
     source: str | None,
     seeds: tuple[int, ...],
     out: str,
+    picture: Path | None,
     directions: str | None,
     network: str | None,
     own: str | None,
@@ -105,15 +107,19 @@ def interpolate(
 
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
     """
-    from orojar_cli.cli.sources import load_material
+    from orojar_cli.cli.sources import given_of, load_material
     from orojar_cli.operations.interpolate import interpolate as operation
     from orojar_cli.operations.traverse import check_out
 
     check_out(out)
-    said = context.get_parameter_source("seeds") is not ParameterSource.DEFAULT
     named: dict[str, Any] = {"network": network, "own": own, "sha256": sha256, "max_download": max_download}
-    found = load_material(source, dims, directions=directions, device=torch_device(device), **named)
-    film = operation(found, seeds if said else None, dims=dims, notice=say, **look)
+    named |= {"picture": picture, "command": "interpolate"}
+    found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), **named)
+    given = given_of(context, look | {"seeds": seeds})
+    if recipe is None:
+        given = look | ({"seeds": seeds} if "seeds" in given else {})
+    film = operation(found, dims=dims, recipe=recipe, notice=say, **given)
+    check_not_read(Path(out), picture, *film.photographs)
     with progress_bar() as progress:
         written = film.save(out, progress)
     result(as_json, film.to_dict(written), [told_of(written)])

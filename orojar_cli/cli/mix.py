@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from orojar_cli.cli.options import (
     torch_device,
     unit_option,
 )
+from orojar_cli.cli.traverse import check_out as check_not_read
 
 
 @click.command(short_help="Style mixing: a table of images, and films of it.")
@@ -41,6 +43,7 @@ from orojar_cli.cli.options import (
     show_default=True,
     help=".png .jpg table; .gif .webp .apng .mp4, folder/ or f_%04d.png: a film, in which the columns travel on.",
 )
+@click.option("--from", "picture", type=click.Path(path_type=Path), help="Make a PNG, APNG or GIF of this command again.")
 @click.option("--size", type=click.IntRange(4, 4096), help="Size of one image in pixels.")
 @click.option("--caption/--no-caption", default=True, show_default=True, help="Write which images and layers they are.")
 @film_options
@@ -50,16 +53,18 @@ from orojar_cli.cli.options import (
 @picture_options
 @device_option
 @json_option
+@click.pass_context
 def mix(
+    context: click.Context,
     source: str | None,
     out: str,
+    picture: Path | None,
     directions: str | None,
     network: str | None,
     own: str | None,
     sha256: str | None,
     max_download: float | None,
     dims: tuple[str, ...],
-    space: str | None,
     device: str,
     as_json: bool,
     **look: Any,
@@ -73,14 +78,17 @@ def mix(
 
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration.
     """
-    from orojar_cli.cli.sources import load_material
+    from orojar_cli.cli.sources import given_of, load_material
     from orojar_cli.operations.mixing import mix as operation
     from orojar_cli.operations.traverse import check_out
 
     check_out(out)
     named: dict[str, Any] = {"network": network, "own": own, "sha256": sha256, "max_download": max_download}
-    found = load_material(source, dims, directions=directions, device=torch_device(device), **named)
-    table = operation(found, dims=dims, notice=say, **({} if space is None else {"space": space}), **look)
+    named |= {"picture": picture, "command": "mix"}
+    found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), **named)
+    given = look if recipe is None else given_of(context, look)
+    table = operation(found, dims=dims, recipe=recipe, notice=say, **given)
+    check_not_read(Path(out), picture, *table.photographs)
     with progress_bar() as progress:
         written = table.save(out, progress)
     result(as_json, table.to_dict(written), [told_of(written)])

@@ -6,6 +6,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+from click.core import ParameterSource
+
 from orojar_cli.cli.console import progress_bar, say
 from orojar_cli.cli.downloads import fetching
 from orojar_cli.errors import OptionError
@@ -13,6 +16,7 @@ from orojar_cli.errors import OptionError
 if TYPE_CHECKING:
     from orojar_cli.operations.network import Network
     from orojar_cli.operations.resolve import Source
+    from orojar_cli.pictures.recipe import Recipe
 
 
 def load_network(checkpoint: str | None, own: str | None, device: str) -> Network:
@@ -54,23 +58,45 @@ def load_source(
 
 
 def load_material(
-    source: str | None, dims: tuple[str, ...], *, directions: str | None, device: str, own: str | None, **named: Any
-) -> Network | Source:
-    """The network of a SOURCE with its directions where there are edits `dims`, else alone.
+    source: str | None,
+    dims: tuple[str, ...],
+    *,
+    directions: str | None,
+    device: str,
+    own: str | None,
+    network: str | None,
+    picture: Path | None = None,
+    command: str = "",
+    **fetched: Any,
+) -> tuple[Network | Source, Recipe | None]:
+    """(the network of a SOURCE, with its directions where there are edits `dims`; the recipe of a `picture` that `command` made).
 
-    Raises OptionError for directions without edits.
+    What nobody names is what the picture was made with, and so are its edits.  Raises OptionError for directions without edits.
     """
     from orojar_cli.cli.own_generator import load_own_generator
     from orojar_cli.operations.resolve import resolve_network
+    from orojar_cli.operations.traverse import named_in
+    from orojar_cli.pictures.recipe import read_recipe
 
-    if dims:
-        return load_source(source, directions=directions, device=device, own=own, **named)
+    recipe = None if picture is None else read_recipe(picture, command)
+    if recipe is not None and picture is not None and not (source or directions or network):
+        named, told = named_in(recipe, picture, own=own is not None, command=command)
+        source, directions, network = (named.get(key) for key in ("source", "directions", "network"))
+        if told:
+            say(told)
+    if dims or (recipe is not None and recipe.scene.edits):
+        return load_source(source, directions=directions, network=network, device=device, own=own, **fetched), recipe
     if directions is not None:
         raise OptionError("--directions without edits do nothing: give some, such as --dim 3:+2")
-    fetched = fetching(named.pop("sha256"), named.pop("max_download"))
+    where = fetching(fetched["sha256"], fetched["max_download"])
     maker = None if own is None else lambda: load_own_generator(own, device)
     with progress_bar() as progress:
-        return resolve_network(source, own=maker, device=device, fetching=fetched, progress=progress, notice=say, **named)
+        return resolve_network(source, network=network, own=maker, device=device, fetching=where, progress=progress, notice=say), recipe
+
+
+def given_of(context: click.Context, look: dict[str, Any]) -> dict[str, Any]:
+    """The options that were said on the line."""
+    return {name: value for name, value in look.items() if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
 
 
 def traverse_line(run: Path, own: str | None = None) -> str:

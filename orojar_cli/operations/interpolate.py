@@ -16,11 +16,16 @@ from PIL import Image
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
-from orojar_cli.operations.moving_picture import MovingPicture, moved
+from orojar_cli.operations.moving_picture import MovingPicture, check_remade, moved
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
 from orojar_cli.pictures.axes import affordable_images
 from orojar_cli.pictures.loop import Loop, Material, draw_strip, image_count, is_mapped, journey_of, loop_frames
+from orojar_cli.pictures.recipe import Recipe
 from orojar_cli.progress import Notice, Progress
+
+# Of a scene, what a loop does not use; and what has an argument of its own.
+_UNUSED = {"dimensions", "extent", "center", "keep", "edits", "psi_to"}
+_NAMED = {"seeds", "space", "psi", "classes"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,9 @@ class Interpolation(MovingPicture):
             return image_count(journey)
         return (1 if journey.stops == 1 else journey.stops) * self.scene.steps * self.scene.loops
 
+    def material_shown(self) -> Material:
+        return self.material
+
     def to_dict(self, written: Iterable[Path] = ()) -> dict[str, Any]:
         """What is shown, JSON-serialisable; with the paths that were written."""
         paths, journey = [str(path) for path in written], journey_of(self.material, self.scene)
@@ -71,8 +79,9 @@ def interpolate(
     dims: str | Iterable[str] = (),
     projected: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
     space: str | None = None,
-    psi: float | tuple[float, float] = 1.0,
+    psi: float | tuple[float, float] | None = None,
     classes: Iterable[Any] | None = None,
+    recipe: Recipe | None = None,
     device: str = "auto",
     notice: Notice = quiet,
     **values: Any,
@@ -86,12 +95,13 @@ def interpolate(
     `directions` are applied throughout with the edits `dims`, such as "3:+2".  All further `values` are those of `Loop`: leg (seconds
     from one image to the next), hold, pace ("ease", "flow", "even"), fps, loops (side by side, among which the images are divided),
     columns, steps of a still, class_index, cutoff, noise_mode, unit, layers, size, caption.
+    With `recipe`, what a film of this function keeps, everything that is not said is as it was there; photographs are named again.
     Of large networks on a processor fewer than the four default seeds are passed, as many as a minute or so draws.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit.
     """
-    loaded, found, edits = moved(network, directions, dims, device, notice)
-    generator = loaded.generator
-    known = {entry.name for entry in dataclasses.fields(Loop)} - {"dimensions", "extent", "center", "edits", "psi_to"}
+    change = moved(network, directions, dims, device, notice, recipe)
+    loaded, generator = change.network, change.network.generator
+    known = {entry.name for entry in dataclasses.fields(Loop)} - _UNUSED
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a loop has no {unknown[0]!r:.60}; it has {', '.join(sorted(known))}")
     files = [projected] if isinstance(projected, (str, os.PathLike)) else list(projected or ())
@@ -99,7 +109,17 @@ def interpolate(
     if ws is not None and seeds is not None:
         raise OptionError("--seeds and --projected-w name two sets of images; leave one out")
     chosen = Loop.seeds if seeds is None else tuple(seeds)
-    if seeds is None and ws is None and classes is None:
+    if recipe is not None:
+        check_remade(recipe, Material(generator, change.directions, projected=ws), same_images=ws is None and seeds is None)
+        kept = recipe.scene.to_dict()
+        chosen = kept["seeds"] if seeds is None else chosen
+        if seeds is None and classes is None and "class_index" not in values:
+            classes = kept["classes"]
+        psi = (kept["psi"], kept["psi_to"]) if psi is None else psi
+        space = space or kept["space"]
+        values = {name: kept[name] for name in known - _NAMED} | values
+    psi = 1.0 if psi is None else psi
+    if seeds is None and ws is None and classes is None and recipe is None:
         leg = round(2 * Loop.leg * Loop.fps) // 2
         if (count := affordable_images(generator, len(chosen), leg, 2)) < len(chosen):
             notice(f"large images: passing {count} of the seeds 0 to {len(chosen) - 1}; --seeds says otherwise")
@@ -109,19 +129,18 @@ def interpolate(
     if space is None:
         space = "w" if is_mapped(generator) else "z"
     sweep = psi if isinstance(psi, tuple) else (psi, None)
-    loop = Loop(seeds=chosen, space=space, psi=sweep[0], psi_to=sweep[1], edits=edits, **_classes(generator, classes, values, ws, notice))
-    material = Material(generator, found, loaded.name, ws)
+    chosen_classes = _classes(generator, classes, values, ws, notice)
+    loop = Loop(seeds=chosen, space=space, psi=sweep[0], psi_to=sweep[1], edits=change.edits, **chosen_classes)
+    material = Material(generator, change.directions, loaded.name, ws)
     journey_of(material, loop)
     check_noise(loaded, loop.noise_mode, notice)
     say_white(generator, notice)
-    return Interpolation(loaded, loop, notice, material=material)
+    return Interpolation(loaded, loop, notice, change.path, tuple(map(Path, files)), material=material)
 
 
 def _classes(generator: Any, classes: Any, values: dict[str, Any], ws: Any, notice: Notice) -> dict[str, Any]:
     """The values with a class for all images, or one for each."""
-    chosen = None if classes is None else tuple(classes)
-    if not chosen:
-        chosen = None
+    chosen = tuple(classes or ()) or None
     if ws is not None:
         return values
     if chosen is not None and values.get("class_index") is not None:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from orojar_cli.errors import OptionError
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
-from orojar_cli.operations.moving_picture import MovingPicture, moved
+from orojar_cli.operations.moving_picture import MovingPicture, check_remade, moved
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
 from orojar_cli.pictures.loop import Material, is_mapped
 from orojar_cli.pictures.mixing import Mix, Sources, check_mixed, draw_mix, mix_frames, mix_image_count
+from orojar_cli.pictures.recipe import Recipe
 from orojar_cli.progress import Notice, Progress
 
 Images = Iterable[int] | str | os.PathLike[str]
 """Seeds, or the name of an .npz with w."""
+# Of a scene, what a table does not use, or has an argument of its own for.
+_UNUSED = {"dimensions", "extent", "center", "keep", "edits", "rows", "seeds", "mixed", "layers", "columns"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class StyleMixing(MovingPicture):
     def image_count(self, film: bool) -> int:
         return mix_image_count(self.sources, self.scene, film)
 
+    def material_shown(self) -> Material:
+        photographs = [one.projected for one in (self.sources.rows, self.sources.columns) if one.projected is not None]
+        return replace(self.sources.rows, projected=torch.cat(photographs) if photographs else None)
+
     def to_dict(self, written: Iterable[Path] = ()) -> dict[str, Any]:
         """What is shown, JSON-serialisable; with the paths that were written."""
         paths, (rows, columns) = [str(path) for path in written], self.sources.names(self.scene)
@@ -61,12 +69,13 @@ class StyleMixing(MovingPicture):
 
 def mix(
     network: Any,
-    rows: Images = Mix.rows,
-    columns: Images = Mix.seeds,
-    layers: Any = Mix.mixed,
+    rows: Images | None = None,
+    columns: Images | None = None,
+    layers: Any = None,
     *,
     directions: Any = None,
     dims: str | Iterable[str] = (),
+    recipe: Recipe | None = None,
     device: str = "auto",
     notice: Notice = quiet,
     **values: Any,
@@ -74,32 +83,49 @@ def mix(
     """The table of style mixing (Karras et al. 2019, arXiv 1812.04948, section 3.1): in each cell the image of its row, whose entries
     `layers` of ws are those of its column's image.
 
-    `rows` and `columns` are seeds, or an .npz with w such as `project` writes; `layers` numbers, or "coarse", "mid" or "fine".  As a film
+    `rows` and `columns` are seeds (0 to 3, 4 to 9 unless said), or an .npz with w such as `project` writes; `layers` numbers (0 to 3), or
+    "coarse", "mid" or "fine".  As a film
     every column travels on to the next one's image.  `network`, `directions` and `dims` as in `interpolate`; all further `values` are
     those of `Mix`: class_index, psi, cutoff, noise_mode, unit, size, caption; leg, hold, pace, fps and space of a film.
+    With `recipe`, what a picture of this function keeps, everything that is not said is as it was there; photographs are named again.
     A network that is given its latent as a whole has no layers to mix; BigGAN has, where each block is given its part of z and the class.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit.
     """
-    loaded, found, edits = moved(network, directions, dims, device, notice)
-    generator = loaded.generator
+    change = moved(network, directions, dims, device, notice, recipe)
+    loaded, generator = change.network, change.network.generator
     known = {entry.name for entry in dataclasses.fields(Mix)}
-    known -= {"dimensions", "extent", "center", "edits", "rows", "seeds", "mixed", "layers", "columns"}
+    known -= _UNUSED
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a table has no {unknown[0]!r:.60}; it has {', '.join(sorted(known))}")
-    mixed = tuple(named_layers(generator, layers) or ())
+    if recipe is not None:
+        kept = recipe.scene.to_dict()
+        values = {name: kept[name] for name in known} | values
+        layers = kept["mixed"] if layers is None else layers
+    mixed = Mix.mixed if layers is None else tuple(named_layers(generator, layers) or ())
     check_mixed(generator, mixed)
+    files = [images if isinstance(images, (str, os.PathLike)) else None for images in (rows, columns)]
+    seeds = [_seeds(images, name, recipe) for images, name in ((rows, "rows"), (columns, "seeds"))]
     materials = [
-        Material(generator, found, loaded.name, load_projected(images, generator) if isinstance(images, (str, os.PathLike)) else None)
-        for images in (rows, columns)
+        Material(generator, change.directions, loaded.name, None if file is None else load_projected(file, generator)) for file in files
     ]
-    if any(material.projected is None for material in materials):
+    if any(file is None for file in files):
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
-    values.setdefault("space", "w" if is_mapped(generator) else "z")
-    numbers = [Mix.rows if isinstance(images, (str, os.PathLike)) else tuple(images) for images in (rows, columns)]
-    scene = Mix(rows=numbers[0], seeds=numbers[1], mixed=mixed, edits=edits, **values)
+    values["space"] = values.get("space") or ("w" if is_mapped(generator) else "z")
+    scene = Mix(rows=seeds[0], seeds=seeds[1], mixed=mixed, edits=change.edits, **values)
     sources = Sources(*materials)
+    table = StyleMixing(loaded, scene, notice, change.path, tuple(Path(file) for file in files if file is not None), sources=sources)
+    if recipe is not None:
+        check_remade(recipe, table.material_shown(), same_images=rows is None and columns is None)
     sources.check(scene)
     sources.counts(scene)
     check_noise(loaded, scene.noise_mode, notice)
     say_white(generator, notice)
-    return StyleMixing(loaded, scene, notice, sources=sources)
+    return table
+
+
+def _seeds(images: Images | None, name: str, recipe: Recipe | None) -> tuple[int, ...]:
+    """The seeds given, those of the recipe, or the usual ones; the latter also where photographs take their place."""
+    if images is not None and not isinstance(images, (str, os.PathLike)):
+        return tuple(images)
+    kept: tuple[int, ...] = getattr(Mix if recipe is None else recipe.scene, name)
+    return kept

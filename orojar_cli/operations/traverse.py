@@ -336,11 +336,13 @@ def named_in(recipe: Recipe, picture: Path, *, own: bool = False, command: str =
     Raises InputFileError where a named file is neither in this folder, nor beside the picture, nor bundled.
     """
     checkpoint = None if own else located(recipe.checkpoint, picture)
+    if not recipe.identity and own:
+        return {}, ""
     wanted = recipe.directions or recipe.checkpoint
     kept = located(wanted, picture)
     if kept is None:
         raise InputFileError(f"{picture} was made with {wanted}, which is not here; name it: orojar {command} SOURCE --from {picture}")
     told = f"made with {kept}" + (f" and {checkpoint}" if checkpoint and recipe.directions else "")
     if recipe.directions is None:
-        return {"source": str(kept), "directions": SEFA}, told
+        return {"source": str(kept)} | ({"directions": SEFA} if recipe.identity else {}), told
     return {"directions": str(kept), "network": str(checkpoint) if checkpoint else None}, told

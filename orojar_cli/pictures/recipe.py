@@ -15,10 +15,14 @@ from torch import Tensor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.media import read_metadata
+from orojar_cli.pictures.loop import Loop, Material
+from orojar_cli.pictures.mixing import Mix
 from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
 
 FORMAT = "orojar-picture-1"
-_KINDS: dict[str, type[Scene]] = {"still": Still, "walk": Walk}
+_KINDS: dict[str, type[Scene]] = {"still": Still, "walk": Walk, "loop": Loop, "mix": Mix}
+# The command that makes each.
+_COMMANDS = {"still": "traverse", "walk": "traverse", "loop": "interpolate", "mix": "mix"}
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _LONGEST_NAME = 1000
 
@@ -28,7 +32,7 @@ class Recipe:
     """A scene and the names and SHA-256 of what it needs.
 
     The names (relative paths without "..", None where there was no file) only help to find the files again; the hashes say whether
-    they are the right ones.
+    they are the right ones.  `identity` is "" where no directions move the pictures.
     """
 
     scene: Scene
@@ -47,16 +51,18 @@ class Recipe:
             "kind": kind,
             "scene": self.scene.to_dict(),
             "checkpoint": {"name": self.checkpoint, "sha256": self.sha256},
-            "directions": {"name": self.directions, "sha256": self.identity},
+            "directions": None if not self.identity else {"name": self.directions, "sha256": self.identity},
         }
         return document | ({"projected": {"name": self.projected, "sha256": self.projected_identity}} if self.projected_identity else {})
 
-    def check(self, subject: Subject, images: bool = True) -> None:
+    def check(self, subject: Subject | Material, images: bool = True) -> None:
         """Raise InputFileError unless the subject is what the picture was made of; without `images` others may be shown."""
-        if subject.directions.checkpoint != self.sha256:
-            told = f"checkpoint {self.sha256[:12]}…, not {subject.directions.checkpoint[:12]}…"
+        directions = subject.directions
+        present = subject.generator.sha256 if directions is None else directions.checkpoint
+        if present != self.sha256:
+            told = f"checkpoint {self.sha256[:12]}…, not {present[:12]}…"
             raise InputFileError(f"the picture was made with another network ({self.checkpoint}: {told}); name its run or checkpoint")
-        if direction_identity(subject.directions) != self.identity:
+        if ("" if directions is None else direction_identity(directions)) != self.identity:
             kept = self.directions or f"those computed from {self.checkpoint} on the spot"
             raise InputFileError(f"the picture was made with other directions ({kept}); name them with --directions")
         shown = None if subject.projected is None else tensor_identity(subject.projected)
@@ -79,29 +85,34 @@ def _raw(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().float().contiguous().numpy().tobytes()
 
 
-def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """The recipe in a picture.  A picture is data from elsewhere: every field is checked.
+def read_recipe(path: str | os.PathLike[str], command: str = "traverse") -> Recipe:
+    """The recipe in a picture that a command made.  A picture is data from elsewhere: every field is checked.
 
-    Raises InputFileError for a picture without a recipe, or with one that cannot be.
+    Raises InputFileError for a picture without a recipe, with one that cannot be, or with another command's.
     """
-    return recipe_of(read_metadata(path), Path(path).name)
+    return recipe_of(read_metadata(path), Path(path).name, command=command)
 
 
-def recipe_of(found: dict[str, Any] | None, name: str, scene: Scene | None = None) -> Recipe:
+def recipe_of(found: dict[str, Any] | None, name: str, scene: Scene | None = None, command: str = "traverse") -> Recipe:
     """The recipe in settings from elsewhere, as `read_recipe` reads it; `scene` takes the place of theirs, where they have none.
 
     Raises InputFileError naming `name`.
     """
     if found is None or (scene is None and found.get("format") != FORMAT):
-        raise InputFileError(f"{name} does not say how it was made: only PNG, APNG and GIF written by orojar traverse do")
+        raise InputFileError(f"{name} does not say how it was made: only PNG, APNG and GIF written by orojar {command} do")
+    kind = found.get("kind")
+    if scene is None and isinstance(kind, str) and _COMMANDS.get(kind, command) != command:
+        raise InputFileError(f"{name} was made by another command: orojar {_COMMANDS[kind]} --from {name}")
     try:
+        without = kind in ("loop", "mix") and found["directions"] is None
+        directions = {"name": None, "sha256": ""} if without else found["directions"]
         projected = found.get("projected") or {"name": None, "sha256": None}
         return Recipe(
             scene=scene or _KINDS[found["kind"]].from_dict(dict(found["scene"])),
             checkpoint=_name(found["checkpoint"]["name"]),
             sha256=_hash(found["checkpoint"]["sha256"]),
-            directions=None if found["directions"]["name"] is None else _name(found["directions"]["name"]),
-            identity=_hash(found["directions"]["sha256"]),
+            directions=None if directions["name"] is None else _name(directions["name"]),
+            identity="" if without else _hash(directions["sha256"]),
             projected=None if projected["name"] is None else _name(projected["name"]),
             projected_identity=None if projected["sha256"] is None else _hash(projected["sha256"]),
         )

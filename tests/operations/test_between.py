@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,48 @@ def test_commands_refuse_in_a_sentence(words: tuple, told: str, orojar, somewher
     code, _, err = orojar(*(references / NETWORK if word == "NET" else word for word in words))
     assert code in (1, 2) and told in err and "Traceback" not in err, err
     assert not [path for path in somewhere.rglob("*") if path.is_file()]
+
+
+def bytes_of(name: str) -> bytes:
+    with Image.open(name) as picture:
+        frames = []
+        for number in range(getattr(picture, "n_frames", 1)):
+            picture.seek(number)
+            frames.append(picture.convert("RGB").tobytes())
+    return b"".join(frames)
+
+
+def test_films_and_tables_are_made_again_from_what_they_keep(run, orojar, references: Path) -> None:
+    shutil.copy(references / NETWORK, NETWORK)
+    made = run("sefa", NETWORK, "--num", 2, "--seeds", 0)["run"]
+    words = ("--seconds", 0.5, "--fps", 8, "--size", 16)
+    loop = ("interpolate", made, "--seeds", "1,2", "--trunc", "0.2:0.9", "--pace", "flow", "--dim", "0:+2", *words)
+    table = ("mix", NETWORK, "--rows", "0-1", "--cols", "4-5", "--layers", "2", "--trunc", 0.7, *words)
+    for command, name, again in ((loop, "a.gif", "b.gif"), (loop, "a.png", "b.png"), (table, "c.gif", "d.gif"), (table, "c.png", "d.png")):
+        assert orojar(*command, "--out", name)[0] == 0
+        code, _, err = orojar(command[0], "--from", name, "--out", again)
+        assert code == 0, err
+        assert bytes_of(name) == bytes_of(again)
+    assert run("interpolate", "--from", "a.gif", "--seeds", "3,4,5", "--out", "e.gif")["frames"] == 12
+    assert run("interpolate", "--from", "a.gif", "--trunc", 1, "--dim", "1:1", "--out", "e.gif")["edits"] == [[1, 1.0]]
+    assert run("mix", "--from", "c.png", "--cols", "7", "--out", "e.png")["columns"] == ["seed 7"]
+    code, _, err = orojar("traverse", "--from", "a.gif")
+    assert code == 1 and "made by another command: orojar interpolate --from a.gif" in err
+    code, _, err = orojar("interpolate", "--from", "c.gif")
+    assert code == 1 and "orojar mix --from c.gif" in err
+    code, _, err = orojar("interpolate", "--from", "a.gif", "--out", "a.gif")
+    assert code == 2 and "is what the picture is made from" in err
+
+
+def test_photographs_and_networks_are_the_ones_a_film_was_made_of(run, orojar, references: Path) -> None:
+    shutil.copy(references / NETWORK, NETWORK)
+    save_projected("w.npz", torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(0)))
+    run("interpolate", NETWORK, "--projected-w", "w.npz", "--fps", 4, "--seconds", 0.5, "--out", "a.gif")
+    run("mix", NETWORK, "--rows", "w.npz", "--cols", "4", "--out", "m.png")
+    for command, words in (("interpolate", ("--projected-w", "w.npz")), ("mix", ("--rows", "w.npz"))):
+        picture, out = ("a.gif", "b.gif") if command == "interpolate" else ("m.png", "n.png")
+        code, _, err = orojar(command, "--from", picture, "--out", out)
+        assert code == 1 and "shows the projected w of w.npz" in err
+        assert orojar(command, "--from", picture, *words, "--out", out)[0] == 0 and bytes_of(picture) == bytes_of(out)
+    code, _, err = orojar("interpolate", references / "sg2_resnet_gray_16.pkl", "--from", "a.gif", "--seeds", "1,2")
+    assert code == 1 and "another network" in err
