@@ -25,6 +25,7 @@ _SILENT = 64  # so few are drawn without a bar
 )
 @click.option("--columns", type=click.IntRange(1), help="Pictures per row.")
 @click.option("--size", type=click.IntRange(4, 4096), help="Size of one picture in pixels.")
+@click.option("--caption/--no-caption", default=True, show_default=True, help="Write the seeds under the pictures of a sheet.")
 @picture_options
 @device_option
 @json_option
@@ -35,6 +36,7 @@ def sample(
     out: str,
     columns: int | None,
     size: int | None,
+    caption: bool,
     class_index: Any,
     psi: float,
     cutoff: int | None,
@@ -53,6 +55,7 @@ def sample(
             out,
             columns=columns,
             size=size,
+            caption=caption,
             class_index=class_index,
             psi=psi,
             cutoff=cutoff,

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--save-w", type=click.Path(path_type=Path), help="Also write the w of every picture: .npz, key w, as --projected-w takes it."
 )
-@click.option("--steps", type=click.IntRange(1, 200), default=7, show_default=True, help="Strengths in a grid.")
+@click.option("--steps", type=click.IntRange(1, 200), help="Strengths in a grid [default: 7, or 5 where these are round numbers].")
 @click.option("--rows", type=click.IntRange(1, 1000), help="Dimensions on a page of a grid; the rest go to grid-2.png and so on.")
 @click.option("--frames", type=click.IntRange(1, 2000), default=48, show_default=True, help="Frames of a film, for each dimension.")
 @click.option("--fps", type=float, default=24, show_default=True, help="Frames per second.")
@@ -125,8 +125,8 @@ def traverse(
             words |= named
             say(told)
         look = {name: look[name] for name in given}
-    elif "seeds" not in given:
-        del look["seeds"]
+    else:
+        look = {name: value for name, value in look.items() if name not in ("seeds", "steps") or name in given}
     found = load_source(**words, device=torch_device(device), own=own, sha256=sha256, max_download=max_download)
     chosen = dims or (None if recipe is not None else ("0",))
     shown = operation.traverse(

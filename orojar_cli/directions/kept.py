@@ -36,7 +36,7 @@ MOST = 20.0
 """Sigmas that a path is followed at most."""
 # Of the step's own squared change.  On the demonstration network little is left of what the formula takes away, and places are spared
 # where a kept dimension hardly acts, at which the formula alone adds more of other things than it takes (docs/keep.md).
-RIDGE = 0.03
+RIDGE = 0.1
 
 
 class KeptPath:

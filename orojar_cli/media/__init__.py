@@ -3,7 +3,7 @@
 from orojar_cli.media.animation import save_animation
 from orojar_cli.media.data_uri import data_uri, file_uri, picture_html
 from orojar_cli.media.film_frame import FrameComposer
-from orojar_cli.media.grid import labelled_grid, stacked, tile
+from orojar_cli.media.grid import captioned, labelled_grid, stacked, tile
 from orojar_cli.media.image_file import PICTURES, WITH_ALPHA, save_image
 from orojar_cli.media.metadata import read_metadata
 from orojar_cli.media.numbered import Numbered, numbered
@@ -15,6 +15,7 @@ __all__ = [
     "WITH_ALPHA",
     "FrameComposer",
     "Numbered",
+    "captioned",
     "centred",
     "data_uri",
     "display_size",

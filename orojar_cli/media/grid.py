@@ -23,6 +23,7 @@ _TITLE_WIDTH = 520
 
 
 _COLUMNS = 1000
+_CAPTION = 16
 
 
 def tile(frames: np.ndarray, columns: int, padding: int = 0, background: tuple[int, int, int] = BACKGROUND) -> np.ndarray:
@@ -44,6 +45,18 @@ def tile(frames: np.ndarray, columns: int, padding: int = 0, background: tuple[i
         top, left = index // columns * (height + padding), index % columns * (width + padding)
         canvas[top : top + height, left : left + width] = frame
     return canvas
+
+
+def captioned(frames: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """[N, H, W, 3] or [N, H, W, 4] -> the same with a line of text under each picture, all in letters of one size."""
+    count, _, width, channels = frames.shape
+    strips, face = np.empty((count, _CAPTION, width, channels), np.uint8), fitting(list(texts), width, 12, 7)
+    for strip, text in zip(strips, texts, strict=True):
+        line = Image.new("RGB", (width, _CAPTION), BACKGROUND)
+        write(line, (width / 2, _CAPTION - 4), elided(text, face, width), FAINT, face, anchor="ms")
+        strip[..., :3] = np.asarray(line)
+        strip[..., 3:] = 255
+    return np.concatenate([frames, strips], 1)
 
 
 def labelled_grid(

@@ -14,7 +14,7 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.latents.points import Latents
 from orojar_cli.media import labelled_grid
 from orojar_cli.numbers import as_classes
-from orojar_cli.pictures.axes import drawn_rows
+from orojar_cli.pictures.axes import STEPS, drawn_rows
 from orojar_cli.pictures.scene import strength_text
 from orojar_cli.pictures.walk import Renderer, strengths
 from orojar_cli.tuning.rotation import axis_activeness
@@ -29,10 +29,10 @@ def before_after_grid(
     dimensions: Sequence[int],
     *,
     seed: int,
-    steps: int = 7,
+    steps: int = STEPS,
     expected: torch.Tensor | None = None,
 ) -> Image.Image:
-    """The z axes of two networks side by side: left those most active before, right those most active after.
+    """The z axes of two networks side by side: left those most active before, right those most active after, by their numbers in each.
 
     `tuned_at` are the tuned network's latents of the pictures that the original draws at `at`: both walks start from the same picture.
     `expected` [z_dim] are the squared changes along the original's axes, where they are known.
@@ -42,7 +42,10 @@ def before_after_grid(
     left = drawn_rows(before, at, original, dimensions, values)
     right = drawn_rows(after, tuned_at, axes, dimensions, values)
     cells = np.stack([np.concatenate(pair) for pair in zip(left, right, strict=True)])
-    labels = [f"dim {index}\nact {original.activeness[index]:.3g} | {axes.activeness[index]:.3g}" for index in dimensions]
+    numbers = [each.directions.abs().argmax(1).tolist() for each in (original, axes)]
+    labels = [
+        f"dim {numbers[0][row]} | {numbers[1][row]}\nact {original.activeness[row]:.3g} | {axes.activeness[row]:.3g}" for row in dimensions
+    ]
     return labelled_grid(
         cells,
         row_labels=labels,

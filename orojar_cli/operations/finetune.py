@@ -34,7 +34,7 @@ from orojar_cli.operations.discover import as_output
 from orojar_cli.operations.mapping import train
 from orojar_cli.operations.mapping_settings import MappingSettings
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_white
-from orojar_cli.pictures.axes import Look, direction_grid, grid_size
+from orojar_cli.pictures.axes import STEPS, Look, direction_grid, grid_size
 from orojar_cli.pictures.walk import Renderer
 from orojar_cli.progress import Notice, Progress, lasting
 from orojar_cli.report.run_summary import SUMMARY, write_run_summary
@@ -59,7 +59,6 @@ from orojar_cli.tuning.rotation import (
 MODES = ("rotation", "mapping")
 TUNED, SAFETENSORS, ROTATION = "tuned", "tuned.safetensors", "rotation.safetensors"
 ROWS = 10
-_STEPS = 7
 
 
 class TunedCheckpoint(Checkpoint):
@@ -156,7 +155,7 @@ class Tuning:
     @property
     def _grid(self) -> tuple[int, int]:
         """Rows and steps of the pictures."""
-        return grid_size(self.original.generator, min(ROWS, len(self.directions)), max(2, len(self.look.seeds)), _STEPS)
+        return grid_size(self.original.generator, min(ROWS, len(self.directions)), max(2, len(self.look.seeds)), STEPS)
 
     def _axes(self) -> Image.Image:
         method = "exact OroJaR" if self.mode == "rotation" else "OroJaR mapping"

@@ -16,7 +16,7 @@ from orojar_cli.errors import OptionError
 from orojar_cli.files import written_file
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
-from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, numbered, picture_html, resize, save_image, tile
+from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, captioned, numbered, picture_html, resize, save_image, tile
 from orojar_cli.numbers import check_seeds
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white
 from orojar_cli.pictures.walk import Renderer
@@ -37,16 +37,18 @@ class Samples:
     def __repr__(self) -> str:
         return f"<Samples, {len(self.images)} images of {self.images.shape[2]}x{self.images.shape[1]} pixels>"
 
-    def show(self, columns: int | None = None, size: int | None = None) -> Image.Image:
-        """All images on one sheet, `columns` side by side (by default about as many as rows), each `size` pixels.
+    def show(self, columns: int | None = None, size: int | None = None, caption: bool = True) -> Image.Image:
+        """All images on one sheet, `columns` side by side (by default about as many as rows), each `size` pixels, with its seed under it.
 
         Raises OptionError for a sheet of more than 134 million pixels.
         """
         _check_sheet(len(self.images), size or max(self.images.shape[1:3]))
         shown = resize(self.images, size) if size else self.images
+        if caption:
+            shown = captioned(shown, [str(seed) for seed in self.seeds])
         return Image.fromarray(tile(shown, columns or max(1, round(len(shown) ** 0.5))))
 
-    def save(self, path: str | os.PathLike[str], columns: int | None = None, size: int | None = None) -> list[Path]:
+    def save(self, path: str | os.PathLike[str], columns: int | None = None, size: int | None = None, caption: bool = True) -> list[Path]:
         """Write the sheet; or each image for itself, where `path` is a folder (with a slash at its end, without a suffix, or there
         already), as seed0000.png and so on, or a name with a place for the seed, such as face_%04d.webp.  Returns what was written.
 
@@ -54,7 +56,7 @@ class Samples:
         """
         names = _each(path)
         if names is None:
-            save_image(self.show(columns, size), path)
+            save_image(self.show(columns, size, caption), path)
             return [Path(path)]
         names.make_folder()
         return [_written(names, seed, image, size) for seed, image in zip(self.seeds, self.images, strict=True)]
@@ -98,6 +100,7 @@ def save_samples(
     *,
     columns: int | None = None,
     size: int | None = None,
+    caption: bool = True,
     class_index: Any = None,
     psi: float = 1.0,
     cutoff: int | None = None,
@@ -133,7 +136,7 @@ def save_samples(
             written += [_written(names, seed, image, size) for seed, image in zip(part, images, strict=True)]
         if progress is not None:
             progress("drawing", len(written) + sum(map(len, parts)), len(chosen))
-    return Samples(np.concatenate(parts), chosen).save(out, columns, size) if names is None else written
+    return Samples(np.concatenate(parts), chosen).save(out, columns, size, caption) if names is None else written
 
 
 def _each(out: str | os.PathLike[str]) -> Numbered | None:

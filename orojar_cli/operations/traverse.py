@@ -28,7 +28,7 @@ from orojar_cli.pictures.film import movement, save_film, save_frames
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
 from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
 from orojar_cli.pictures.still import draw_still, pages, save_stills
-from orojar_cli.pictures.walk import moved_ws, strengths
+from orojar_cli.pictures.walk import moved_ws, round_steps, strengths
 from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Notice, Progress
 
@@ -205,6 +205,9 @@ def traverse(
     if recipe is not None:
         recipe.check(subject, images=same_images)
         values = recipe.scene.to_dict() | values
+    if recipe is None and "steps" not in values:
+        extent = values.get("extent", Scene.extent)
+        values["steps"] = round_steps(extent) if isinstance(extent, (int, float)) else Still.steps  # the scene checks it
     if dims is not None or recipe is None:
         words = _words(dims)
         values["dimensions"], values["edits"] = chosen_dimensions(found, words)

@@ -30,6 +30,12 @@ def strengths(extent: float, steps: int) -> list[float]:
     return [0.0] if steps == 1 else [extent * (2 * index / (steps - 1) - 1) for index in range(steps)]
 
 
+def round_steps(extent: float) -> int:
+    """How many steps of a grid that nobody described: seven where they are round numbers (to two digits), else five."""
+    step = extent / 3
+    return 7 if abs(step - float(f"{step:.2g}")) <= 1e-9 * abs(extent) else 5
+
+
 def there_and_back(extent: float, frames: int, ease: bool = True, rest: bool = False) -> list[float]:
     """Strengths of a seamless loop of `frames` frames: from 0 to +extent, back to -extent and to 0.
 

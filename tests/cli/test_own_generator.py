@@ -160,6 +160,9 @@ def test_conditional_code_needs_a_class(orojar) -> None:
     assert code == 2 and "--class" in err
     assert document(orojar("sample", "--generator", "mygan:Conditional", "--seeds", "0-3", "--class", 2, "--json"))["seeds"] == [0, 1, 2, 3]
     with Image.open("samples.png") as picture:
+        assert picture.size == (16, 2 * (8 + 16))  # with the seeds under them
+    orojar("sample", "--generator", "mygan:Conditional", "--seeds", "0-3", "--class", 2, "--no-caption")
+    with Image.open("samples.png") as picture:
         assert picture.size == (16, 16)
 
 

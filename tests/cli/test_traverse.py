@@ -313,6 +313,14 @@ def test_centered_rows_start_at_the_same_place_and_units_are_the_latents(travers
     assert np.allclose(np.diff(plain[:3]), 3 * float(found.sigma[0]), atol=1e-4)
 
 
+def test_grids_that_nobody_described_have_round_strengths(traverse, labelled: Path) -> None:
+    look = ("set.safetensors", "--network", "net.pkl", "--seeds", "1", "--dim", "0", "--out", "a.png")
+    for words, steps in (((), 7), (("--range", 2), 5), (("--range", 2, "--steps", 4), 4)):
+        assert traverse(*look, *words)[0] == 0
+        kept = read_metadata("a.png")
+        assert kept is not None and kept["scene"]["steps"] == steps
+
+
 def test_what_is_kept_stands_in_the_picture_and_is_kept_again(traverse, labelled: Path) -> None:
     look = ("set.safetensors", "--network", "net.pkl", "--seeds", "1", "--steps", "3", "--range", "1")
     code, document, _ = traverse(*look, "--dim", "0", "--keep", "x position", "--keep", "4", "--out", "a.png")

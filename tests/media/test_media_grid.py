@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from orojar_cli.errors import OptionError
-from orojar_cli.media import FrameComposer, labelled_grid, stacked, tile
+from orojar_cli.media import FrameComposer, captioned, labelled_grid, stacked, tile
 from orojar_cli.media.grid import BACKGROUND
 from orojar_cli.media.text import elided, fitting, font
 
@@ -155,3 +155,14 @@ def test_film_frame_without_caption_and_marker_is_pictures_and_margin() -> None:
         composer.compose(np.zeros((3, 10, 20, 3), np.uint8))
     with pytest.raises(OptionError):
         FrameComposer(0, (10, 20))
+
+
+def test_texts_stand_under_their_pictures() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 40, 40, 4), np.uint8)
+    for pictures in (frames, frames[..., :3].copy()):
+        found = captioned(pictures, ["7", "70", "4294967295"])
+        np.testing.assert_array_equal(found[:, :40], pictures)
+        strips = found[:, 40:]
+        assert (strips[..., 3:] == 255).all() and found.shape[1] == 56
+        inked = [(strip[..., :3] != BACKGROUND).any(-1).any(0).sum() for strip in strips]
+        assert 0 < inked[0] < inked[1] < inked[2] <= 40

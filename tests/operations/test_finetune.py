@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ from paths import REFERENCES
 
 import orojar_cli
 from orojar_cli.errors import OptionError
+from orojar_cli.operations import before_after
 from orojar_cli.operations.metrics import metrics
+from orojar_cli.pictures.walk import Renderer
 
 NETWORK = REFERENCES / "sg2_from_sg3_repo_16.pkl"
 
@@ -35,6 +38,18 @@ def test_the_tuned_network_is_a_copy_in_memory(tuned, tmp_path: Path) -> None:
     tuned.save(tmp_path / "axes.png")
     assert (tmp_path / "axes.png").stat().st_size > 1000
     assert json.loads(json.dumps(tuned.to_dict())) == tuned.to_dict()
+
+
+def test_the_picture_before_and_after_numbers_the_axes_of_each_network(tuned, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(before_after, "labelled_grid", lambda cells, **words: told.update(words))
+    tuned._before_after()
+    before, after = zip(*(label.split("\n")[0].removeprefix("dim ").split(" | ") for label in told["row_labels"]), strict=True)
+    rows = before_after.original_axes(Renderer(tuned.original.generator), tuned.look.at[:1], tuned.directions, tuned.expected).directions
+    assert [int(number) for number in after] == list(range(len(after)))
+    assert [rows[row].tolist().index(1.0) for row in range(len(before))] == [int(number) for number in before] != sorted(map(int, before))
+    values = [float(text) for text in told["column_labels"]]
+    assert values == [round(value, 1) for value in values] and values[0] == -2
 
 
 def test_the_command_prints_what_the_result_says(tuned, orojar, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from orojar_cli.latents.points import Latents, seed_latents
 from orojar_cli.latents.projected import ProjectedLatents
 from orojar_cli.pictures.axes import affordable_grid, grid_size
 from orojar_cli.pictures.scene import Still, Subject
-from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, strengths, there_and_back, walk, walk_ws
+from orojar_cli.pictures.walk import Renderer, along, centring, moved_ws, round_steps, strengths, there_and_back, walk, walk_ws
 from orojar_cli.pictures.ways import Ways
 
 
@@ -39,6 +39,14 @@ def test_impossible_seeds_are_refused(shapes, seeds) -> None:
 def test_strengths_are_even_and_centred() -> None:
     assert strengths(3, 7) == pytest.approx([-3, -2, -1, 0, 1, 2, 3])
     assert strengths(3, 1) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("extent", "steps"), [(3.0, 7), (1.5, 7), (6.0, 7), (0.3, 7), (2.0, 5), (1.0, 5), (2.5, 5), (4.0, 5), (-3.0, 7), (0.0, 7)]
+)
+def test_strengths_that_nobody_counted_are_round(extent: float, steps: int) -> None:
+    assert round_steps(extent) == steps
+    assert all(float(f"{value:.3g}") == pytest.approx(value, abs=1e-12) for value in strengths(extent, steps))
 
 
 @given(st.floats(1e-3, 100), st.integers(2, 50))
