@@ -128,7 +128,7 @@ def test_method_options_are_passed_on(orojar, shapes_path: Path) -> None:
 def test_sample_draws_seeds(orojar, shapes_path: Path) -> None:
     assert orojar("sample", shapes_path, "--seeds", "0-5", "--out", "s.png", "--columns", 3)[0] == 0
     with Image.open("s.png") as picture:
-        assert picture.size == (96, 64)
+        assert picture.size == (96, 2 * (32 + 16))
     told = document(orojar("sample", shapes_path, "--seeds", "4,9", "--out", "folder", "--json"))
     assert [Path(path).name for path in told["out"]] == ["seed0004.png", "seed0009.png"]
 
