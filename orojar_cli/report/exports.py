@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from orojar_cli.files import write_bytes
 from orojar_cli.media.data_uri import as_uri
 from orojar_cli.report.chart_files import png, standalone
+from orojar_cli.report.grid_files import GridFile
 from orojar_cli.report.tables import Table
 
+# Bytes of a file that the page holds.
+_LARGEST_INSIDE = 300_000
 _KINDS = {
     ".csv": "text/csv;charset=utf-8",
     ".tex": "text/plain;charset=utf-8",
@@ -24,8 +28,12 @@ _KINDS = {
 
 @dataclass
 class Exports:
-    """The files of one page by name; what adds one returns the links to it: pairs of a label, a file name and a data URI."""
+    """The files of one page by name, which lie in `folder` beside it; what adds one returns the links to it: label, name and address.
 
+    The address is the file itself as a data URI, of a large one its place in the folder.
+    """
+
+    folder: str
     files: dict[str, bytes] = field(default_factory=dict)
 
     def table(self, table: Table) -> list[dict[str, str]]:
@@ -41,10 +49,16 @@ class Exports:
         name = self._free(name)
         return [self.file("SVG", f"{name}.svg", standalone(svg).encode()), self.file("PNG", f"{name}.png", png(svg))]
 
+    def grid(self, name: str, grid: GridFile) -> list[dict[str, str]]:
+        """SVG with the pictures in it, and PNG."""
+        name = self._free(name)
+        return [self.file("SVG", f"{name}.svg", grid.svg().encode()), self.file("PNG", f"{name}.png", grid.png())]
+
     def file(self, label: str, name: str, data: bytes) -> dict[str, str]:
         """Any other file."""
         self.files[name] = data
-        return {"label": label, "file": name, "uri": as_uri(_KINDS[Path(name).suffix], data)}
+        inside = len(data) <= _LARGEST_INSIDE
+        return {"label": label, "file": name, "uri": as_uri(_KINDS[Path(name).suffix], data) if inside else quote(f"{self.folder}/{name}")}
 
     def write(self, folder: Path) -> None:
         """All of them into a folder, each whole or not at all."""

@@ -30,7 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "hessian_penalty": ("Hessian Penalty, raw", "the authors’ estimator, all dimensions at once; mean over pixels"),
     },
     "How much happens": {
-        "activeness": ("Activeness", "mean over dimensions, at ±2 sigmas instead of calibrated steps"),
+        "activeness": ("Activeness", "variance of the pixels (−1 to 1), mean over dimensions, at ±2 sigmas instead of calibrated steps"),
         "direction_length": ("Path length along directions", "squared perceptual speed per calibrated step"),
     },
 }

@@ -26,7 +26,7 @@ def write_report(out: Path, comparison: Comparison, pictures: Drawings, making: 
 
     The page leaves out where files are on this machine.
     """
-    exports = Exports()
+    exports = Exports(folder_of(out).name)
     shown = context(comparison, pictures, making, exports)
     twin = {"json": quote(out.with_suffix(".json").name), "folder": folder_of(out).name, "document": without_paths(document)}
     page = rendered("report.html.j2", **shown, **twin)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orojar_cli.measures import Measurement
+from orojar_cli.media.pixels import PIXEL_ART
 from orojar_cli.pictures.walk import strengths
 from orojar_cli.report.calibration import LEAST_ACTIVE, LIMIT
 from orojar_cli.report.charts import whiskers
@@ -16,6 +17,7 @@ from orojar_cli.report.contender import Contender
 from orojar_cli.report.drawings import EXTENT, STEPS, Drawings
 from orojar_cli.report.exports import Exports, shared
 from orojar_cli.report.figures import figures
+from orojar_cli.report.grid_files import GridFile
 from orojar_cli.report.methods import methods
 from orojar_cli.report.metric_names import BETTER, about, grouped, hint_of, title_of
 from orojar_cli.report.numbers import duration, number
@@ -41,6 +43,7 @@ def context(comparison: Comparison, pictures: Drawings, making: Making, exports:
     shown = [_linked(figure, exports) for figure in figures(comparison)]
     text, references = methods(comparison, making.options, making.versions)
     listed = [f"[{place}] {reference.text()}" for place, reference in enumerate(references, 1)]
+    crisp = pictures.resolution <= PIXEL_ART
     capped = any(any(calibration.capped) for calibration in comparison.calibrations)
     sections = [("summary", "Summary"), ("intervals", "Intervals"), ("grids", "Grids"), ("films", "Films")]
     sections += [(figure["anchor"], figure["short"]) for figure in shown]
@@ -71,13 +74,22 @@ def context(comparison: Comparison, pictures: Drawings, making: Making, exports:
         "whiskers": [
             chart | {"links": exports.chart(f"intervals-{metric}", str(chart["svg"]))} for metric, chart in _all_whiskers(comparison)
         ],
-        "grids": _grids(comparison, pictures),
+        "grids": [
+            grid
+            | {
+                "links": exports.grid(
+                    f"grid-seed-{grid['seed']}",
+                    GridFile(names, [f"dim {row}" for row in range(len(grid["rows"]))], grid["rows"], crisp),
+                )
+            }
+            for grid in _grids(comparison, pictures)
+        ],
         "grid_text": (
             "The same images, moved along each set's dimensions by the same amount: a calibrated step changes the image equally for every "
             f"dimension of every set, by {number(comparison.calibrations[0].target)} (root mean square over the pixels, whose values run "
             f"from −1 to 1), up to a limit of {number(LIMIT, 2)} sigmas. So what differs between the columns is what changes, not how much."
         ),
-        "pixels": pictures.resolution <= 64,
+        "pixels": crisp,
         "step_text": ", ".join(steps),
         "extent": number(EXTENT, 1),
         "film_seeds": f"seed {pictures.look.seeds[0]}"

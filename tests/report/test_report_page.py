@@ -15,6 +15,7 @@ from PIL import Image
 from toy_report import DIMENSIONS, HOSTILE_LABEL, HOSTILE_PATH, LATENTS, NAMES, toy_comparison, toy_pictures
 
 from orojar_cli.errors import OptionError, OutputFileError
+from orojar_cli.report.exports import Exports
 from orojar_cli.report.methods import methods
 from orojar_cli.report.numbers import interval, number
 from orojar_cli.report.page import check_out, write_report
@@ -189,11 +190,14 @@ def test_what_can_be_taken_out_of_the_page_is_in_it_and_beside_it(report, tmp_pa
     assert set(links) == {path.name for path in folder.iterdir()}
     for name, uri in links.items():
         assert base64.b64decode(uri.partition(";base64,")[2]) == (folder / name).read_bytes(), name
-    charts = len(page.having("svg"))
+    charts = len(page.having("svg")) + 2  # and the grids of two seeds
     assert charts == len(list(folder.glob("*.svg"))) == len(list(folder.glob("*.png"))) > 10
     for path in folder.glob("*.svg"):
         root = ElementTree.fromstring(path.read_text())
-        assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.find("{http://www.w3.org/2000/svg}style") is not None
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        pictures = root.findall("{http://www.w3.org/2000/svg}image")
+        assert len(pictures) == (len(NAMES) * DIMENSIONS if path.name.startswith("grid") else 0)
+        assert pictures or root.find("{http://www.w3.org/2000/svg}style") is not None
     for path in folder.glob("*.png"):
         with Image.open(path) as picture:
             assert picture.width > 300 and len(picture.convert("RGB").getcolors(100_000)) > 2
@@ -206,6 +210,13 @@ def test_what_can_be_taken_out_of_the_page_is_in_it_and_beside_it(report, tmp_pa
     assert len(list(csv.reader(io.StringIO((folder / "cosines.csv").read_text())))) == 1 + 3 * DIMENSIONS * (DIMENSIONS - 1) // 2
     latex = (folder / "summary.tex").read_text()
     assert r"\mathbf{" in latex and r"\textless{}i\textgreater{}set" in latex and latex.count(r" \\") == len(rows) + 1
+
+
+def test_a_large_file_is_linked_where_it_lies() -> None:
+    exports = Exports("a page-files")
+    assert exports.file("PNG", "small.png", b"0" * 300_000)["uri"].startswith("data:image/png;base64,")
+    assert exports.file("PNG", "large.png", b"0" * 300_001)["uri"] == "a%20page-files/large.png"
+    assert set(exports.files) == {"small.png", "large.png"}
 
 
 def test_the_methods_name_what_was_done_and_cite_it(tmp_path: Path) -> None:
