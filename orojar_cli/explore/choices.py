@@ -17,7 +17,7 @@ LISTS = ("liked", "others")
 MOST = 1000
 _LARGEST_FILE = 1 << 28
 # What an entry holds besides the view of one image.
-_MORE = ("directions", "w")
+_MORE = ("directions", "w", "entries")
 
 
 class Choices:
@@ -25,7 +25,7 @@ class Choices:
 
     The file is one JSON object: `format`, `checkpoint` (SHA-256 of the network) and a list of entries under each name.  An entry is the
     view of one image (`seed`, `class`, `psi`, `method`, `layers`, `edits` in sigmas, `noise`, `mix`, `keep`), `directions`, the identity
-    of the set that its edits are along, and `w`, its latents [num_ws, w_dim], or [1, w_dim] where all entries of ws are equal.
+    of the set that its edits are along, and its latents: ws [num_ws, w_dim] is `w[entries]`, where `w` holds every row that there is once.
     """
 
     def __init__(self, checkpoint: str, path: Path | None = None) -> None:
@@ -47,7 +47,7 @@ class Choices:
         return views | {"file": None if self.path is None else self.path.name}
 
     def put(self, view: View, name: str | None, latents: dict[str, Any]) -> None:
-        """Put an image into a list, or with None take it out of both.  `latents` are the entry's `directions` and `w`.
+        """Put an image into a list, or with None take it out of both.  `latents` are the entry's `directions`, `w` and `entries`.
 
         Raises OptionError for a full list, InputFileError for a file that is something else, OutputFileError where it cannot be written.
         """

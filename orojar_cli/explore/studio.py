@@ -292,12 +292,15 @@ class Studio:
         return self._renderers[mode]
 
     def latents(self, view: View) -> dict[str, Any]:
-        """What an image is to be found again by: `w` [num_ws, w_dim], or [1, w_dim] where all entries are equal, and the identity of
-        the directions that it was moved along."""
+        """What an image is to be found again by: its ws are `w[entries]`, and it was moved along `directions`, given by their identity.
+
+        Of the rows of ws most are equal: each that there is stands in `w` once, and `entries` [num_ws] says which are where.
+        """
         (ws,) = self.place(view).ws
-        rows = ws[:1] if bool((ws == ws[:1]).all()) else ws
+        rows, entries = ws.cpu().unique(dim=0, return_inverse=True)
         numbers = [[float(f"{value:.6g}") for value in row] for row in rows.tolist()]
-        return {"directions": direction_identity(self.directions(view.method)) if view.edits else None, "w": numbers}
+        identity = direction_identity(self.directions(view.method)) if view.edits else None
+        return {"directions": identity, "w": numbers, "entries": entries.tolist()}
 
     def sets(self) -> Iterator[tuple[str, DirectionSet]]:
         """The methods with their directions; those from the weights are computed when it is their turn, where they are not yet known."""

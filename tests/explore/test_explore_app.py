@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from explorer_client import ExplorerClient, explorer_in
+from explorer_client import VIEW, ExplorerClient, explorer_in
 from paths import REFERENCES, ROOT
 from PIL import Image
 
@@ -370,6 +370,11 @@ def test_directions_of_every_space(serve, shapes, space: str) -> None:
         if space in ("w+", "s"):
             assert "carry their own layers" in page.post("picture", layers=[0]).refusal(400)
         page.pixels("thumbnails", dimension=2)
+        moved = page.pixels(edits=[[1, 1.0]])
+        assert (page.pixels(edits=[[1, 1.0]], keep=[0]) != moved).any(), "a lock works in every space"
+        assert (page.pixels(edits=[[1, 1.0]], mix={"seed": 5, "layers": [0, 1]}) != moved).any(), "and so does mixing"
+        half = page.pixels("between", edits=[[1, 1.0]], to={**VIEW, "seeds": [0]}, share=0.5)
+        assert np.abs(half.astype(int) - page.pixels(edits=[[1, 0.5]])).max() <= 1 or space in ("z", "p"), "halfway to no edit"
 
 
 @pytest.mark.parametrize("name", ["sg2_cond_fp16_64", "sg3_t_32", "sg2_resnet_gray_16"])

@@ -170,8 +170,9 @@ def test_liked_images_are_written_beside_the_directions(own_page: ExplorerClient
     assert np.allclose(kept["liked"][0]["w"], w, rtol=1e-4, atol=1e-5) and kept["liked"][0]["directions"] is None
     directions = load_directions(tmp_path / "directions.safetensors")
     edited = kept["others"][0]
-    assert len(edited["w"]) == 8 and edited["directions"] == direction_identity(directions)
-    assert np.allclose(np.subtract(edited["w"][0], edited["w"][1]), directions.displacement(2, 1.5), atol=1e-4)
+    assert len(edited["w"]) == 2 and edited["directions"] == direction_identity(directions)
+    ws = np.array(edited["w"])[edited["entries"]]
+    assert ws.shape == (8, 64) and np.allclose(ws[0] - ws[1], directions.displacement(2, 1.5), atol=1e-4)
     own_page.post("choose", seeds=[3], list="others")
     own_page.post("choose", seeds=[4], list=None)
     lists = own_page.get("/api/session").json()["choices"]

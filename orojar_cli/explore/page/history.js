@@ -1,6 +1,7 @@
 // Undo and redo: steps that know the way back and forth.
 
 const TOGETHER = 800;
+const MOST = 1000;
 
 export class History {
   // `changed()` is called whenever there is more or less to undo or redo.
@@ -25,7 +26,8 @@ export class History {
     if (key && !this.redoable && last?.key === key && now - last.time < TOGETHER) Object.assign(last, { forth, time: now });
     else {
       this.steps.splice(this.at, Infinity, { back, forth, key, time: now });
-      this.at += 1;
+      if (this.steps.length > MOST) this.steps.shift();
+      this.at = this.steps.length;
     }
     this.changed();
   }

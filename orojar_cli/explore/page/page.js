@@ -108,7 +108,7 @@ function take(found) {
 
 // Show a state of before, or one from elsewhere.
 function apply(found) {
-  for (const pane of panes.values()) pane.stopPlaying();
+  for (const pane of panes.values()) pane.stopPlaying(false);
   take(found);
   for (const pane of panes.values()) pane.showEdits();
   last = snapshot();
@@ -215,9 +215,13 @@ async function recallView(view) {
   applyAnew({ ...now, ...shared, edits: { ...now.edits, [name]: view.edits }, keep: { ...now.keep, [name]: view.keep } });
 }
 
+async function makeReady(...views) {
+  for (const view of views) await panes.get(view.method)?.makeReady();
+}
+
 // A loop between two images that may be of several methods, whose directions are made first where they are not there.
 async function loopBetween(from, to) {
-  for (const view of [from, to]) await panes.get(view.method)?.makeReady();
+  await makeReady(from, to);
   shownPanes()[0].playBetween(from, to);
 }
 
@@ -334,8 +338,8 @@ function onKey(event) {
   const typing = event.target.matches("input:not([type=range]):not([type=radio]):not([type=checkbox]), select");
   if (!settings || typing || event.altKey || document.querySelector("dialog[open]")) return;
   const actions = event.ctrlKey || event.metaKey ? withControl : shortcuts;
-  // On a button the space bar presses it.
-  if (!Object.hasOwn(actions, event.key) || (event.key === " " && event.target.matches("button, input"))) return;
+  // A button the space bar presses.
+  if (!Object.hasOwn(actions, event.key) || (event.key === " " && event.target.matches("button, input:not([type=range])"))) return;
   event.preventDefault();
   actions[event.key]();
 }
@@ -398,7 +402,7 @@ async function start() {
   const did = (step) => history.add(step);
   choices = new Choices({ session, recalled: recallView, did, changed: markChosen, between: loopBetween, failed, say });
   wall = new Wall({ session, view: () => activePane().view(), choices, chosen: (seeds) => settings.change({ seeds }), failed });
-  saving = new Saving({ session, state: snapshot, marked: () => choices.marked });
+  saving = new Saving({ session, state: snapshot, marked: () => choices.marked, makeReady });
   byId("open-button").hidden = !session.open;
   byId("notice").hidden = true;
   for (const id of ["settings", "main", "tools"]) byId(id).hidden = false;

@@ -211,16 +211,16 @@ export class Pane {
     player.start();
   }
 
-  // A walk stays where it is stopped; a loop leads back to what was shown.
-  stopPlaying() {
+  // A walk stays where it is stopped, unless it is given up for another state; a loop leads back to what was shown.
+  stopPlaying(stay = true) {
     if (!this.playing) return;
     const walked = this.walking.playing;
     const { place } = this.walking;
     this.walking.stop();
     this.looping.stop();
     this.stage.querySelector(".play").textContent = "Play";
-    if (walked) this.set(this.walked, 2 * place);
-    else this.draw();
+    if (walked && stay) this.set(this.walked, 2 * place);
+    else if (stay) this.draw();
   }
 
   // The whole state of the picture, which every request carries.

@@ -7,9 +7,10 @@ const KEEPS = ["png", "gif", "apng"];
 const byId = (id) => document.getElementById(id);
 
 export class Saving {
-  // `state()` is the page's, which the file keeps; `marked()` are the two views of a loop, where there are two.
-  constructor({ session, state, marked }) {
-    Object.assign(this, { session, state, marked });
+  // `state()` is the page's, which the file keeps; `marked()` are the two views of a loop, where there are two, and `makeReady(...views)`
+  // sees to it that their directions are there.
+  constructor({ session, state, marked, makeReady }) {
+    Object.assign(this, { session, state, marked, makeReady });
     byId("save-center").checked = session.look.center;
     byId("saving-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -54,8 +55,9 @@ export class Saving {
     byId("save-extent").disabled = byId("save-center").disabled = between;
   }
 
-  save() {
+  async save() {
     const { pane, name } = this;
+    const kind = byId("save-kind").value;
     const options = { size: Number(byId("save-size").value), state: this.state() };
     if (name === "film") {
       const sigma = this.state().unit === "latent" ? pane.method.directions[pane.walked].sigma : 1;
@@ -69,8 +71,9 @@ export class Saving {
       if (byId("save-what").value === "between") {
         const [from, to] = this.marked();
         Object.assign(options, { ...from, to });
+        await this.makeReady(from, to);
       }
     }
-    pane.save(name, byId("save-kind").value, options);
+    pane.save(name, kind, options);
   }
 }
