@@ -24,8 +24,9 @@ from orojar_cli.errors import InputFileError, OptionError, OrojarError
 from orojar_cli.explore.choices import LISTS, Choices
 from orojar_cli.explore.command import traverse_line
 from orojar_cli.explore.guard import Guard, bounded_body
+from orojar_cli.explore.reel import film_bytes
 from orojar_cli.explore.settings import FORMAT, KEY, Saved, checked_state, saved_of, state_for
-from orojar_cli.explore.studio import FILMS, MOST_FRAMES, OWN, STILLS, TYPES, Studio, Take, film_bytes
+from orojar_cli.explore.studio import FILMS, MOST_FRAMES, OWN, STILLS, TYPES, Studio, Take
 from orojar_cli.explore.view import LARGEST_STRENGTH, View, number_of, parse, text_of, ticket_of, view_of, whole_of, word_of
 from orojar_cli.explore.worker import ClosedError, Steps, SupersededError, Worker, at_once
 from orojar_cli.pictures.recipe import Recipe, direction_identity

@@ -7,47 +7,40 @@ import dataclasses
 import math
 import tempfile
 import threading
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from orojar_cli.directions import DirectionSet, load_directions
-from orojar_cli.directions.applied import displaced
-from orojar_cli.directions.kept import KeptPath, kept_path
 from orojar_cli.directions.labels import checked_label, write_label
 from orojar_cli.directions.sefa import sefa_at_once
 from orojar_cli.errors import DirectionSetError, OptionError
-from orojar_cli.explore.place import Place
+from orojar_cli.explore.places import Place, Places
+from orojar_cli.explore.reel import Reel
 from orojar_cli.explore.view import View
 from orojar_cli.explore.worker import Steps
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import seed_latents
-from orojar_cli.latents.projected import Points
-from orojar_cli.latents.spaces import LAYERED, NAMED_LAYERS, named_layers, style_offsets
-from orojar_cli.media import FrameComposer, resize, save_animation, save_image
+from orojar_cli.latents.spaces import LAYERED, NAMED_LAYERS, named_layers
+from orojar_cli.media import FrameComposer, resize, save_image
 from orojar_cli.media.grid import tile
+from orojar_cli.media.mp4 import writes_mp4
 from orojar_cli.media.pixels import PIXEL_ART
 from orojar_cli.pictures.film import film_frames, picture_size
 from orojar_cli.pictures.recipe import direction_identity
-from orojar_cli.pictures.scene import Scene, Still, Subject, Walk, strength_text
+from orojar_cli.pictures.scene import Still, Subject, Walk, strength_text
 from orojar_cli.pictures.still import PADDING, save_stills
-from orojar_cli.pictures.walk import Renderer, along, there_and_back
+from orojar_cli.pictures.walk import Renderer, there_and_back
 
 OWN, SEFA = "own", "sefa"
 THUMBNAILS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 MOST_FRAMES = 1440
-_MOST_PATHS = 8
 STILLS, FILMS = ("png", "jpg", "webp"), ("gif", "webp", "apng", "mp4")
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "apng": "image/apng", "mp4": "video/mp4"}
 _MOST_FILM_BYTES = 1 << 32
+_LARGEST_PICTURE = 1 << 26
 _TITLES = {
     "orojar": "OroJaR",
     "orojar-sgd": "OroJaR (SGD)",
@@ -97,7 +90,7 @@ class Studio:
             self.shelves[SEFA] = Shelf(None)
         self._writing = threading.Lock()
         self._renderers: dict[str, Renderer] = {}
-        self._paths = OrderedDict[tuple[View, int], KeptPath]()
+        self.places = Places(generator, self.directions)
 
     def describe(self) -> dict[str, Any]:
         """What the page needs to know when it opens, as JSON."""
@@ -131,7 +124,7 @@ class Studio:
             "keep": True,
             "crisp": max(generator.image_shape[1:]) <= PIXEL_ART,
             "stills": STILLS,
-            "films": [kind for kind in FILMS if kind != "mp4" or find_spec("imageio_ffmpeg")],
+            "films": [kind for kind in FILMS if kind != "mp4" or writes_mp4()],
         }
 
     def describe_method(self, name: str) -> dict[str, Any]:
@@ -183,18 +176,18 @@ class Studio:
 
     def pictures(self, view: View) -> np.ndarray:
         """[N, H, W, 3] uint8, one picture a seed."""
-        return self._drawn(view, self.place(view))
+        return self._drawn(view, self.places.of(view))
 
     def between(self, view: View, to: View, share: float) -> np.ndarray:
         """[N, H, W, 3] uint8: pictures on the straight way in w from one view's to the other's, of which the shorter one repeats."""
-        return self._drawn(view, self._way(view, to)(share))
+        return self._drawn(view, self.places.way(view, to)(share))
 
     def thumbnails(self, view: View, index: int) -> Steps:
         """[5, H, W, 3] uint8: the first seed with dimension `index` at each of THUMBNAILS, its other edits kept."""
         view = dataclasses.replace(view, seeds=view.seeds[:1])
         together = self._renderer(view).batch
         drawn, waiting = [], list[Place]()
-        for place in self._walk(view, index, THUMBNAILS):
+        for place in self.places.walk(view, index, THUMBNAILS):
             waiting.append(place)
             if len(waiting) == together:
                 drawn.append(self._drawn(view, Place.joined(waiting)))
@@ -210,77 +203,11 @@ class Studio:
         """[N, h, w, 3] uint8: the first picture of every view, its longer side `side` pixels at most."""
         drawn = []
         for view in views:
-            picture = self._drawn(view, self.place(dataclasses.replace(view, seeds=view.seeds[:1])))
+            picture = self._drawn(view, self.places.of(dataclasses.replace(view, seeds=view.seeds[:1])))
             longest = max(picture.shape[1:3])
             drawn.append(resize(picture, side)[0] if longest > side else picture[0])
             yield
         return np.stack(drawn)
-
-    def place(self, view: View) -> Place:
-        """Where the pictures of a view are."""
-        return next(self._walk(view, None, (0.0,)))
-
-    @torch.no_grad()
-    def _walk(self, view: View, index: int | None, values: Sequence[float], center: bool = False) -> Iterator[Place]:
-        """The places of a view whose dimension `index` is at each of some strengths, its other edits kept."""
-        directions = self.directions(view.method)
-        edits = tuple(edit for edit in view.edits if edit[0] != index)
-        subject = Subject(self.generator, directions)
-        scene = self._scene(Scene, dataclasses.replace(view, edits=edits), dimensions=() if index is None else (index,), center=center)
-        at = subject.points(scene)
-        beside = None
-        if view.mix is not None:
-            beside = seed_latents(self.generator, [view.mix[0]] * len(view.seeds), view.class_index, view.psi)
-            self._check_mixed(view.mix[1])
-        offset = None if index is None else subject.offset(scene, at, index)
-        for moved in self._steps(view, at, offset, edits, index, values):
-            ws = displaced(self.generator, at, directions, moved, view.layers)
-            if beside is not None and view.mix is not None:
-                others = list(view.mix[1])
-                ws = ws.clone()
-                ws[:, others] = displaced(self.generator, beside, directions, moved, view.layers)[:, others]
-            yield Place(ws, style_offsets(self.generator, moved, directions.space, directions.layers), view.seeds)
-
-    def _steps(
-        self, view: View, at: Points, offset: Tensor | None, edits: Sequence[tuple[int, float]], index: int | None, values: Sequence[float]
-    ) -> Iterator[Tensor]:
-        """Displacements [N, D] at each of some strengths of dimension `index`, with the edits; `offset` [N, D] comes before all."""
-        directions = self.directions(view.method)
-        if not view.keep:
-            for step in along(directions, index, values, edits).to(self.generator.device):
-                yield step.expand(len(at), -1) if offset is None else step + offset
-            return
-        for value in values:
-            strengths = edits if index is None or not value else sorted([*edits, (index, value)])
-            moving = [(dimension, strength) for dimension, strength in strengths if dimension not in view.keep]
-            if len(moving) == 1 and offset is None:
-                # One way, on which a slider goes back and forth.
-                yield self._path(view, at, moving[0][0], [pair for pair in strengths if pair[0] in view.keep])(moving[0][1])
-            else:
-                path, end = kept_path(self.generator, at, directions, strengths, view.keep, layers=view.layers, start=offset)
-                yield path(end)
-
-    def _path(self, view: View, at: Points, index: int, first: Sequence[tuple[int, float]]) -> KeptPath:
-        """The way along one dimension while others are kept, which is remembered as far as it was followed."""
-        key = dataclasses.replace(view, edits=tuple(first), mix=None, noise_mode=None), index
-        if key not in self._paths:
-            strengths = [*first, (index, 1.0)]
-            self._paths[key] = kept_path(self.generator, at, self.directions(view.method), strengths, view.keep, layers=view.layers)[0]
-        self._paths.move_to_end(key)
-        while len(self._paths) > _MOST_PATHS:
-            self._paths.popitem(last=False)
-        return self._paths[key]
-
-    def _check_mixed(self, layers: Sequence[int]) -> None:
-        if max(layers) >= self.generator.num_ws:
-            raise OptionError(f"no layer {max(layers)} to mix: this network has layers 0-{self.generator.num_ws - 1}")
-
-    def _way(self, view: View, to: View) -> Callable[[float], Place]:
-        """The place at each share of the way from one view's to another's."""
-        start, end = self.place(view), self.place(to)
-        count = max(len(view.seeds), len(to.seeds))
-        start, end = start.repeated(count), end.repeated(count)
-        return lambda share: start.toward(end, share)
 
     def _drawn(self, view: View, place: Place) -> np.ndarray:
         return self._renderer(view).images(place.ws, place.styles, place.seeds)
@@ -296,7 +223,7 @@ class Studio:
 
         Of the rows of ws most are equal: each that there is stands in `w` once, and `entries` [num_ws] says which are where.
         """
-        (ws,) = self.place(view).ws
+        (ws,) = self.places.of(view).ws
         rows, entries = ws.cpu().unique(dim=0, return_inverse=True)
         numbers = [[float(f"{value:.6g}") for value in row] for row in rows.tolist()]
         identity = direction_identity(self.directions(view.method)) if view.edits else None
@@ -322,7 +249,7 @@ class Studio:
                     self._subject(view), self.still_scene(view, size), path, metadata=None if metadata is None else lambda _: metadata
                 )
             else:
-                pictures = resize(self.pictures(view), size or max(self.generator.image_shape[1:]))
+                pictures = self._resized(self.pictures(view), size or max(self.generator.image_shape[1:]))
                 save_image(tile(pictures, columns_for(len(pictures)), PADDING), path, metadata)
             return path.read_bytes()
 
@@ -367,19 +294,25 @@ class Studio:
         """The frames of a film that is none of `orojar traverse`'s: of a mixed view, or from one view to another."""
         if take.to is None:
             directions, values = self.directions(view.method), there_and_back(take.extent, take.frames)
-            places: Iterable[Place] = self._walk(view, take.dimension, values, take.center)
+            places: Iterable[Place] = self.places.walk(view, take.dimension, values, take.center)
             positions = [value / take.extent if take.extent else 0.0 for value in values]
             caption, ends = directions.name(take.dimension), (strength_text(-take.extent), strength_text(take.extent))
         else:
             shares = [(1 - math.cos(2 * math.pi * number / take.frames)) / 2 for number in range(take.frames)]
-            places, positions = map(self._way(view, take.to), shares), [2 * share - 1 for share in shares]
+            places, positions = map(self.places.way(view, take.to), shares), [2 * share - 1 for share in shares]
             caption, ends = "", ("", "")
         composer = None
         for place, position in zip(places, positions, strict=True):
             columns = FrameComposer.columns_for(len(place.ws))
-            pictures = resize(self._drawn(view, place), picture_size(max(self.generator.image_shape[1:]), columns, take.size))
+            pictures = self._resized(self._drawn(view, place), picture_size(max(self.generator.image_shape[1:]), columns, take.size))
             composer = composer or FrameComposer(len(pictures), pictures.shape[1:3], columns=columns, caption=caption, ends=ends)
             yield composer.compose(pictures, position)
+
+    @staticmethod
+    def _resized(pictures: np.ndarray, size: int) -> np.ndarray:
+        if len(pictures) * size**2 > _LARGEST_PICTURE:
+            raise OptionError(f"{len(pictures)} pictures of {size} pixels are too many together; choose a smaller size or fewer seeds")
+        return resize(pictures, size)
 
     def _scene(self, kind: type[Any], view: View, **more: Any) -> Any:
         moved = {index for index, _ in view.edits} | ({*more["dimensions"]} if kind is Walk else set())
@@ -418,35 +351,6 @@ class Studio:
         if now.checkpoint != before.checkpoint or now.space != before.space or not _equal(now, before):
             raise DirectionSetError(f"{path.name} has been made anew meanwhile; stop the explorer and start it again")
         return now
-
-
-class Reel:
-    """Frames [H, W, 3] uint8, all of one size, that wait on disk."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed, and so removed, with the reel)
-        weakref.finalize(self, self._file.close)
-        self._shape: tuple[int, ...] = ()
-        self._count = 0
-
-    def add(self, frame: np.ndarray) -> int:
-        """Keep a frame; the bytes of all until now."""
-        self._file.write(frame.tobytes())
-        self._shape, self._count = frame.shape, self._count + 1
-        return self._count * frame.nbytes
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        self._file.seek(0)
-        for _ in range(self._count):
-            yield np.frombuffer(self._file.read(math.prod(self._shape)), np.uint8).reshape(self._shape)
-
-
-def film_bytes(frames: Iterable[np.ndarray], fps: float, metadata: dict[str, Any] | None = None, kind: str = "gif") -> bytes:
-    """The film as a file of a kind."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"film.{kind}"
-        save_animation(frames, path, fps=fps, metadata=metadata)
-        return path.read_bytes()
 
 
 def columns_for(count: int) -> int:

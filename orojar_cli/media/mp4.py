@@ -14,6 +14,15 @@ from orojar_cli.errors import MissingExtraError, OutputFileError
 _QUALITY = ["-c:v", "libx264", "-crf", "17", "-preset", "medium", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
 
 
+def writes_mp4() -> bool:
+    """Whether the extra that writes MP4 is there."""
+    try:
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def write_mp4(frames: Iterator[np.ndarray], path: Path, fps: float, loop: bool, text: str = "") -> None:
     """Write frames [H, W, 3] uint8 as H.264 yuv420p, which every player shows; odd sides are made even by repeating the last pixels.
 

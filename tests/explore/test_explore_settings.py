@@ -123,6 +123,12 @@ def test_films_in_all_formats(page: ExplorerClient) -> None:
         assert (film.format, film.n_frames) == (name, 4) and saved.headers["content-type"].startswith("image/")
     for kind, name in {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}.items():
         assert Image.open(io.BytesIO(page.post("still", kind=kind).content)).format == name
+    films = page.get("/api/session").json()["can"]["films"]
+    assert films[:3] == ["gif", "webp", "apng"]
+    if "mp4" in films:
+        assert page.post("film", dimension=1, extent=1.0, frames=4, kind="mp4").content[4:8] == b"ftyp"
+    large = page.post("still", seeds=list(range(9)), size=4096, mix={"seed": 2, "layers": [0]})
+    assert "too many together" in large.refusal(400)
     for wrong in ({"kind": "exe"}, {"kind": "mp3"}, {"size": 8}, {"size": 5000}, {"fps": 0}, {"fps": 51}, {"to": 3}):
         page.post("film", {"dimension": 0, "extent": 1.0, "frames": 4, **wrong}).refusal(400)
 
