@@ -290,7 +290,7 @@ class _DeviceModule:
     def manual_seed_all(self, seed: int) -> None:
         pass
 
-    def set_device(self, device: Any) -> None:
+    def set_device(self, device: Any = None) -> None:
         pass
 
     synchronize = set_device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from orojar_cli.bench.checking import check_device, reference_files
 from orojar_cli.bench.diagonalising import diagonalising
 from orojar_cli.bench.differentiating import differentiating
 from orojar_cli.bench.factorising import factorising
@@ -15,7 +16,7 @@ from orojar_cli.bench.starting import starting
 from orojar_cli.bench.synthesis import synthesis
 from orojar_cli.bench.training import training
 
-__all__ = ["SUBJECTS", "Effort", "Row", "measure"]
+__all__ = ["SUBJECTS", "Effort", "Row", "check_device", "measure", "reference_files"]
 
 SUBJECTS: dict[str, Callable[[Effort], Iterator[Row]]] = {
     "synthesis": synthesis,
