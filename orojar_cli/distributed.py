@@ -6,6 +6,7 @@ starts one and never reads the environment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from orojar_cli.errors import ProcessError
+
 _alone = False
+# How backends tell that the other end is not there any more.
+_GONE = re.compile(r"gloo|NCCL|Connection|[Tt]imed? ?out")
 
 
 def is_shared() -> bool:
@@ -56,10 +61,11 @@ def gathered(part: Tensor, count: int) -> Tensor:
         return part
     sizes = [len(share(count, rank, dist.get_world_size())) for rank in range(dist.get_world_size())]
     # Backends move only tensors of one size.
-    padded = torch.zeros(max(sizes), *part.shape[1:], dtype=part.dtype, device=_device())
+    padded = torch.zeros(max(sizes), *part.shape[1:], dtype=part.dtype, device=_device(part))
     padded[: len(part)] = part
     everyone = [torch.empty_like(padded) for _ in sizes]
-    dist.all_gather(everyone, padded)
+    with _together():
+        dist.all_gather(everyone, padded)
     return torch.cat([piece[:size] for piece, size in zip(everyone, sizes, strict=True)]).to(part.device)
 
 
@@ -93,13 +99,34 @@ def as_first(tensor: Tensor) -> Tensor:
     return _everywhere(tensor.clone(), lambda moved: dist.broadcast(moved, 0)) if is_shared() else tensor
 
 
+def wait_for_all() -> None:
+    """Go on when every process is here: one that leaves while another still receives from it takes both down."""
+    if is_shared():
+        _everywhere(torch.zeros(1, device="cpu"), dist.all_reduce)
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """An exchange; raises ProcessError where another process is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _GONE.search(str(error)) is None:
+            raise
+        raise ProcessError("another process that shares this work ended, or cannot be reached; its own last line says why") from error
+
+
 def _everywhere(tensor: Tensor, exchange: Callable[[Tensor], object]) -> Tensor:
     """What an exchange in place makes of a tensor."""
-    moved = tensor.to(_device()).contiguous()
-    exchange(moved)
+    moved = tensor.to(_device(tensor)).contiguous()
+    with _together():
+        exchange(moved)
     return moved.to(tensor.device)
 
 
-def _device() -> torch.device:
-    """Where the group's backend moves tensors from: NCCL only those on a GPU."""
-    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
+def _device(tensor: Tensor) -> torch.device:
+    """Where the group exchanges a tensor: where it lies if that is a GPU and NCCL is there; else the processor."""
+    backends = dict(pair.split(":", 1) for pair in dist.get_backend_config().split(","))
+    if backends.get("cuda") == "nccl" and tensor.is_cuda:
+        return tensor.device
+    return torch.device("cpu") if "cpu" in backends else torch.device("cuda", torch.cuda.current_device())

@@ -65,5 +65,9 @@ class OwnCodeError(OrojarError):
     """The user's own generator (--generator) failed, or does not offer what it must."""
 
 
+class ProcessError(OrojarError):
+    """Another process of the group that shares the work is gone."""
+
+
 class MissingExtraError(OrojarError):
     """An optional dependency is needed and not installed; the message names the extra."""

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from toys import linear, rotated_product
 
 from orojar_cli.directions import METHODS, Settings, load_directions
-from orojar_cli.distributed import gathered, is_shared, share
-from orojar_cli.errors import NumericalError
+from orojar_cli.distributed import as_first, gathered, is_shared, share, wait_for_all
+from orojar_cli.errors import NumericalError, ProcessError
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.activeness import activeness
 from orojar_cli.response.jacobian import Response, gram_matrices
@@ -91,3 +91,21 @@ def test_the_command_under_torchrun_writes_and_prints_once(shapes, shapes_path: 
     alone = METHODS["orojar"](shapes.generator, Settings(num=4, samples=8, subspace=4, outputs=(Output("image", 8),)))
     assert torch.allclose(found.directions, alone.directions, atol=1e-3)
     assert torch.allclose(found.activeness, alone.activeness, rtol=1e-3)
+
+
+def left_alone(rank: int, folder: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    assert int(as_first(torch.tensor(7 + rank))) == 7
+    if rank == 1:
+        os._exit(0)  # as a process that is killed: nothing is said, nothing is closed
+    for exchange in (lambda: gathered(torch.ones(2, 3), 4), lambda: as_first(torch.ones(1)), wait_for_all):
+        with pytest.raises(ProcessError, match=r"another process .* its own last line says why"):
+            exchange()
+    Path(folder, "told").touch()
+    os._exit(0)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_others_with_one_line(tmp_path: Path) -> None:
+    mp.start_processes(left_alone, (str(tmp_path),), nprocs=2, start_method="spawn")
+    assert (tmp_path / "told").exists()

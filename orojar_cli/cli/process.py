@@ -86,18 +86,21 @@ def process_group() -> Iterator[int]:
 
         torchrun --standalone --nproc-per-node 2 -m -- orojar_cli discover ckpt.pkl
 
-    torchrun tells by environment variables.  Gloo also between GPUs: what is exchanged are small matrices on the CPU.
+    torchrun tells by environment variables.  Gloo carries what lies on the processor, and NCCL, where it is, what lies on GPUs.
+    Raises ProcessError in the others where one process ends before its time.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:
         yield 0
         return
+    import torch
     import torch.distributed as dist
 
-    dist.init_process_group("gloo")
+    from orojar_cli.distributed import wait_for_all
+
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo")
     try:
         yield dist.get_rank()
-        # A process that leaves while another still receives from it takes both down.
-        dist.barrier()
+        wait_for_all()
     finally:
         dist.destroy_process_group()
 
