@@ -14,7 +14,7 @@ from orojar_cli.cli.options import (
     NumberList,
     device_option,
     json_option,
-    keep_option,
+    keep_options,
     picture_options,
     seeds_option,
     source_options,
@@ -26,7 +26,7 @@ from orojar_cli.cli.options import (
 @click.command(short_help="Write images before and after edits, one file each.")
 @click.argument("source", required=False)
 @click.option("--dim", "dims", multiple=True, help="An edit of all images: 3:+2 or 'smile:-1'. May be repeated.")
-@keep_option
+@keep_options
 @click.option(
     "--strengths",
     type=click.Path(path_type=Path),

@@ -171,10 +171,17 @@ unit_option = click.option(
     show_default=True,
     help="What strengths are measured in: standard deviations, or the latent's own unit of length as in the papers.",
 )
-keep_option = click.option(
-    "--keep",
-    multiple=True,
-    help="Dimension whose change of the picture is taken out of the movement: a number, a label or a list such as 5,7. May be repeated.",
+keep_options = _combined(
+    click.option(
+        "--keep",
+        multiple=True,
+        help="Dimension whose change of the picture is taken out of the movement: a number, label or list such as 5,7. May be repeated.",
+    ),
+    click.option(
+        "--keep-picture",
+        type=click.Path(path_type=Path),
+        help="A picture, white where the images are held still, else black (or opaque there, else transparent).",
+    ),
 )
 center_option = click.option(
     "--center/--no-center",

@@ -15,7 +15,7 @@ from orojar_cli.cli.options import (
     center_option,
     device_option,
     json_option,
-    keep_option,
+    keep_options,
     picture_options,
     seeds_option,
     source_options,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "May be repeated.  [default: 0]",
 )
 @click.option("--by", help="A second dimension: a grid with --dim to the right and this one upwards.")
-@keep_option
+@keep_options
 @click.option(
     "--out",
     type=click.Path(),
@@ -80,6 +80,7 @@ def traverse(
     dims: tuple[str, ...],
     by: str | None,
     keep: tuple[str, ...],
+    keep_picture: Path | None,
     out: str | None,
     picture: Path | None,
     directions: str | None,
@@ -134,6 +135,7 @@ def traverse(
         dims=chosen,
         by=by,
         keep=keep or None,
+        keep_picture=keep_picture,
         projected=projected,
         rows=rows,
         recipe=recipe,

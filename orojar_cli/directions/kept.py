@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,7 +77,7 @@ class KeptPath:
         strengths = torch.as_tensor(strength, dtype=torch.float64, device="cpu").expand(len(self.at))
         if not bool((strengths.abs() <= MOST).all()):
             raise OptionError(f"strength {float(strengths.abs().max()):g}: with other dimensions kept a path has at most {MOST:g} sigmas")
-        if not len(self.kept):
+        if not self.bends:
             return self.start + self.step * strengths.unsqueeze(1).to(self.step)
         result, rows = self.start, torch.arange(len(self.at), device="cpu")
         for side in (1, -1):
@@ -91,6 +92,11 @@ class KeptPath:
             result = torch.where((places > 0).unsqueeze(1).to(self.step.device), below + beyond * (above - below), result)
         return result
 
+    @property
+    def bends(self) -> bool:
+        """Whether the way is other than straight."""
+        return len(self.kept) > 0
+
     def _reached(self, side: int, count: int) -> list[Tensor]:
         nodes = self._nodes[side]
         while len(nodes) <= count:
@@ -102,26 +108,99 @@ class KeptPath:
     @torch.no_grad()
     def velocity(self, displacement: Tensor) -> Tensor:
         """The corrected step d [N, D] at displacements [N, D]."""
-        grams = self._grams(displacement)
-        if not bool(torch.isfinite(grams).all()):
-            raise NumericalError("the generator's response is not finite along the path; use a smaller strength")
+        (grams,) = self._grams(displacement, self.kept)
         inner, across, own = grams[:, 1:, 1:], grams[:, 1:, 0], grams[:, 0, 0]
-        ridge = (RIDGE * own).clamp_min(torch.finfo(own.dtype).tiny)[:, None, None]
-        share = torch.linalg.solve(inner + ridge * torch.eye(len(self.kept), dtype=inner.dtype, device="cpu"), across)
+        share = torch.linalg.solve(inner + ridge(own, len(self.kept)), across)
         return self.step - share.to(self.step) @ self.kept
 
-    def _grams(self, displacement: Tensor) -> Tensor:
-        """[N, 1 + K, 1 + K] float64 on the CPU: M of the step and the kept steps, at displacements [N, D]."""
-        chunks = Chunks(0, len(self.at), *chunk_sizes(self.response, 1 + len(self.kept), "exact", self.budget))
-        found = []
+    def _grams(self, displacement: Tensor, others: Tensor, *weights: Tensor) -> list[Tensor]:
+        """[N, 1 + K, 1 + K] float64 on the CPU: M of the step and K other steps, at displacements [N, D]; and for every `weights` [P] of
+        the response's numbers M of these.  Raises NumericalError where they are not finite."""
+        chunks = Chunks(0, len(self.at), *chunk_sizes(self.response, 1 + len(others), "exact", self.budget))
+        found: list[list[Tensor]] = [[] for _ in (None, *weights)]
         for start, stop in chunks:
             with chunks.fitting():
                 part = slice(start, stop)
-                tangents = torch.cat([self.step[None, part], self.kept[:, None].expand(-1, stop - start, -1)])
+                tangents = torch.cat([self.step[None, part], others[:, None].expand(-1, stop - start, -1)])
                 few = tangents.split(chunks.inside)
                 pieces = [jacobian_columns(self.response, self.at[part], some, origin=displacement[part]) for some in few]
-                found.append(on_processor(products(torch.cat([columns for (columns,) in pieces]).transpose(0, 1))))
-        return torch.cat(found)
+                columns = torch.cat([columns for (columns,) in pieces]).transpose(0, 1)
+                made = [on_processor(products(columns * weight.sqrt() if weight is not None else columns)) for weight in (None, *weights)]
+            for whole, grams in zip(found, made, strict=True):
+                whole.append(grams)
+        result = [torch.cat(whole) for whole in found]
+        if not all(bool(torch.isfinite(grams).all()) for grams in result):
+            raise NumericalError("the generator's response is not finite along the path; use a smaller strength")
+        return result
+
+
+def ridge(own: Tensor, count: int) -> Tensor:
+    """[N, K, K] what stands on the diagonal of K steps' Gram matrices, of the step's `own` squared change [N]."""
+    shares = (RIDGE * own).clamp_min(torch.finfo(own.dtype).tiny)
+    return shares[:, None, None] * torch.eye(count, dtype=own.dtype, device="cpu")
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture: `weights` [P] of the response's numbers, 1 inside and 0 outside, and the steps [A, D] that move the pictures
+    (those of an active subspace), of which a mixture may be added."""
+
+    weights: Tensor
+    free: Tensor
+
+
+class RegionPath(KeptPath):
+    """A way on which a region of the picture changes as little as may be.
+
+    With Gram matrices M_in of the region's changes and M_out of the others', a step d = v + A a of the step v and the active subspace A has
+    the least
+
+        d^T M_in d + mu (d - v)^T M_out (d - v)     where v^T M_out d = v^T M_out v:
+
+    the region's change, with the step's own effect outside kept at full strength, and every other effect outside counted by mu.  With
+    mu = v^T M_in v / v^T M_out v nothing outside differs (squared) by more than v itself does there: v is one of the steps compared, and
+    costs v^T M_in v.  M_in + mu M_out has the share of v^T M v on its diagonal, too.  What kept dimensions would do is taken out of d
+    afterwards.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        at: Points,
+        step: Tensor,
+        kept: Tensor,
+        region: Region,
+        *,
+        start: Tensor | None = None,
+        budget: int | None = None,
+        advanced: Callable[[int], None] | None = None,
+    ) -> None:
+        super().__init__(response, at, step, kept, start=start, budget=budget, advanced=advanced)
+        self.weights, self.free = region.weights.to(self.step), region.free.to(self.step)
+
+    @property
+    def bends(self) -> bool:
+        return True
+
+    @torch.no_grad()
+    def velocity(self, displacement: Tensor) -> Tensor:
+        others = torch.cat([self.kept, self.free])
+        whole, inside = self._grams(displacement, others, self.weights)
+        outside, own, dims = whole - inside, whole[:, 0, 0], len(self.kept)
+        counted = inside[:, 0, 0] / outside[:, 0, 0].clamp_min(torch.finfo(own.dtype).tiny)
+        free = slice(1 + dims, None)
+        least = inside[:, free, free] + counted[:, None, None] * outside[:, free, free] + ridge(own, len(self.free))
+        both = torch.linalg.solve(least, torch.stack([inside[:, free, 0], outside[:, free, 0]], 2))
+        constraint = outside[:, free, 0]
+        stray, response = (torch.einsum("na,na->n", constraint, both[:, :, number]) for number in (0, 1))
+        back = stray / response.clamp_min(torch.finfo(own.dtype).tiny)
+        mixed = torch.cat([torch.ones(len(own), 1, dtype=own.dtype), torch.zeros(len(own), dims, dtype=own.dtype)], 1)
+        mixed = torch.cat([mixed, back[:, None] * both[:, :, 1] - both[:, :, 0]], 1)
+        if dims:
+            held = slice(1, 1 + dims)
+            across = torch.einsum("nkt,nt->nk", whole[:, held], mixed)
+            mixed[:, held] -= torch.linalg.solve(whole[:, held, held] + ridge(own, dims), across)
+        return mixed[:, :1].to(self.step) * self.step + mixed[:, 1:].to(self.step) @ others
 
 
 def kept_path(
@@ -134,13 +213,15 @@ def kept_path(
     layers: Sequence[int] | None = None,
     start: Tensor | None = None,
     output: Output | None = None,
+    region: Region | None = None,
     advanced: Callable[[int], None] | None = None,
 ) -> tuple[KeptPath, float]:
     """(path, strength at its end): the way of points along dimensions of these strengths in sigmas, with the dimensions `keep` kept.
 
     The end is `path(strength)`, displacements [N, D] in the set's space.  What a kept dimension is itself moved by comes first, as it
     is.  `start` [N, D] displaces the points before that, `layers` take the place of the set's own, `output` is the response that M is
-    measured of, by default that of `keeping_output`.  Raises OptionError for layers and dimensions that there are not.
+    measured of, by default that of `keeping_output`; `region` a part of the picture that is held still, too.  Raises OptionError for
+    layers and dimensions that there are not.
     """
     rows = [directions.index(dimension) for dimension in keep]
     moving = {index: strength for index, strength in strengths if index not in rows and strength}
@@ -154,7 +235,10 @@ def kept_path(
     length = math.sqrt(sum(strength**2 for strength in moving.values()))
     kept = torch.stack([directions.displacement(row, 1.0) for row in rows]) if rows else begin[:0]
     response = Response(generator, directions.space, chosen_layers(generator, directions, layers), (output or keeping_output(generator),))
-    return KeptPath(response, at, total / (length or 1.0), kept, start=begin, advanced=advanced), length
+    step = total / (length or 1.0)
+    if region is not None:
+        return RegionPath(response, at, step, kept, region, start=begin, advanced=advanced), length
+    return KeptPath(response, at, step, kept, start=begin, advanced=advanced), length
 
 
 def keeping_output(generator: Generator) -> Output:

@@ -25,7 +25,7 @@ from orojar_cli.latents.spaces import named_layers, style_offsets
 from orojar_cli.media import PICTURES, WITH_ALPHA, Numbered, numbered, resize, save_image
 from orojar_cli.numbers import check_seeds
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
-from orojar_cli.operations.traverse import source_of
+from orojar_cli.operations.traverse import painted, source_of
 from orojar_cli.pictures.dimensions import chosen_dimensions, kept_dimensions
 from orojar_cli.pictures.scene import Scene, Subject
 from orojar_cli.pictures.walk import Renderer
@@ -78,6 +78,7 @@ def save_edits(
     *,
     strengths: str | os.PathLike[str] | Strengths | None = None,
     keep: int | str | Sequence[int | str] = (),
+    keep_picture: str | os.PathLike[str] | None = None,
     seeds: Iterable[int] | None = None,
     projected: str | os.PathLike[str] | None = None,
     save_w: str | os.PathLike[str] | None = None,
@@ -95,11 +96,12 @@ def save_edits(
     """Write every image as it is and as it is after the edits, each a file of its own, as they are drawn: memory does not grow with them.
 
     `network` and `directions` as in `traverse`.  `dims` are edits such as "3:-1" and "smile:+2" of all images; `strengths` those of each:
-    {seed: {dimension: strength}}, or a file of them, .csv (a column "seed" or "picture", then one for each dimension by number or label)
-    or .json ({"7": {"smile": 2}}, or a list of objects with "seed").  What the dimensions `keep` do to the picture is taken out of the
-    movements of the others (`directions.kept`).  `seeds` are 0 to 9, with a file those in it; `projected` takes their
-    place with the pictures of an .npz with w, numbered from 1.  `out` is a folder, which gets seed0007.png and seed0007-edited.png, or a
-    name with a place for the number such as face_%04d.jpg.  `save_w` also writes the edited w, a row an image, under the key "w".
+    {seed: {dimension: strength}}, or a file of them, .csv (a column "seed" or "picture", then one for each dimension by number or label) or
+    .json ({"7": {"smile": 2}}, or a list of objects with "seed"). What the dimensions `keep` do to the picture is taken out of the
+    movements of the others, and `keep_picture` holds a part of it still, as in `traverse`.  `seeds` are 0 to 9, with a file those in it;
+    `projected` takes their place with the pictures of an .npz with w, numbered from 1.  `out` is a folder, which gets seed0007.png and
+    seed0007-edited.png, or a name with a place for the number such as face_%04d.jpg.  `save_w` also writes the edited w, a row an image,
+    under the key "w".
     `unit` "latent" measures strengths in the latent's own unit of length instead of sigmas; `size` makes the images smaller or larger.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit, before anything is drawn.
     """
@@ -123,8 +125,9 @@ def save_edits(
         layers = named_layers(generator, layers)
     # The scene checks what it shares with pictures: edits, layers, unit, noise, class and truncation.
     kept = kept_dimensions(found, [keep] if isinstance(keep, (int, str)) else list(keep))
+    held_still = None if keep_picture is None else painted(keep_picture, generator)
     shared: dict[str, Any] = {"noise_mode": noise_mode, "class_index": class_index, "psi": psi, "cutoff": cutoff, "size": size}
-    scene = Scene(edits=edits, layers=layers, unit=unit, keep=kept, **shared)
+    scene = Scene(edits=edits, layers=layers, unit=unit, keep=kept, keep_picture=held_still, **shared)
     subject = Subject(generator, found)
     rows = _rows(found, scene.edits, table, numbers)
     if not any(rows):

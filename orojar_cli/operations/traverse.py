@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from orojar_cli.demonstration import demonstration
 from orojar_cli.directions.direction_set import DirectionSet, load_directions
+from orojar_cli.directions.region import region_text
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.files import written_file
+from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.projected import check_projected_out, load_projected, save_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
@@ -31,6 +34,7 @@ from orojar_cli.pictures.still import draw_still, pages, save_stills
 from orojar_cli.pictures.walk import moved_ws, round_steps, strengths
 from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Notice, Progress
+from orojar_cli.projection.photograph import read_photograph
 
 FILMS = (".gif", ".webp", ".apng", ".mp4")
 STILLS = (".png", ".jpg", ".jpeg")
@@ -166,6 +170,7 @@ def traverse(
     *,
     by: int | str | None = None,
     keep: int | str | Sequence[int | str] | None = None,
+    keep_picture: str | os.PathLike[str] | None = None,
     projected: str | os.PathLike[str] | None = None,
     rows: int | None = None,
     recipe: Recipe | None = None,
@@ -180,9 +185,10 @@ def traverse(
     `directions` is a SOURCE, as on the command line.
     `dims` are dimensions to walk along, by number, label or range ("0-9", "all"), and edits such as "3:+2" that are applied throughout;
     `by` a second dimension against the first; `keep` those whose change of the picture is taken out of the movement, all along its way
-    (`directions.kept`; not of their own); `projected` an .npz with w to start from instead of seeds; `rows` how many dimensions go on
-    a page.  All further `values` are those of a scene: seeds, extent (in sigmas), layers, class_index, psi, cutoff, noise_mode, size,
-    columns, caption, unit, center; steps of a grid; frames, fps, ease and marker of a film.
+    (`directions.kept`; not of their own); `keep_picture` a picture of the network's proportions, white where images are held as still as
+    may be, else black (or with an alpha channel, opaque there); `projected` an .npz with w to start from instead of seeds; `rows` how many
+    dimensions go on a page.  All further `values` are those of a scene: seeds, extent (in sigmas), layers, class_index, psi, cutoff,
+    noise_mode, size, columns, caption, unit, center; steps of a grid; frames, fps, ease and marker of a film.
     Of large networks on a processor fewer than the four default seeds are shown, as many as a film walks with in a minute or so.
     With `recipe`, what the file `picture` keeps, everything that is not said is as it was there.
     Raises OptionError, DirectionSetError and InputFileError for what does not fit.
@@ -220,6 +226,8 @@ def traverse(
         values["by"] = found.index(by)
     if keep is not None:
         values["keep"] = kept_dimensions(found, _words(keep))
+    if keep_picture is not None:
+        values["keep_picture"] = painted(keep_picture, generator)
     if ws is None and generator.c_dim:
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
@@ -229,6 +237,17 @@ def traverse(
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")
     return Traversal(source, subject, values, None if projected is None else Path(projected), rows)
+
+
+def painted(path: str | os.PathLike[str], generator: Generator) -> str:
+    """The mask in a picture, as scenes keep it: what is white, or of a picture with transparent parts what is not.
+
+    Raises InputFileError for what is no picture, OptionError for one of other proportions or all of one colour.
+    """
+    picture = read_photograph(path)
+    alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
+    levels = alpha if alpha.min() < 1 else np.asarray(picture.convert("L"), np.float32) / 255
+    return region_text(levels, generator.image_shape)
 
 
 def edit(network: Any, directions: Any, strengths: Mapping[int | str, float], **values: Any) -> Traversal:

@@ -68,7 +68,7 @@ def film_frames(subject: Subject, walk: Walk, progress: Progress | None = None) 
 
 def movement(ways: Ways, walk: Walk, index: int | None) -> tuple[list[float], Tensor, str, Sequence[str]]:
     """(places of the marker in [-1, 1], displacements as of `Ways`, caption, what stands at the marker's ends)."""
-    subject, kept = ways.subject, f", {ways.subject.keep_text(walk)}" if walk.keep else ""
+    subject, kept = ways.subject, f", {ways.subject.keep_text(walk)}" if walk.bends else ""
     if index is None:
         phases = [number / walk.frames for number in range(walk.frames)]
         parts = [(1 - math.cos(2 * math.pi * phase)) / 2 if walk.ease else 1 - abs(2 * phase - 1) for phase in phases]

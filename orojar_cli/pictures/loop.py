@@ -52,7 +52,7 @@ class Travel(Scene):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.keep:
+        if self.bends:
             raise OptionError("--keep is of walks and edits, not of films between images or tables of mixtures")
 
     def timetable(self, stops: int) -> list[float]:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.directions.kept import Region
+from orojar_cli.directions.region import mask_of, painted_region
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.options import NOISE_MODES
 from orojar_cli.generators.protocol import Generator
@@ -64,7 +66,8 @@ class Scene:
     `cutoff` and `noise_mode` choose the images.  `size` is one picture's longer side in pixels, `columns` how many seeds stand side by
     side, both None for a comfortable choice; `caption` writes names and strengths.  `unit` "latent" measures all strengths in the latent's
     own unit of length instead of sigmas; `center` takes from every image what it has along the dimensions walked, so that all start at
-    the same place.  What the dimensions `keep` do is taken out of every movement but their own (`directions.kept`).
+    the same place.  What the dimensions `keep` do is taken out of every movement but their own, and a part of the picture, `keep_picture`
+    (a `region_text`), is held as still as may be (`directions.kept`).
     """
 
     dimensions: tuple[int, ...] = ()
@@ -82,6 +85,12 @@ class Scene:
     unit: str = "sigma"
     center: bool = False
     keep: tuple[int, ...] = ()
+    keep_picture: str | None = None
+
+    @property
+    def bends(self) -> bool:
+        """Whether movements are other than straight."""
+        return bool(self.keep) or self.keep_picture is not None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -91,6 +100,9 @@ class Scene:
                 kept: Any = as_classes(value)
             elif field.name == "classes" and not optional:
                 kept = tuple(as_classes(choice) for choice in _items("class", value))
+            elif field.name == "keep_picture" and isinstance(value, str):
+                mask_of(value)
+                kept = value
             elif field.name in _SEQUENCES and not optional:
                 kept = tuple(_number(field.name, item, *_SEQUENCES[field.name], whole=True) for item in _items(field.name, value))
             elif field.name == "edits":
@@ -124,7 +136,9 @@ class Scene:
             value = getattr(self, field.name)
             if field.name in ("dimensions", "edits") or value == field.default:
                 continue
-            if isinstance(value, bool):
+            if field.name == "keep_picture":
+                words += [_option(field.name), "region.png"]
+            elif isinstance(value, bool):
                 words.append(_option(field.name).replace("--", "--" if value else "--no-"))
             else:
                 text = (
@@ -174,6 +188,7 @@ class Subject:
     directions: DirectionSet
     name: str = ""
     projected: Tensor | None = None
+    regions: dict[Any, Region] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def moving(self, scene: Scene) -> DirectionSet:
         """The directions, a step of which is as long as the scene's unit."""
@@ -197,6 +212,16 @@ class Subject:
             return ProjectedLatents(self.projected, tuple(range(len(self.projected))))
         return seed_latents(self.generator, scene.seeds, scene.class_index, scene.psi, scene.cutoff)
 
+    def region(self, scene: Scene) -> Region | None:
+        """What the scene's painted part of the picture is for paths; found once.  Raises what `painted_region` raises."""
+        if scene.keep_picture is None:
+            return None
+        wanted: dict[str, Any] = {"layers": scene.layers, "class_index": scene.class_index, "psi": scene.psi}
+        key = (scene.keep_picture, *wanted.values())
+        if key not in self.regions:
+            self.regions[key] = painted_region(self.generator, self.directions, scene.keep_picture, **wanted)
+        return self.regions[key]
+
     def count(self, scene: Scene) -> int:
         """How many images there are."""
         return len(scene.seeds if self.projected is None else self.projected)
@@ -212,8 +237,9 @@ class Subject:
         return ", ".join(f"{self.short_name(dimension)} {strength_text(strength)}" for dimension, strength in scene.edits)
 
     def keep_text(self, scene: Scene) -> str:
-        """What is kept in words: "keeping size, dim 7"."""
-        return "keeping " + ", ".join(self.short_name(dimension) for dimension in scene.keep)
+        """What is kept in words: "keeping size, dim 7, a part of the picture"."""
+        named = [self.short_name(dimension) for dimension in scene.keep]
+        return "keeping " + ", ".join([*named, *([] if scene.keep_picture is None else ["a part of the picture"])])
 
     def short_name(self, dimension: int) -> str:
         """A dimension's label, or "dim 3"."""

@@ -223,7 +223,7 @@ def save_stills(
 
 
 def _title(subject: Subject, still: Still) -> str:
-    kept = f", {subject.keep_text(still)}" if still.keep else ""
+    kept = f", {subject.keep_text(still)}" if still.bends else ""
     if not still.dimensions:
         return subject.edit_text(still) + kept
     if still.by is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class Ways:
 
     def edited(self, parts: Sequence[float]) -> Tensor:
         """Parts of the way from the images to what the edits make of them: at 0 and at 1 these themselves."""
-        if not self.scene.keep:
+        if not self.scene.bends:
             whole = along(self.moving, None, [0.0], self.scene.edits)
             return along(self.moving, None, [0.0] * len(parts)) + whole * whole.new_tensor(parts).unsqueeze(1)
         path, length = self._edit_path()
@@ -38,7 +39,7 @@ class Ways:
     def walked(self, index: int, values: Sequence[float]) -> Tensor:
         """Along a dimension at these strengths, on top of the edits."""
         offset = self.subject.offset(self.scene, self.at, index)
-        if not self.scene.keep:
+        if not self.scene.bends:
             steps = along(self.moving, index, values, self.scene.edits)
             return steps if offset is None else steps.unsqueeze(1) + offset.cpu()
         return self._along(index, values, self._start(offset))
@@ -46,7 +47,7 @@ class Ways:
     def plane(self, index: int, by: int, values: Sequence[float]) -> Tensor:
         """[S * S, ...] along `index` to the right and along `by` upwards, line by line from the top, on top of the edits."""
         offset = self.subject.offset(self.scene, self.at, index, by)
-        if not self.scene.keep:
+        if not self.scene.bends:
             lines = [along(self.moving, index, values, (*self.scene.edits, (by, value))) for value in reversed(values)]
             steps = torch.cat(lines)
             return steps if offset is None else steps.unsqueeze(1) + offset.cpu()
@@ -70,8 +71,9 @@ class Ways:
         return path(length)
 
     def _path(self, strengths: Sequence[tuple[int, float]], keep: Sequence[int], start: Tensor | None) -> tuple[KeptPath, float]:
-        generator, found, layers = self.subject.generator, self.subject.directions, self.scene.layers
-        return kept_path(generator, self.at, found, strengths, keep, layers=layers, start=start, advanced=self._advanced)
+        generator, found, region = self.subject.generator, self.subject.directions, self.subject.region(self.scene)
+        further: dict[str, Any] = {"layers": self.scene.layers, "start": start, "region": region, "advanced": self._advanced}
+        return kept_path(generator, self.at, found, strengths, keep, **further)
 
     def _edit_path(self, start: Tensor | None = None) -> tuple[KeptPath, float]:
         measured = [(index, self._sigmas(index, strength)) for index, strength in self.scene.edits]

@@ -336,3 +336,20 @@ def test_what_is_kept_stands_in_the_picture_and_is_kept_again(traverse, labelled
         code, _, err = traverse(*look, "--dim", "0", "--keep", *words)
         assert code == 2 and told in err
     assert Still(dimensions=(0,), keep=(1, 4)).arguments() == ["--dim", "0", "--keep", "1,4"]
+
+
+def test_a_painted_part_is_held_still_and_again_from_the_picture(traverse, labelled: Path) -> None:
+    mask = np.zeros((64, 64, 3), np.uint8)
+    mask[:32] = 255
+    Image.fromarray(mask).save("region.png")
+    look = ("set.safetensors", "--network", "net.pkl", "--seeds", "1", "--steps", "2", "--range", "0.5", "--dim", "0")
+    assert traverse(*look, "--keep-picture", "region.png", "--out", "a.png")[0] == 0
+    kept = read_metadata("a.png")
+    assert kept is not None and kept["scene"]["keep_picture"].startswith("32x32:ff")
+    Path("region.png").unlink()
+    assert traverse("--from", "a.png", "--out", "again.png")[0] == 0
+    assert Path("again.png").read_bytes() == Path("a.png").read_bytes()
+    assert traverse(*look, "--out", "plain.png")[0] == 0
+    assert not np.array_equal(np.asarray(Image.open("a.png"))[-60:], np.asarray(Image.open("plain.png"))[-60:])
+    code, _, err = traverse(*look, "--keep-picture", "nowhere.png")
+    assert code == 1 and "nowhere.png" in err

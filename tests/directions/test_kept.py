@@ -119,7 +119,7 @@ def test_in_every_space_less_is_left_of_what_is_kept(shapes, space: str, layers:
     at = seed_latents(generator, range(4))
     path, _ = kept_path(generator, at, found, [(0, 1.0)], [1])
     assert path(1.0).shape == (4, dim)
-    grams = path._grams(torch.zeros(4, dim))
+    (grams,) = path._grams(torch.zeros(4, dim), path.kept)
     share = (grams[:, 0, 1] / grams[:, 1, 1]).float()
     beside = grams[:, 1, 1] / (grams[:, 1, 1] + module.RIDGE * grams[:, 0, 0])
     expected = found.displacement(0, 1.0) - (share * beside.float())[:, None] * found.displacement(1, 1.0)

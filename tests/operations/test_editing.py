@@ -77,6 +77,22 @@ def test_what_is_kept_is_taken_out_of_each_images_own_edits(tiny, tmp_path: Path
         save_edits(tiny, found, ["smile:+1"], tmp_path / "no", keep=[1])
 
 
+def test_a_painted_part_is_held_still_in_edits(tiny, tmp_path: Path) -> None:
+    generator, found, mask = tiny.generator, some(tiny.generator), np.full((32, 32, 4), 255, np.uint8)
+    mask[16:, :, 3] = 0  # opaque above
+    Image.fromarray(mask).save(tmp_path / "region.png")
+    save_edits(tiny, found, ["0:+1"], tmp_path / "new", seeds=[2, 5], keep_picture=tmp_path / "region.png", save_w=tmp_path / "w.npz")
+    mask[..., 3] = 255
+    mask[16:, :, :3] = 0  # white above
+    Image.fromarray(mask).save(tmp_path / "white.png")
+    save_edits(tiny, found, ["0:+1"], tmp_path / "same", seeds=[2, 5], keep_picture=tmp_path / "white.png", save_w=tmp_path / "same.npz")
+    ws, plainly = load_projected(tmp_path / "w.npz", generator), found.apply(generator, seed_latents(generator, [2, 5]), 0, 1.0)
+    assert torch.equal(ws, load_projected(tmp_path / "same.npz", generator))
+    with torch.no_grad():
+        still, moved, free = (generator.synthesis(each) for each in (generator.mapping(seed_latents(generator, [2, 5]).z), ws, plainly))
+    assert float((moved - still)[:, :, :8].square().sum()) < 0.9 * float((free - still)[:, :, :8].square().sum())
+
+
 def test_the_edited_w_comes_back_as_the_same_images(tiny, tmp_path: Path) -> None:
     found = some(tiny.generator)
     done = save_edits(tiny, found, "smile:1", tmp_path / "a", seeds=range(3), save_w=tmp_path / "w.npz")
