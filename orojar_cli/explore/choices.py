@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -52,6 +53,9 @@ class Choices:
         Raises OptionError for a full list, InputFileError for a file that is something else, OutputFileError where it cannot be written.
         """
         assert len(view.seeds) == 1, "an entry is one image"
+        if not view.edits:
+            # The same image, whatever the sliders would do.
+            view = dataclasses.replace(view, method="own", layers=None, keep=())
         own = {key: value for key, value in document_of(view).items() if key != "seeds"} | {"seed": view.seeds[0]}
         with self._lock:
             document = self.document()

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explorer_client import explorer_in
-from paths import REFERENCES
+from paths import REFERENCES, ROOT
 from PIL import Image
 
 from orojar_cli import load_directions
@@ -692,3 +692,21 @@ def test_a_lock_keeps_what_its_slider_does(tab: Tab) -> None:
     tab.page.wait_for_selector(".row")
     tab.settle()
     assert (tab.pixels() == locked).all()
+
+
+def test_unit_and_center_as_the_command_says(chromium, serve, tmp_path: Path, shapes_path: Path) -> None:
+    sigma = float(load_directions(ROOT / "checkpoints" / "shapes32-directions.safetensors").sigma[2])
+    with serve(explorer_in(tmp_path, shapes_path, look={"unit": "latent", "center": True})) as client:
+        context = chromium.new_context(viewport={"width": 1280, "height": 860})
+        tab = Tab(context, f"{client.base}/#token={client.token}")
+        tab.move(2, 1, key="PageUp")
+        shown = tab.slider(2).get_attribute("aria-valuetext")
+        assert float(shown.removesuffix(" units")) == pytest.approx(sigma, abs=0.006)
+        tab.page.keyboard.press("c")
+        tab.page.wait_for_selector("#command[open]")
+        assert "--center" in tab.page.locator("#command-film").text_content()
+        tab.page.keyboard.press("Escape")
+        tab.page.keyboard.press("g")
+        assert tab.page.locator("#save-center").is_checked() and tab.page.locator("#save-unit").text_content() == "units"
+        assert float(tab.page.locator("#save-extent").input_value()) == pytest.approx(3 * sigma, abs=0.006)
+        context.close()

@@ -179,7 +179,8 @@ def test_liked_images_are_written_beside_the_directions(own_page: ExplorerClient
     assert len(edited["w"]) == 2 and edited["directions"] == direction_identity(directions)
     ws = np.array(edited["w"])[edited["entries"]]
     assert ws.shape == (8, 64) and np.allclose(ws[0] - ws[1], directions.displacement(2, 1.5), atol=1e-4)
-    own_page.post("choose", seeds=[3], list="others")
+    own_page.post("directions", method="sefa")
+    own_page.post("choose", seeds=[3], method="sefa", layers=[1], keep=[2], list="others")
     own_page.post("choose", seeds=[4], list=None)
     lists = own_page.get("/api/session").json()["choices"]
     assert lists["liked"] == [] and [entry["seeds"] for entry in lists["others"]] == [[5], [3]]

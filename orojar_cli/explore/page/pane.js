@@ -307,7 +307,13 @@ export class Pane {
   }
 
   walkRequest() {
-    return { ...this.view(), dimension: this.walked, extent: 3, frames: 48 };
+    const center = this.session.look.center && this.centrable;
+    return { ...this.view(), dimension: this.walked, extent: 3, frames: 48, center };
+  }
+
+  // In these spaces images have coordinates along directions, which can be taken away.
+  get centrable() {
+    return ["z", "w", "w+"].includes(this.method.space);
   }
 
   // Pressed again while a film is made, the button gives it up.

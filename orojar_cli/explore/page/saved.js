@@ -24,7 +24,7 @@ export function settingsInText(text) {
   try {
     const link = /[#&]settings=([\w-]+)/.exec(text);
     const found = link ? ofLink(link[1]) : JSON.parse(text);
-    return found && typeof found === "object" ? found : null;
+    return String(found?.format).startsWith("orojar-") ? found : null;
   } catch {
     return null;
   }

@@ -52,7 +52,8 @@ export class Saving {
     const keeps = KEEPS.includes(kind) ? "The file keeps all settings: dropped on this page, it brings them back." : "This format keeps no settings; PNG, GIF and APNG do.";
     byId("save-told").textContent = `${frames}The network draws ${width}×${height} pixels. ${keeps}`;
     const between = byId("save-what").value === "between";
-    byId("save-extent").disabled = byId("save-center").disabled = between;
+    byId("save-extent").disabled = between;
+    byId("save-center").disabled = between || !this.pane.centrable;
   }
 
   async save() {
@@ -66,7 +67,7 @@ export class Saving {
         extent: Number(byId("save-extent").value) / sigma,
         frames: this.frames,
         fps: Number(byId("save-fps").value),
-        center: byId("save-center").checked,
+        center: byId("save-center").checked && pane.centrable,
       });
       if (byId("save-what").value === "between") {
         const [from, to] = this.marked();

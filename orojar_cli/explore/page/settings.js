@@ -171,7 +171,8 @@ export class Settings {
 
   makeNoise(possible) {
     byId("noise-setting").hidden = !possible;
-    const on = this.usualNoise === "none" ? "const" : this.usualNoise;
-    byId("noise").addEventListener("change", ({ target }) => this.change({ noise: target.checked ? on : "none" }));
+    const usual = this.usualNoise !== "none";
+    const others = usual ? "none" : "const";
+    byId("noise").addEventListener("change", ({ target }) => this.change({ noise: target.checked === usual ? null : others }));
   }
 }
