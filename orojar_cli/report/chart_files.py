@@ -23,11 +23,14 @@ text {{ font: 12px {_FONT}; fill: #202327; }}
 .cell {{ fill: #1d5c8c; stroke: #d9d9d2; stroke-width: .5; }} .cell-text {{ font-size: 11px; }} .cell-text.mid {{ fill: #000000; }}
 .cell-text.high {{ fill: #ffffff; }}
 """
+# What XML cannot hold: a file may be called anything.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NUMBER = r"-?\d+(?:\.\d+)?"
 
 
 def standalone(svg: str) -> str:
     """A chart of the page as a file of its own: with a namespace, a size, its colours and a ground."""
+    svg = clean(svg)
     found = re.match(rf'<svg viewBox="0 0 ({_NUMBER}) ({_NUMBER})" style="[^"]*"', svg)
     assert found is not None
     width, height = found[1], found[2]
@@ -37,9 +40,14 @@ def standalone(svg: str) -> str:
     return head + svg[found.end() : start] + ground + svg[start:] + "\n"
 
 
+def clean(svg: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", svg)
+
+
 def png(svg: str) -> bytes:
     """The same as a picture, three pixels for each unit: paths, circles, rectangles and texts are all that charts are made of."""
-    root = ElementTree.fromstring(svg)
+    root = ElementTree.fromstring(clean(svg))
     width, height = (float(side) for side in root.attrib["viewBox"].split()[2:])
     fine = _SCALE * _FINER
     drawn = Image.new("RGB", (_FINER * round(width * _SCALE), _FINER * round(height * _SCALE)), _GROUND)

@@ -40,8 +40,8 @@ class Exports:
         """CSV and LaTeX."""
         name = self._free(table.name)
         return [
-            self.file("CSV", f"{name}.csv", table.csv().encode("utf-8-sig")),
-            self.file("LaTeX", f"{name}.tex", table.latex().encode()),
+            self.file("CSV", f"{name}.csv", table.csv().encode("utf-8-sig", "replace")),
+            self.file("LaTeX", f"{name}.tex", table.latex().encode(errors="replace")),
         ]
 
     def chart(self, name: str, svg: str) -> list[dict[str, str]]:

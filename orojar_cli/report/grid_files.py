@@ -12,6 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from orojar_cli.media.text import elided, font, length, write
+from orojar_cli.report.chart_files import clean
 
 _WIDTH, _GAP, _HEAD, _MARGIN, _SCALE = 220, 10, 26, 8, 2
 _INK, _FAINT = (32, 35, 39), (91, 97, 104)
@@ -68,7 +69,7 @@ class GridFile:
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" '
             'font-family="system-ui, Arial, sans-serif" font-size="12" fill="#202327">'
         ).format(width, height)
-        return str(head + Markup("").join(parts) + Markup("</svg>\n"))
+        return clean(head + Markup("").join(parts) + Markup("</svg>\n"))
 
     def png(self) -> bytes:
         """The same, two pixels for each unit."""

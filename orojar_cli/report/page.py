@@ -43,6 +43,9 @@ def check_out(out: Path) -> None:
         raise OutputFileError(
             f"cannot write {out}: {out if out.is_dir() else out.parent} is not a folder to write it in; choose another --out"
         )
+    files = folder_of(out)
+    if files.exists() and not files.is_dir():
+        raise OutputFileError(f"cannot write the page's tables and charts: {files} is not a folder; choose another --out")
 
 
 @functools.cache

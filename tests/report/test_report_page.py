@@ -15,6 +15,8 @@ from PIL import Image
 from toy_report import DIMENSIONS, HOSTILE_LABEL, HOSTILE_PATH, LATENTS, NAMES, toy_comparison, toy_pictures
 
 from orojar_cli.errors import OptionError, OutputFileError
+from orojar_cli.report.chart_files import png, standalone
+from orojar_cli.report.charts import whiskers
 from orojar_cli.report.exports import Exports
 from orojar_cli.report.methods import methods
 from orojar_cli.report.numbers import interval, number
@@ -212,6 +214,16 @@ def test_what_can_be_taken_out_of_the_page_is_in_it_and_beside_it(report, tmp_pa
     assert r"\mathbf{" in latex and r"\textless{}i\textgreater{}set" in latex and latex.count(r" \\") == len(rows) + 1
 
 
+def test_charts_of_sets_with_any_name_are_files() -> None:
+    name = "a\x00b\x1b]<&>\"'\u202e 笑"
+    svg = str(whiskers("t", [name, "b"], [1.0, 2.0], [(0.5, 1.5), None], name))
+    ElementTree.fromstring(standalone(svg))
+    assert png(svg).startswith(b"\x89PNG")
+    exports = Exports("files")
+    exports.table(Table(name, name, [name], [[name]]))
+    assert all(re.fullmatch(r"[a-z0-9-]+\.(csv|tex)", file) for file in exports.files)
+
+
 def test_a_large_file_is_linked_where_it_lies() -> None:
     exports = Exports("a page-files")
     assert exports.file("PNG", "small.png", b"0" * 300_000)["uri"].startswith("data:image/png;base64,")
@@ -309,6 +321,9 @@ def test_a_page_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -
         check_out(tmp_path / "page.pdf")
     with pytest.raises(OutputFileError, match="no-folder"):
         check_out(tmp_path / "no-folder" / "page.html")
+    (tmp_path / "taken-files").write_text("mine")
+    with pytest.raises(OutputFileError, match="taken-files"):
+        check_out(tmp_path / "taken.html")
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(OutputFileError, match="folder"):
         check_out(tmp_path / "folder.html")
