@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,22 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rough: None) -> None:
     monkeypatch.setattr(guard, "_IMAGES", 200)
 
 
+@contextlib.contextmanager
+def interrupted_at(count: int) -> Iterator[None]:
+    """Ctrl-C after so many savings of the training's state."""
+    saves, save = [], TrainingState.save
+
+    def interrupted(self: TrainingState, *arguments: object, **options: object) -> None:
+        save(self, *arguments, **options)  # type: ignore[arg-type]
+        saves.append(arguments)
+        if len(saves) == count:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingState, "save", interrupted)
+        yield
+
+
 def pictures(folder: Path) -> Path:
     folder.mkdir()
     channels = load_checkpoint(NETWORK).generator.img_channels
@@ -47,9 +65,7 @@ def pictures(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(
-    orojar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(orojar, tmp_path: Path) -> None:
     data = pictures(tmp_path / "data")
     command = ["finetune", NETWORK, *BUDGET, "--refine-steps", 3, "--layers-to-reg", 1, "--output", "image", "--data", data]
     command += ["--weight", 2, "--ramp", 2, "--json"]
@@ -75,16 +91,7 @@ def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(
     manifest = json.loads((run / "run.json").read_text())
     assert manifest["options"]["refine_steps"] == 3 and manifest["options"]["data"] == str(data)
 
-    saves, save = [], TrainingState.save
-
-    def interrupted(self: TrainingState, *arguments: object, **options: object) -> None:
-        save(self, *arguments, **options)  # type: ignore[arg-type]
-        saves.append(arguments)
-        if len(saves) == 14:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingState, "save", interrupted)
+    with interrupted_at(14):
         code, _, err = orojar(*command, "--outdir", tmp_path / "cut")
     assert code == 130, err
     (cut,) = (tmp_path / "cut").iterdir()
@@ -102,16 +109,7 @@ def test_a_budget_chooses_steps_and_images_and_is_kept(orojar, tmp_path: Path, m
     monkeypatch.setattr("orojar_cli.operations.mapping.images_to_measure", lambda *_: 10.0)
     monkeypatch.setattr("orojar_cli.operations.mapping.measured_pace", lambda *_: Pace(0.0, 1.0, 1.0, 1.0))
     command = ["finetune", NETWORK, *BUDGET, "--budget", "16", "--json"]
-    saves, save = [], TrainingState.save
-
-    def interrupted(self: TrainingState, *arguments: object, **options: object) -> None:
-        save(self, *arguments, **options)  # type: ignore[arg-type]
-        saves.append(arguments)
-        if len(saves) == 5:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingState, "save", interrupted)
+    with interrupted_at(5):
         code, _, err = orojar(*command, "--outdir", tmp_path / "cut")
     # Half of 6 + 20 + 6 steps, but for the moment before.
     assert code == 130 and "then 16 steps of training: about 15 s" in err, err
