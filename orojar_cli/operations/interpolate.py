@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.operations.moving_picture import MovingPicture, check_remade, moved
@@ -53,6 +54,9 @@ class Interpolation(MovingPicture):
         if film:
             return image_count(journey)
         return (1 if journey.stops == 1 else journey.stops) * self.scene.steps * self.scene.loops
+
+    def drawn_by(self, generator: Generator) -> Interpolation:
+        return dataclasses.replace(self, material=dataclasses.replace(self.material, generator=generator))
 
     def material_shown(self) -> Material:
         return self.material

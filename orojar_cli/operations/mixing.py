@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.operations.moving_picture import MovingPicture, check_remade, moved
@@ -50,6 +51,10 @@ class StyleMixing(MovingPicture):
 
     def image_count(self, film: bool) -> int:
         return mix_image_count(self.sources, self.scene, film)
+
+    def drawn_by(self, generator: Generator) -> StyleMixing:
+        rows, columns = (replace(one, generator=generator) for one in (self.sources.rows, self.sources.columns))
+        return replace(self, sources=Sources(rows, columns))
 
     def material_shown(self) -> Material:
         photographs = [one.projected for one in (self.sources.rows, self.sources.columns) if one.projected is not None]

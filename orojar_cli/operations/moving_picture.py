@@ -15,8 +15,8 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.errors import OptionError
 from orojar_cli.files import written_file
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.latents.points import seed_latents
 from orojar_cli.media import picture_html, save_animation, save_image
+from orojar_cli.operations.drawing import save_previewed, say_drawing
 from orojar_cli.operations.network import Network, network_of, quiet
 from orojar_cli.operations.resolve import Source, resolve_network
 from orojar_cli.operations.traverse import FILMS, check_suffix, frames_of, shared_name, source_of
@@ -24,9 +24,7 @@ from orojar_cli.pictures.dimensions import chosen_dimensions
 from orojar_cli.pictures.film import write_frames
 from orojar_cli.pictures.loop import Material, Travel
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
-from orojar_cli.progress import Notice, Progress, lasting
-from orojar_cli.response.budget import MINUTE, arithmetic, seconds_each, timed_batch
-from orojar_cli.response.outputs import Output
+from orojar_cli.progress import Notice, Progress
 
 # Kept small by their formats, or meant to be worked on.
 _FULL_SIZE = (".mp4",)
@@ -67,16 +65,27 @@ class MovingPicture:
         names, film = frames_of(path), Path(path).suffix.lower() in FILMS
         if names is None:
             written_file(path)
-        self._say(self.image_count(film or names is not None))
+        count = self.image_count(film or names is not None)
+        say_drawing(self.network.generator, count, self.notice)
         metadata = self.recipe().to_dict()
         if names is not None:
             return write_frames(self.frames(full_size=True, progress=progress), names, metadata)
         if film:
-            drawn = self.frames(full_size=Path(path).suffix.lower() in _FULL_SIZE, progress=progress)
-            save_animation(drawn, path, fps=self.scene.fps, metadata=metadata)
+            full_size = Path(path).suffix.lower() in _FULL_SIZE
+
+            def write(generator: Generator, to: Path) -> None:
+                whole = generator is self.network.generator
+                drawn = (self if whole else self.drawn_by(generator)).frames(full_size=full_size, progress=progress)
+                save_animation(drawn, to, fps=self.scene.fps, metadata=metadata if whole else None)
+
+            save_previewed(path, self.network.generator, count, write, self.notice)
         else:
             save_image(self.show(progress), path, metadata)
         return [Path(path)]
+
+    def drawn_by(self, generator: Generator) -> MovingPicture:
+        """The same, drawn by another view of the network."""
+        raise NotImplementedError
 
     def material_shown(self) -> Material:
         """The network with its directions, and the ws of all photographs."""
@@ -95,13 +104,6 @@ class MovingPicture:
             projected=", ".join(shared_name(path) for path in self.photographs)[:1000] or None,
             projected_identity=None if material.projected is None else tensor_identity(material.projected),
         )
-
-    def _say(self, count: int) -> None:
-        """How long it takes to draw so many images, where that is long."""
-        generator: Generator = self.network.generator
-        if count * arithmetic(generator, (Output(),)) > MINUTE:
-            at = seed_latents(generator, range(timed_batch(generator)), 0 if generator.c_dim else None)
-            self.notice(f"{count} images to draw: {lasting(count * seconds_each(generator, (Output(),), at))}")
 
     def _repr_html_(self) -> str:
         return picture_html(self.show(), repr(self).strip("<>"))

@@ -23,6 +23,7 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.projected import check_projected_out, load_projected, save_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.media import PICTURES, Numbered, numbered, picture_html
+from orojar_cli.operations.drawing import save_previewed, say_drawing
 from orojar_cli.operations.network import check_noise, network_of, quiet, say_undrawable, say_white, shown_class
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.pictures.axes import affordable_images
@@ -31,7 +32,7 @@ from orojar_cli.pictures.film import movement, save_film, save_frames
 from orojar_cli.pictures.recipe import Recipe, direction_identity, tensor_identity
 from orojar_cli.pictures.scene import Scene, Still, Subject, Walk
 from orojar_cli.pictures.still import draw_still, pages, save_stills
-from orojar_cli.pictures.walk import moved_ws, round_steps, strengths
+from orojar_cli.pictures.walk import moved_ws, round_steps, strengths, there_and_back
 from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.projection.photograph import read_photograph
@@ -49,6 +50,7 @@ class Traversal:
     values: dict[str, Any]
     projected: Path | None = None
     rows: int | None = None
+    notice: Notice = dataclasses.field(default=quiet, repr=False, compare=False)
 
     def __repr__(self) -> str:
         found = self.source.directions
@@ -78,20 +80,38 @@ class Traversal:
         """Write a film (.gif, .webp, .apng, .mp4), its frames one by one (a folder/, or a name such as frame_%04d.png), or a grid (.png,
         .jpg) over several pages where one is not enough; the paths written.
 
-        PNG, APNG and GIF keep what it takes to make them again.  Every file is written whole or not at all.
+        PNG, APNG and GIF keep what it takes to make them again.  Every file is written whole or not at all.  Says beforehand what takes
+        long; of films that take minutes a coarse preview comes first.
         Raises OptionError for another suffix, and for what there is not in the direction set or the network; OutputFileError, before
         anything is drawn, where it could not be written.
         """
         scene = self.scene(path)
         frames = frames_of(path)
+        count = self.image_count(scene)
+        say_drawing(self.subject.generator, count, self.notice)
         if isinstance(scene, Walk):
             metadata = self.recipe(scene).to_dict()
             if frames is not None:
                 return save_frames(self.subject, scene, frames, metadata=metadata, progress=progress)
-            save_film(self.subject, scene, path, metadata=metadata, progress=progress)
+
+            def write(generator: Generator, to: Path) -> None:
+                whole = generator is self.subject.generator
+                shown = self.subject if whole else dataclasses.replace(self.subject, generator=generator)
+                save_film(shown, scene, to, metadata=metadata if whole else None, progress=progress)
+
+            save_previewed(path, self.subject.generator, count, write, self.notice)
             return [Path(path)]
         assert isinstance(scene, Still)
         return save_stills(self.subject, scene, path, rows=self.rows, metadata=lambda page: self.recipe(page).to_dict(), progress=progress)
+
+    def image_count(self, scene: Scene) -> int:
+        """How many images `save` draws for a scene: of a film there and back each place once."""
+        if isinstance(scene, Walk):
+            parts = there_and_back(1.0, scene.frames, scene.ease, rest=len(scene.dimensions) > 1)
+            return self.subject.count(scene) * len(set(parts)) * max(1, len(scene.dimensions))
+        assert isinstance(scene, Still)
+        rows = scene.steps if scene.by is not None else len(scene.dimensions)
+        return self.subject.count(scene) * (rows * (scene.steps - 1) + 1 if rows else 2)
 
     def latents(self, path: str | os.PathLike[str] = "shown.png") -> Tensor:
         """ws [N, num_ws, w_dim] of the pictures that `save` would draw, in the order in which a page is read: dimension by dimension, image
@@ -236,7 +256,7 @@ def traverse(
     known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")
-    return Traversal(source, subject, values, None if projected is None else Path(projected), rows)
+    return Traversal(source, subject, values, None if projected is None else Path(projected), rows, notice)
 
 
 def painted(path: str | os.PathLike[str], generator: Generator) -> str:

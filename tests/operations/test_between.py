@@ -81,8 +81,8 @@ def test_conditional_networks_show_the_first_class_unless_told(conditional) -> N
 def test_large_networks_pass_fewer_seeds_unless_asked_and_say_how_long(tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lines: list[str] = []
     monkeypatch.setattr("orojar_cli.pictures.axes.arithmetic", lambda *_: 2e12)
-    monkeypatch.setattr("orojar_cli.operations.moving_picture.arithmetic", lambda *_: 2e12)
-    monkeypatch.setattr("orojar_cli.operations.moving_picture.seconds_each", lambda *_: 2.0)
+    monkeypatch.setattr("orojar_cli.operations.drawing.arithmetic", lambda *_: 2e12)
+    monkeypatch.setattr("orojar_cli.operations.drawing.seconds_each", lambda *_: 2.0)
     film = interpolate(tiny, notice=lines.append, **FEW)
     assert film.scene.seeds == (0, 1) and lines == ["large images: passing 2 of the seeds 0 to 3; --seeds says otherwise"]
     assert interpolate(tiny, range(4)).scene.seeds == (0, 1, 2, 3)
