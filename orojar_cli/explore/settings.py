@@ -115,6 +115,8 @@ def _state_of(recipe: Recipe, method: str, directions: DirectionSet) -> tuple[di
         told.append(f"the first {MOST_SEEDS} of {len(scene.seeds)} seeds")
     if scene.cutoff is not None:
         told.append("truncation of all layers, not of the first alone")
+    if scene.keep_picture is not None:
+        told.append("no part of the picture that is held still")
     sigma = {index: 1.0 if scene.unit == "sigma" else float(directions.sigma[directions.index(index)]) for index, _ in scene.edits}
     edits = [[index, round(value / sigma[index], 4)] for index, value in scene.edits]
     if any(abs(value) > LARGEST_STRENGTH for _, value in edits):

@@ -15,6 +15,7 @@ from test_explore_app import levels
 
 from orojar_cli import load_directions
 from orojar_cli.cli import main
+from orojar_cli.directions.region import region_text
 from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.explore.choices import Choices
 from orojar_cli.explore.settings import checked_state, read_saved
@@ -144,6 +145,10 @@ def test_a_picture_of_traverse_is_shown_on_the_page(page: ExplorerClient, tmp_pa
     assert answer["state"]["edits"]["own"] == [[4, pytest.approx(-12 / sigma, abs=1e-3)]]
     assert answer["state"]["walked"] == {"own": 2} and answer["state"]["psi"] == 0.6 and answer["state"]["unit"] == "latent"
     assert answer["state"]["seeds"] == list(range(9)) and answer["told"] == ["the first 9 of 11 seeds"]
+    other = read_metadata("a.png")
+    other["scene"] |= {"keep": [3], "keep_picture": region_text(np.eye(32), (3, 32, 32)), "cutoff": 2, "seeds": [0]}
+    answer = page.post("recall", settings=other).json()
+    assert answer["state"]["keep"] == {"own": [3]} and len(answer["told"]) == 2, answer["told"]
     other = read_metadata("a.png")
     other["checkpoint"]["sha256"] = "0" * 64
     assert "another network" in page.post("recall", settings=other).refusal(400)
