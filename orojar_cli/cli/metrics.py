@@ -61,7 +61,7 @@ def metrics(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure the directions and the network of SOURCE: every number with a 95 % bootstrap interval over latents.
+    """Measure the directions and the network of SOURCE: every number with its 95 % interval.
 
     SOURCE is a run folder, a file in one, or a checkpoint; without it the newest run, else the bundled demonstration. Which of two
     direction sets is better is the question of orojar compare.

@@ -12,7 +12,7 @@ import numpy as np
 class Measurement:
     """One number of one subject (a direction set, a network).
 
-    `metric` and `subject` name what was measured on what; `value` lies in `interval`, a 95 % bootstrap interval over latents (None where
+    `metric` and `subject` name what was measured on what; `value` lies in `interval`, a 95 % interval, see `uncertainty` (None where
     one number was all there was); `better` says which way is better (None: neither); `per_latent` [N] holds the values whose mean is
     `value`, in the order of the latents, so that two subjects measured at the same latents can be compared in pairs; `settings` are the
     sample counts, seeds and the detector; `source` is the paper and its equation; `details` holds whatever belongs beside the number

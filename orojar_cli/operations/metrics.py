@@ -1,4 +1,4 @@
-"""Measuring directions and networks: every number with a bootstrap interval over latents."""
+"""Measuring directions and networks: every number with its interval."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from orojar_cli.files import write_bytes
 from orojar_cli.media.data_uri import as_uri
@@ -58,7 +57,11 @@ class Exports:
         """Any other file."""
         self.files[name] = data
         inside = len(data) <= _LARGEST_INSIDE
-        return {"label": label, "file": name, "uri": as_uri(_KINDS[Path(name).suffix], data) if inside else quote(f"{self.folder}/{name}")}
+        return {
+            "label": label,
+            "file": name,
+            "uri": as_uri(_KINDS[Path(name).suffix], data) if inside else f"{relative(self.folder)}/{relative(name)}",
+        }
 
     def write(self, folder: Path) -> None:
         """All of them into a folder, each whole or not at all."""
@@ -71,6 +74,14 @@ class Exports:
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "figure"
         taken = {Path(other).stem for other in self.files}
         return next(found for number in range(1, 10_000) if (found := plain if number == 1 else f"{plain}-{number}") not in taken)
+
+
+def relative(name: str) -> str:
+    """The name of a file beside the page as an address: what is no letter, digit, dot or hyphen by its bytes."""
+    plain = (
+        chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"-_." else f"%{byte:02X}" for byte in name.encode(errors="replace")
+    )
+    return "".join(plain)
 
 
 def folder_of(page: Path) -> Path:

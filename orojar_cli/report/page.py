@@ -6,7 +6,6 @@ import functools
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -16,7 +15,7 @@ from orojar_cli.files import write_text
 from orojar_cli.report import numbers
 from orojar_cli.report.collect import Comparison
 from orojar_cli.report.drawings import Drawings
-from orojar_cli.report.exports import Exports, folder_of
+from orojar_cli.report.exports import Exports, folder_of, relative
 from orojar_cli.report.sharing import without_paths
 from orojar_cli.report.view import Making, context
 
@@ -28,7 +27,7 @@ def write_report(out: Path, comparison: Comparison, pictures: Drawings, making: 
     """
     exports = Exports(folder_of(out).name)
     shown = context(comparison, pictures, making, exports)
-    twin = {"json": quote(out.with_suffix(".json").name), "folder": folder_of(out).name, "document": without_paths(document)}
+    twin = {"json": relative(out.with_suffix(".json").name), "folder": folder_of(out).name, "document": without_paths(document)}
     page = rendered("report.html.j2", **shown, **twin)
     exports.write(folder_of(out))
     write_text(out.with_suffix(".json"), json.dumps(document, indent=2) + "\n")
