@@ -35,6 +35,7 @@ _PUBLIC = {
     "read_directions": "directions",
     "compare": "operations.compare",
     "project": "operations.project",
+    "find": "operations.find",
     "finetune": "operations.finetune",
     "metrics": "operations.metrics",
     "recomputed": "response.recomputation",

@@ -17,6 +17,7 @@ from orojar_cli.cli.discover import discover, sefa
 from orojar_cli.cli.edit import edit
 from orojar_cli.cli.explore import explore
 from orojar_cli.cli.export_directions import export
+from orojar_cli.cli.find import find
 from orojar_cli.cli.finetune import finetune
 from orojar_cli.cli.import_directions import import_
 from orojar_cli.cli.inspect import inspect
@@ -52,6 +53,7 @@ for command in (
     sample,
     sefa,
     discover,
+    find,
     finetune,
     traverse,
     edit,

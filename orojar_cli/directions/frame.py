@@ -138,7 +138,7 @@ def finished(
     if not keep_signs:
         units = units * torch.where(largest < 0, -1.0, 1.0)
     steps = units * sigma.unsqueeze(1)
-    active = _activeness(generator, settings, steps, predicted, progress) if measured else torch.zeros(len(units), device="cpu")
+    active = measured_activeness(generator, settings, steps, predicted, progress) if measured else torch.zeros(len(units), device="cpu")
     result = DirectionSet(
         directions=units.cpu(),
         sigma=sigma.cpu(),
@@ -163,7 +163,10 @@ def activeness_images(generator: Generator, settings: Settings) -> float:
     return float(values * measured * affordable_samples(response, measured, _ACTIVENESS_SAMPLES))
 
 
-def _activeness(generator: Generator, settings: Settings, steps: Tensor, predicted: Tensor | None, progress: Progress | None) -> Tensor:
+def measured_activeness(
+    generator: Generator, settings: Settings, steps: Tensor, predicted: Tensor | None = None, progress: Progress | None = None
+) -> Tensor:
+    """[K] activeness of displacements [K, D] of one strength unit each, as that of every direction set; `predicted` as in `finished`."""
     return leading_activeness(
         Response(generator, settings.space, settings.layers_of(generator), (moved_output(generator),)),
         lambda count: settings.latents(generator, count, _ACTIVENESS_STREAM),

@@ -59,7 +59,7 @@ class ProjectedLatents:
         if space != "p":
             return displaced_from(generator, self.ws, displacement, space, layers)
         last = generator.mapping.layers[-1].activation
-        moved = bias_act(_before_activation(self.ws, last) + displacement.unsqueeze(1), None, last)
+        moved = bias_act(before_activation(self.ws, last) + displacement.unsqueeze(1), None, last)
         chosen = torch.zeros(generator.num_ws, 1, dtype=torch.bool, device=moved.device)
         chosen[list(layers)] = True
         return torch.where(chosen, moved, self.ws)
@@ -69,7 +69,8 @@ Points = Latents | ProjectedLatents
 """Where pictures start from: z with their labels, or ws."""
 
 
-def _before_activation(w: Tensor, activation: str) -> Tensor:
+def before_activation(w: Tensor, activation: str) -> Tensor:
+    """What the mapping's last activation made w of; raises OptionError for one that cannot be undone."""
     if activation not in ("lrelu", "linear"):
         raise OptionError(f"the activation {activation} cannot be undone, so a projected w has no p: use directions in w or w+")
     x = w / activation_gain(activation)

@@ -229,8 +229,11 @@ def _images(method: Method, generator: Generator, settings: Settings, count: int
     return method.images(generator, method.with_count(settings, count))
 
 
-def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None) -> Run:
-    """The run of a discovery: the directions first, so that nothing found is lost, then the numbers and the grid."""
+def write_discovery(
+    run: RunWriter, result: Discovery, options: dict[str, Any], progress: Progress | None, artefacts: Mapping[str, str] | None = None
+) -> Run:
+    """The run of a discovery: the directions first, so that nothing found is lost, then the numbers and the grid.  `artefacts` are files
+    that are there already."""
     save_directions(result.directions, run.path / DIRECTIONS)
     for record in result.records():
         run.metric(**record)
@@ -239,7 +242,7 @@ def write_discovery(run: RunWriter, result: Discovery, options: dict[str, Any], 
         options=options,
         checkpoint=result.checkpoint.record(),
         device=str(result.checkpoint.device),
-        artefacts={"directions": DIRECTIONS, "grid": GRID, "metrics": METRICS},
+        artefacts={"directions": DIRECTIONS, "grid": GRID, "metrics": METRICS} | dict(artefacts or {}),
     )
 
 
