@@ -94,7 +94,7 @@ def chosen_sides(path: str | os.PathLike[str], source: Source, notice: Notice) -
         points = tuple(_entries(document[name], source, file))
         if lacking := len(document[name]) - len(points):
             notice(f"{name}: {lacking} images left out, which were mixed or moved along other directions and so have no z")
-        sides.append(Side(f"{name} in {file.resolve()}", points))
+        sides.append(Side(str(file.resolve()), points))
     return sides[0], sides[1] if len(sides[1]) else None
 
 
