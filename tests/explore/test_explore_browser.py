@@ -19,6 +19,7 @@ from paths import REFERENCES, ROOT
 from PIL import Image
 
 from orojar_cli import load_directions
+from orojar_cli.cli import main
 
 pytestmark = pytest.mark.browser
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
@@ -709,4 +710,39 @@ def test_unit_and_center_as_the_command_says(chromium, serve, tmp_path: Path, sh
         tab.page.keyboard.press("g")
         assert tab.page.locator("#save-center").is_checked() and tab.page.locator("#save-unit").text_content() == "units"
         assert float(tab.page.locator("#save-extent").input_value()) == pytest.approx(3 * sigma, abs=0.006)
+        context.close()
+
+
+def test_settings_of_another_run_open_it(chromium, serve, tmp_path: Path, shapes_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["discover", str(shapes_path), "--method", "random", "--num", "2", "--samples", "8"])
+    (run,) = (tmp_path / "orojar-runs").iterdir()
+    with serve(explorer_in(tmp_path, shapes_path, library=True)) as client:
+        told = client.post("open", {"name": str(run)}).json()
+        state = {"view": "own", "seeds": [4], "psi": 1.0, "class": None, "layers": None, "edits": {"own": [[1, 2.0]]}}
+        settings = json.dumps({"format": "orojar-explore-1", **told["identity"], "state": state}).encode()
+        shown = client.pixels(source=str(run), seeds=[4], edits=[[1, 2.0]])
+    with serve(explorer_in(tmp_path, shapes_path, library=True)) as client:
+        context = chromium.new_context(viewport={"width": 1280, "height": 860})
+        tab = Tab(context, f"{client.base}/#token={client.token}")
+        dropped(tab, "settings.json", settings)
+        tab.until("document.querySelectorAll('.row').length === 2")
+        tab.until("document.getElementById('status').textContent === 'Everything is as it was saved'")
+        tab.settle()
+        assert (tab.pixels() == shown).all() and tab.page.locator("#seeds").input_value() == "4" and tab.complaints == []
+        context.close()
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["checkpoint"] = {"path": "gone.pkl", "sha256": manifest["checkpoint"]["sha256"]}
+    (run / "run.json").write_text(json.dumps(manifest))
+    with serve(explorer_in(tmp_path, shapes_path, library=True)) as client:
+        context = chromium.new_context(viewport={"width": 1280, "height": 860})
+        tab = Tab(context, f"{client.base}/#token={client.token}")
+        dropped(tab, "settings.json", settings)
+        tab.until("document.getElementById('status').textContent.includes('gone.pkl')")
+        assert tab.page.locator(".row").count() == 10 and "error" in tab.page.locator("#status").get_attribute("class")
+        tab.page.evaluate("sessionStorage.setItem('orojar:source', 'nothing.pkl')")
+        tab.page.reload()
+        tab.page.wait_for_selector(".row")
+        tab.until("document.getElementById('status').textContent.includes('nothing.pkl')")
         context.close()

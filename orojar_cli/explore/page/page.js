@@ -12,6 +12,8 @@ import { Wall } from "./wall.js";
 
 // Settings that wait for another network to be opened.
 const WAITING = "orojar:waiting";
+// Why the network that was shown before is not.
+const TOLD = "orojar:told";
 const byId = (id) => document.getElementById(id);
 
 const state = { view: "own", seeds: [0], psi: 1, class: null, layers: null, noise: null, mix: null, unit: "sigma" };
@@ -233,6 +235,8 @@ async function bringBack(found) {
   try {
     const answer = await (await call("recall", { settings: found, ...ticket() })).json();
     if (answer.open) {
+      say(`These settings are of ${answer.open}: opening it…`);
+      await call("open", { name: answer.open, ...ticket() });
       sessionStorage.setItem(WAITING, JSON.stringify(found));
       showSource(answer.open);
       return;
@@ -377,8 +381,11 @@ async function start() {
   try {
     session = await describe();
   } catch (error) {
-    if (source && error.status !== 401 && error.status !== 0) showSource("");
-    else stop(error.message);
+    if (source && error.status !== 401 && error.status !== 0) {
+      sessionStorage.removeItem(WAITING);
+      sessionStorage.setItem(TOLD, error.message);
+      showSource("");
+    } else stop(error.message);
     return;
   }
   const { network, methods } = session;
@@ -411,6 +418,9 @@ async function start() {
   keep();
   markChosen();
   if (found) bringBack(found);
+  const told = sessionStorage.getItem(TOLD);
+  sessionStorage.removeItem(TOLD);
+  if (told) failed(new Error(told));
 }
 
 document.addEventListener("keydown", onKey);
