@@ -83,7 +83,7 @@ def test_every_command(name: str, orojar: Any, run: Any, tmp_path: Path) -> None
     assert document["family"] == config.family and tuple(document["image_shape"]) == config.image_shape
     assert orojar("sample", network, *chosen, "--seeds", "0-1", "--out", "sample.png")[0] == 0
     with Image.open("sample.png") as picture:
-        assert picture.height in (height, 2 * height)
+        assert picture.height in (height + 16, 2 * (height + 16))
     few = ["--num", 2, "--seeds", 0]
     run("sefa", network, *few, *chosen)
     found = run("discover", network, *few, *chosen, "--samples", 8, "--output", coarse, "--outdir", "runs")
@@ -97,6 +97,8 @@ def test_every_command(name: str, orojar: Any, run: Any, tmp_path: Path) -> None
         assert run("inspect", Path(trained["checkpoint"]))["family"] == config.family
     assert orojar("traverse", found["run"], "--dim", 0, *chosen, "--seeds", 0, "--out", "walk.png")[0] == 0
     assert Path("walk.png").stat().st_size > 0
+    kept = ["--dim", 0, "--keep", 1, "--range", 0.25, "--steps", 2]
+    assert orojar("traverse", found["run"], *kept, *chosen, "--seeds", 0, "--out", "kept.png")[0] == 0
     between(network, found["run"], chosen, document["num_ws"], orojar)
     explored(Path(found["run"]), 0 if config.c_dim else None)
     assert orojar("convert", network, "other.safetensors")[0] == 0

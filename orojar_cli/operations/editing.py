@@ -125,7 +125,7 @@ def save_edits(
         layers = named_layers(generator, layers)
     # The scene checks what it shares with pictures: edits, layers, unit, noise, class and truncation.
     kept = kept_dimensions(found, [keep] if isinstance(keep, (int, str)) else list(keep))
-    held_still = None if keep_picture is None else painted(keep_picture, generator)
+    held_still = None if keep_picture is None else painted(keep_picture, generator, notice)
     shared: dict[str, Any] = {"noise_mode": noise_mode, "class_index": class_index, "psi": psi, "cutoff": cutoff, "size": size}
     scene = Scene(edits=edits, layers=layers, unit=unit, keep=kept, keep_picture=held_still, **shared)
     subject = Subject(generator, found)

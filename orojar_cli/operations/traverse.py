@@ -36,6 +36,8 @@ from orojar_cli.pictures.walk import moved_ws, round_steps, strengths, there_and
 from orojar_cli.pictures.ways import Ways
 from orojar_cli.progress import Notice, Progress
 from orojar_cli.projection.photograph import read_photograph
+from orojar_cli.response.outputs import is_small
+from orojar_cli.response.subspace import PROBES
 
 FILMS = (".gif", ".webp", ".apng", ".mp4")
 STILLS = (".png", ".jpg", ".jpeg")
@@ -247,7 +249,7 @@ def traverse(
     if keep is not None:
         values["keep"] = kept_dimensions(found, _words(keep))
     if keep_picture is not None:
-        values["keep_picture"] = painted(keep_picture, generator)
+        values["keep_picture"] = painted(keep_picture, generator, notice)
     if ws is None and generator.c_dim:
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
@@ -259,13 +261,17 @@ def traverse(
     return Traversal(source, subject, values, None if projected is None else Path(projected), rows, notice)
 
 
-def painted(path: str | os.PathLike[str], generator: Generator) -> str:
+def painted(path: str | os.PathLike[str], generator: Generator, notice: Notice = quiet) -> str:
     """The mask in a picture, as scenes keep it: what is white, or of a picture with transparent parts what is not.
+
+    Of large networks `notice` says what has to be computed first.
 
     Raises InputFileError for what is no picture, OptionError for one of other proportions or all of one colour.
     """
     picture = read_photograph(path)
     alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
+    if not is_small(generator):
+        notice(f"--keep-picture: first the gradients of {PROBES // 3} images, to find the directions that move them")
     levels = alpha if alpha.min() < 1 else np.asarray(picture.convert("L"), np.float32) / 255
     return region_text(levels, generator.image_shape)
 
