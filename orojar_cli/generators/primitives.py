@@ -122,7 +122,7 @@ def convolution(
 ) -> Tensor:
     """'Same' convolution with weight [out, in, k, k], optionally with the resolution doubled or halved through the `resample` filter
     [T, T], which sums to one."""
-    kernel = weight.shape[-1]
+    kernel = int(weight.shape[-1])
     if resample is None or up == down == 1:
         return F.conv2d(x, fast_layout(weight), bias, padding=kernel // 2)
     count = len(resample)

@@ -113,7 +113,7 @@ class _Normalised(nn.Module):
         x = x if self.kind == "none" else x / self.sigma()
         if self.weight.ndim == 2:
             return F.linear(x, self.weight, self.bias)
-        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
+        return F.conv2d(x, self.weight, self.bias, padding=int(self.weight.shape[-1]) // 2)
 
 
 class _Statistics(nn.Module):

@@ -30,7 +30,7 @@ class _Equalised(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight * self.weight_gain, self.bias * self.bias_gain
-        return F.linear(x, weight, bias) if weight.ndim == 2 else F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+        return F.linear(x, weight, bias) if weight.ndim == 2 else F.conv2d(x, weight, bias, padding=int(weight.shape[-1]) // 2)
 
 
 class _First(nn.Module):
