@@ -66,6 +66,12 @@ def on_processor(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().double()
 
 
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the processor on a device that goes on meanwhile: what was drawn here, for instance, for a step of training there."""
+    # CUDA takes numbers from ordinary memory before the call returns; elsewhere that is not said.
+    return tensor.to(device, non_blocking=device.type == "cuda")
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given: a clock is read only then."""
     if device.type != "cpu":

@@ -14,6 +14,7 @@ from pretended import DeviceError, available, pretended
 from torch.func import jvp, vmap
 
 import orojar_cli
+from orojar_cli.bench.checking import _tunings
 from orojar_cli.checkpoint.checkpoint import load_checkpoint
 from orojar_cli.devices import Chunks, is_out_of_memory, memory_budget, on_processor, wide
 from orojar_cli.errors import OptionError
@@ -29,18 +30,18 @@ SMALL = {
     "sample": ("sample", TINY, "--seeds", "0-2", "--noise-mode", "random", "--out", "samples.png"),
     "sefa": ("sefa", TINY, "--num", "3", "--seeds", "0"),
     "ganspace": ("discover", TINY, "--method", "ganspace", "--num", "2", "--seeds", "0"),
-    "orojar": ("discover", TINY, "--num", "2", "--samples", "8", "--seeds", "0"),
     "w+": ("discover", TINY, "--space", "w+", "--num", "2", "--samples", "8", "--seeds", "0"),
     "s": ("discover", TINY, "--space", "s", "--num", "2", "--samples", "8", "--seeds", "0"),
     "orojar-sgd": ("discover", TINY, "--method", "orojar-sgd", "--num", "2", "--set", "steps=4", "--seeds", "0"),
     "finetune": ("finetune", TINY, "--samples", "8", "--seeds", "0"),
-    "mapping": ("finetune", TINY, "--mode", "mapping", "--steps", "2", "--refine-steps", "2", "--max-shift", "inf", "--seeds", "0"),
     "traverse": ("traverse", "--dim", "0", "--steps", "3", "--seeds", "0-1", "--out", "walk.png"),
     "edit": ("edit", "--dim", "0:+2", "--seeds", "0-1", "--out", "edited/"),
     "metrics": (
         ("metrics", "--samples", "8", "--images", "100")
-        + tuple(part for name in ("orthogonality", "hessian", "path_length", "direction_length") for part in ("--metric", name))
+        + tuple(part for name in ("orthogonality", "hessian", "path_length") for part in ("--metric", name))
     ),
+    "interpolate": ("interpolate", TINY, "--seeds", "0,1", "--steps", "3", "--out", "between.png"),
+    "mix": ("mix", TINY, "--rows", "0,1", "--cols", "2", "--out", "mixed.png"),
     "project": ("project", "photo.png", TINY, "--steps", "4", "--candidates", "16"),
 }  # fmt: skip
 
@@ -74,6 +75,19 @@ def test_commands_give_the_processors_numbers(command: str, rules: str, run, rou
 @pytest.mark.parametrize("command", [name for name in SMALL if name not in ("sample", "sefa", "traverse", "edit")])
 def test_all_commands_give_the_processors_numbers(command: str, rules: str, run, rough, little_training, capsys) -> None:
     same_numbers(command, rules, run)
+
+
+@available
+@pytest.mark.parametrize("task", list(_tunings()), ids=lambda task: task.what)
+def test_tuning_gives_the_processors_numbers(task) -> None:
+    expected = task.compute(load_checkpoint(TINY).generator)
+    with pretended(**RULES["both"]) as traffic:
+        generator = load_checkpoint(TINY, "pretend").generator
+        traffic.clear()
+        found = task.compute(generator).cpu()
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02 * float(expected.abs().max()))
+    # Of what a training step waits for: whether its loss is finite, now and then.
+    assert sum(count for line, count in traffic.downloads.items() if "training" in line or "surrogate" in line) <= 4
 
 
 def same_numbers(command: str, rules: str, run) -> None:

@@ -176,7 +176,7 @@ def _speeds(device: str, effort: Effort) -> Iterator[Row]:
     left = torch.randn(order, order, generator=torch.Generator().manual_seed(0)).to(there)
     product = 2 * order**3 / 1e9 / _least(lambda: left @ left, there, effort)
     yield Row("check", f"matrix product {order}x{order}, float32", product, "GFLOP/s")
-    network = copy.deepcopy(stylegan2(resolution)).to(there)
+    network = copy.deepcopy(stylegan2(resolution, effort.pick(1024, 16384))).to(there)
     response = Response(network)
     count = min(response.at_once(), effort.pick(4, 64))
     ws = network.mapping(seed_latents(network, range(count)).z)

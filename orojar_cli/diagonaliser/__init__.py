@@ -89,7 +89,7 @@ def joint_diagonalise(
         start = joint_range(grams)
         if len(start) < dim:
             inside, outside = start, completion(start)
-            start = torch.eye(len(inside)).to(inside)
+            start = torch.eye(len(inside), dtype=inside.dtype, device=inside.device)
     else:
         start = _orthogonal(initial, dim).to(grams.device)
     training = Criterion(economical(grams), criterion, inside, outside)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import sent
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.numbers import Classes, as_classes, check_number, check_seeds
@@ -107,7 +108,7 @@ def within(generator: Generator, psi: float, z: Tensor, draw: Callable[[int], Te
 def normal_latents(generator: Generator, count: int, rng: torch.Generator, psi: float = 1.0) -> Tensor:
     """z [count, z_dim] from `rng`, which is on the CPU, on the generator's device."""
     z = torch.randn(count, generator.z_dim, generator=rng)
-    return within(generator, psi, z, lambda number: torch.randn(number, generator=rng)).to(generator.device)
+    return sent(within(generator, psi, z, lambda number: torch.randn(number, generator=rng)), generator.device)
 
 
 def seed_latents(

@@ -21,7 +21,7 @@ from orojar_cli.generators.primitives import activation_gain, bias_act
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.arrays import read_arrays
 from orojar_cli.latents.points import Latents, taken
-from orojar_cli.latents.spaces import displaced_from
+from orojar_cli.latents.spaces import displaced_from, layer_mask
 
 KEY = "w"
 # What other tools call them, in the order of preference.
@@ -60,8 +60,7 @@ class ProjectedLatents:
             return displaced_from(generator, self.ws, displacement, space, layers)
         last = generator.mapping.layers[-1].activation
         moved = bias_act(before_activation(self.ws, last) + displacement.unsqueeze(1), None, last)
-        chosen = torch.zeros(generator.num_ws, 1, dtype=torch.bool, device=moved.device)
-        chosen[list(layers)] = True
+        chosen = layer_mask(generator, layers, moved)
         return torch.where(chosen, moved, self.ws)
 
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from orojar_cli.devices import sent
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.options import LayerInfo
 from orojar_cli.generators.primitives import bias_act
@@ -129,7 +130,7 @@ def displaced_ws(generator: Generator, at: Latents, displacement: Tensor, space:
         moved = _through_mapping(generator, at, displacement, space)
         if everywhere:
             return moved
-        chosen = _layer_mask(generator, layers, moved)
+        chosen = layer_mask(generator, layers, moved)
         return torch.where(chosen, moved, generator.mapping(at.z, at.label, at.psi, at.cutoff))
     return displaced_from(generator, generator.mapping(at.z, at.label, at.psi, at.cutoff), displacement, space, layers)
 
@@ -140,7 +141,7 @@ def displaced_from(generator: Generator, ws: Tensor, displacement: Tensor, space
         return ws
     if space == "w":
         step = displacement.unsqueeze(1)
-        return ws + step if len(layers) == generator.num_ws else ws + step * _layer_mask(generator, layers, ws)
+        return ws + step if len(layers) == generator.num_ws else ws + step * layer_mask(generator, layers, ws)
     if space == "w+":
         steps = displacement.unflatten(1, (len(layers), generator.w_dim))
         before = dict(zip(layers, steps.unbind(1), strict=True))
@@ -149,10 +150,11 @@ def displaced_from(generator: Generator, ws: Tensor, displacement: Tensor, space
     raise OptionError(f"unknown space {space!r}; choose one of {', '.join(SPACES)}")
 
 
-def _layer_mask(generator: Generator, layers: Sequence[int], like: Tensor) -> Tensor:
-    mask = torch.zeros(generator.num_ws, 1, dtype=torch.bool, device=like.device)
+def layer_mask(generator: Generator, layers: Sequence[int], like: Tensor) -> Tensor:
+    """[num_ws, 1]: which entries of ws are among `layers`, where `like` is."""
+    mask = torch.zeros(generator.num_ws, 1, dtype=torch.bool, device="cpu")
     mask[list(layers)] = True
-    return mask
+    return sent(mask, like.device)
 
 
 def _through_mapping(generator: Generator, at: Latents, displacement: Tensor, space: str) -> Tensor:

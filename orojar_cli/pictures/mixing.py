@@ -73,7 +73,8 @@ def _of_rows(mix: Mix) -> Mix:
 def mixed_ws(rows: Tensor, columns: Tensor, layers: tuple[int, ...]) -> Tensor:
     """ws [R, C, num_ws, w_dim]: those of `rows` [R, num_ws, w_dim] with the entries `layers` of `columns` [C, num_ws, w_dim]."""
     ws = rows.unsqueeze(1).repeat(1, len(columns), 1, 1)
-    ws[:, :, list(layers)] = columns[:, list(layers)]
+    entries = torch.tensor(layers, device=ws.device)
+    ws[:, :, entries] = columns[:, entries]
     return ws
 
 

@@ -77,7 +77,7 @@ class Adversary:
 
         return recomputed(judge, self.images_at_once and max(1, self.images_at_once // self.group))(groups)
 
-    def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, float]:
+    def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         """One step of the critic: E softplus(D(fake)) + E softplus(-D(real)), and R1 at every 16th."""
         optimiser = self.parts["critic."][1]
         with torch.no_grad():
@@ -96,7 +96,7 @@ class Adversary:
         optimiser.step()
         self.critic.requires_grad_(False)
         real_logits, fake_logits = (self._joined(logits.detach()) for logits in (real_logits, fake_logits))
-        return {"critic_real": float(real_logits.mean()), "critic_fake": float(fake_logits.mean())}
+        return {"critic_real": real_logits.mean(), "critic_fake": fake_logits.mean()}
 
     def loss(self, mapping: Any, rng: torch.Generator) -> Tensor:
         """The mapping's part: E softplus(-D(image))."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from orojar_cli.devices import on_processor
+from orojar_cli.devices import on_processor, sent
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import label_of, normal_latents
@@ -65,7 +65,7 @@ class Anchor:
     @functools.cached_property
     def leading(self) -> int:
         """Of how many coordinates, the most active ones, images are taken to be functions when axes are compared."""
-        shares = self.weights.double().square().cumsum(0)
+        shares = on_processor(self.weights).square().cumsum(0)
         return min(len(shares), max(_FEWEST_LEADING, int((shares < _LEADING_SHARE * shares[-1]).sum()) + 1))
 
     def of(self, w: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ def random_projections(weights: Tensor, count: int, rng: torch.Generator, active
     everywhere, inside = torch.randn(dim, count, generator=rng), torch.zeros(dim, count, device="cpu")
     inside[:active] = 0.5 * torch.randn(active, count, generator=rng)
     inside[torch.randint(0, active, (count,), generator=rng), torch.arange(count, device="cpu")] += 1
-    both = torch.cat([everywhere, inside], 1).to(weights)  # drawn on the processor, and sent at once
+    both = sent(torch.cat([everywhere, inside], 1), weights.device).to(weights)  # drawn on the processor
     both = torch.cat([both[:, :count] * weights.unsqueeze(1), both[:, count:]], 1)
     return both / both.norm(dim=0, keepdim=True).clamp_min(1e-12)
 

@@ -38,7 +38,7 @@ def axis_columns(
     "central", (g(z + h e) - g(z - h e)) / 2h, has nearly the same values but a useless gradient
     in networks of leaky rectifiers, whose slopes jump between the two points.  Raises OptionError for another method.
     """
-    axes = torch.eye(z.shape[1]).to(z)[:dims]
+    axes = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:dims]
     if method == "exact":
 
         def columns(axes: Tensor, z: Tensor, label: Tensor) -> tuple[Tensor, ...]:

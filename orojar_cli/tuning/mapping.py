@@ -252,7 +252,7 @@ def mechanism_contrast(grams: Tensor, ridge: float = 1e-3) -> Tensor:
     `ridge`, a share of the mean diagonal, keeps the logarithms finite where a column vanishes.
     """
     scale = ridge * grams.diagonal(dim1=1, dim2=2).mean(1)
-    ridged = grams + scale[:, None, None] * torch.eye(grams.shape[1]).to(grams)
+    ridged = grams + scale[:, None, None] * torch.eye(grams.shape[1], dtype=grams.dtype, device=grams.device)
     # Through Cholesky: batched LU determinants are not reliable in every build of the linear algebra library.
     log_determinant = 2 * torch.linalg.cholesky(ridged).diagonal(dim1=1, dim2=2).log().sum(1)
     return (ridged.diagonal(dim1=1, dim2=2).log().sum(1) - log_determinant).mean() / grams.shape[1]
@@ -262,7 +262,7 @@ def mechanism_contrast(grams: Tensor, ridge: float = 1e-3) -> Tensor:
 def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings) -> None:
     """Put a tuned mapping into the generator in place: most active axis first, `w_avg` the mean of its own w."""
     generator.mapping.load_state_dict(mapping.state_dict())
-    axes = torch.eye(generator.z_dim).to(generator.mapping.w_avg)
+    axes = torch.eye(generator.z_dim, device=generator.device)
     active = axis_activeness(generator, settings, axes)
     fold_rotation(generator, axes[active.argsort(descending=True, stable=True)])
     at = AllClasses.of(settings).latents(generator, _AVERAGE_SAMPLES, _AVERAGE_STREAM)

@@ -53,7 +53,7 @@ def measured_pace(generator: Generator, settings: Settings, options: MappingOpti
         w = generator.mapping.w(at.z, at.label)
         size = output(generator, w[:1].unsqueeze(1).expand(-1, generator.num_ws, -1)).shape[1]
         images = torch.randn(len(w), size, generator=rng).to(w)
-        frame = torch.eye(generator.w_dim).to(w)
+        frame = torch.eye(generator.w_dim, dtype=w.dtype, device=w.device)
         offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
         anchor = Anchor(w.mean(0), frame, frame, frame[0] * 0 + 1, w, images, offsets, generator, settings.class_index)
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)

@@ -19,6 +19,7 @@ from orojar_cli.tuning.watch import Watch, stalled_at
 _BETAS = (0.9, 0.99)
 _FLOOR = 0.05
 _RECORD_EVERY = 50
+_LOOK_EVERY = 10
 # mapping, step, source of the step's randomness -> "total" and the parts it is made of
 Losses = Callable[[Any, int, torch.Generator], dict[str, Tensor]]
 
@@ -28,7 +29,7 @@ class Companion(Protocol):
 
     parts: dict[str, tuple[nn.Module, torch.optim.Adam]]
 
-    def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, float]: ...
+    def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ def run_stages(
             rng = torch.Generator().manual_seed(seed * 1_000_003 + (number + 1) * 10_000_019 + step)
             beside = stage.companion.step(mapping, step, rng) if stage.companion is not None else {}
             losses = stage.losses(mapping, step, rng)
-            if not bool(torch.isfinite(losses["total"])):
+            # Looking waits for the device, and what is once not finite stays so.
+            looked = losses["total"].device.type == "cpu" or (step + 1) % _LOOK_EVERY == 0 or step + 1 == end
+            if (looked or (step + 1) % state.every == 0) and not bool(torch.isfinite(losses["total"])):
                 raise NumericalError(f"the loss is not finite at step {step + 1} of {stage.name}; use smaller weights or fewer steps")
             optimiser.zero_grad()
             losses["total"].backward()
@@ -73,8 +76,8 @@ def run_stages(
             optimiser.step()
             step += 1
             if step % _RECORD_EVERY == 0:
-                values = {name: float(value.detach()) for name, value in losses.items()}
-                state.history.append({"stage": number, "step": step} | values | beside)
+                values = {name: float(value.detach()) for name, value in (losses | beside).items()}
+                state.history.append({"stage": number, "step": step} | values)
             if watch is not None and stage.watched and step % watch.every == 0:
                 watch.look(mapping, stage.losses, state.history, number, step, stage.steps)
                 stalled = stalled_at(state.history, number)

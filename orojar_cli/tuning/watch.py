@@ -136,7 +136,7 @@ class Watch:
         """Activeness of every axis (Wei et al. 2021, section 4.1) on the surrogate's images."""
         dim = self.generator.z_dim
         at = self.settings.latents(self.generator, max(4, _EVALUATIONS // (3 * dim)), _STREAM + 3)
-        axes = torch.eye(dim).to(at.z)
+        axes = torch.eye(dim, dtype=at.z.dtype, device=at.z.device)
         points = torch.stack([at.z.unsqueeze(1) * (1 - axes) + value * axes for value in VALUES], 2)
         label = _labels(at).repeat_interleave(dim * len(VALUES), 0)
         images = draw(points.flatten(0, 2), label).unflatten(0, points.shape[:3])
