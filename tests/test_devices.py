@@ -78,6 +78,7 @@ def test_all_commands_give_the_processors_numbers(command: str, rules: str, run,
 
 
 @available
+@pytest.mark.slow
 @pytest.mark.parametrize("task", list(_tunings()), ids=lambda task: task.what)
 def test_tuning_gives_the_processors_numbers(task) -> None:
     expected = task.compute(load_checkpoint(TINY).generator)
