@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from paths import REFERENCES
@@ -81,3 +83,8 @@ def test_what_contradicts_itself_is_refused(orojar) -> None:
 
 def test_references_are_found_in_a_clone() -> None:
     assert TINY in reference_files() and all(path.is_file() for path in reference_files())
+
+
+def test_the_benchmark_is_a_module_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "orojar_cli.bench", "--check", "--growth"], capture_output=True, text=True)
+    assert done.returncode == 2 and "--check measures what it measures" in done.stderr
