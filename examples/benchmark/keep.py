@@ -73,7 +73,7 @@ def measure(generator: Any, found: DirectionSet, row: Row, yardstick: dict[str, 
     """For every length of a walk in sigmas: "moved" [axes, choices, factors], the mean absolute changes from the image to either end of
     the walk in standard deviations of the factor; "difference" and "error" [axes, axes]: by how much more the kept axis' own factor moves
     than where nothing is kept, and the standard error of that mean.  Choices are nothing, each axis, and all the others kept."""
-    draw, none = Settings(seed=0), torch.zeros(1, found.directions.shape[1])
+    draw, none = Settings(seed=0), torch.zeros(1, found.directions.shape[1], device="cpu")
     reference = draw.latents(generator, yardstick["reference"], _REFERENCE_STREAM)
     at = draw.latents(generator, yardstick["latents"], _STREAM)
     deviation = torch.cat([factors(generator, reference[start : start + 256], none) for start in range(0, len(reference), 256)]).std(0)
@@ -103,7 +103,7 @@ def measure_regions(generator: Any, found: DirectionSet, yardstick: dict[str, in
     """For every painted part [axes, 5]: root mean squares over images of the change inside and outside after a sigma, plainly and with the
     part held still, and how much of the plain effect outside is then left (the projection on it)."""
     at, response = Settings(seed=0).latents(generator, yardstick["latents"], _STREAM), Response(generator, found.space, found.layers)
-    still = response(at, torch.zeros(len(at), found.directions.shape[1]))[0].unflatten(1, generator.image_shape)
+    still = response(at, torch.zeros(len(at), found.directions.shape[1], device=generator.device))[0].unflatten(1, generator.image_shape)
     result = {}
     for name, place in REGIONS.items():
         painted = np.zeros(generator.image_shape[1:], np.float32)

@@ -194,7 +194,10 @@ class RegionPath(KeptPath):
         constraint = outside[:, free, 0]
         stray, response = (torch.einsum("na,na->n", constraint, both[:, :, number]) for number in (0, 1))
         back = stray / response.clamp_min(torch.finfo(own.dtype).tiny)
-        mixed = torch.cat([torch.ones(len(own), 1, dtype=own.dtype), torch.zeros(len(own), dims, dtype=own.dtype)], 1)
+        mixed = torch.cat(
+            [torch.ones(len(own), 1, dtype=own.dtype, device=own.device), torch.zeros(len(own), dims, dtype=own.dtype, device=own.device)],
+            1,
+        )
         mixed = torch.cat([mixed, back[:, None] * both[:, :, 1] - both[:, :, 0]], 1)
         if dims:
             held = slice(1, 1 + dims)

@@ -53,7 +53,7 @@ def mask_of(text: str) -> Tensor:
     match = _TEXT.match(text)
     if match is None or int(match[1]) > LARGEST or int(match[2]) > LARGEST or len(match[3]) != int(match[1]) * int(match[2]):
         raise OptionError(f"--keep-picture {text!r:.40} is no mask")
-    return torch.tensor([int(digit, 16) for digit in match[3]]).reshape(int(match[1]), int(match[2])) / 15
+    return torch.tensor([int(digit, 16) for digit in match[3]], device="cpu").reshape(int(match[1]), int(match[2])) / 15
 
 
 def painted_region(
