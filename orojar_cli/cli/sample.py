@@ -25,7 +25,7 @@ _SILENT = 64  # so few are drawn without a bar
 )
 @click.option("--columns", type=click.IntRange(1), help="Pictures per row.")
 @click.option("--size", type=click.IntRange(4, 4096), help="Size of one picture in pixels.")
-@click.option("--caption/--no-caption", default=True, show_default=True, help="Write the seeds under the pictures of a sheet.")
+@click.option("--caption/--no-caption", default=True, show_default=True, help="Write the seeds under the pictures of a sheet of several.")
 @picture_options
 @device_option
 @json_option

@@ -38,13 +38,15 @@ class Samples:
         return f"<Samples, {len(self.images)} images of {self.images.shape[2]}x{self.images.shape[1]} pixels>"
 
     def show(self, columns: int | None = None, size: int | None = None, caption: bool = True) -> Image.Image:
-        """All images on one sheet, `columns` side by side (by default about as many as rows), each `size` pixels, with its seed under it.
+        """All images on one sheet, `columns` side by side (by default about as many as rows), each `size` pixels, with its seed under it
+        unless it is the only one.
 
         Raises OptionError for a sheet of more than 134 million pixels.
         """
         _check_sheet(len(self.images), size or max(self.images.shape[1:3]))
         shown = resize(self.images, size) if size else self.images
-        if caption:
+        # One image alone is that image, for other tools too.
+        if caption and len(self.seeds) > 1:
             shown = captioned(shown, [str(seed) for seed in self.seeds])
         return Image.fromarray(tile(shown, columns or max(1, round(len(shown) ** 0.5))))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,3 +177,11 @@ def test_where_there_is_none_it_is_laid_on_white_and_said_once(somewhere: Path, 
     orojar_cli.save_samples(shapes, [0], "b.jpg", notice=told.append)
     orojar_cli.discover(shapes, "random", num=2, samples=8, seeds=[0], notice=told.append)
     assert not told
+
+
+def test_one_image_alone_is_that_image(tiny: Any, tmp_path: Path) -> None:
+    (file,) = orojar_cli.save_samples(tiny, [3], tmp_path / "one.png")
+    with Image.open(file) as picture:
+        assert picture.size == (16, 16)
+    with Image.open(orojar_cli.save_samples(tiny, [3, 4], tmp_path / "two.png")[0]) as sheet:
+        assert sheet.height > 16

@@ -107,7 +107,8 @@ def test_a_critic_in_pieces_learns_the_same(prepared, shapes, pictures) -> None:
     for at_once in (None, 1):
         adversary = Adversary(generator, shapes.critic, pictures, batch=8)
         adversary.images_at_once = at_once
-        logits = [adversary.step(mapping, step, torch.Generator().manual_seed(step)) for step in range(2)]
+        steps = [adversary.step(mapping, step, torch.Generator().manual_seed(step)) for step in range(2)]
+        logits = [{name: float(value) for name, value in step.items()} for step in steps]
         slopes = torch.autograd.grad(adversary.loss(mapping, torch.Generator().manual_seed(2)), list(mapping.parameters()))
         found.append((logits, torch.cat([slope.flatten() for slope in slopes])))
     (whole, slope), (pieced, again) = found
