@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,10 @@ from orojar_cli.cli.options import (
     unit_option,
 )
 from orojar_cli.cli.traverse import check_out as check_not_read
+
+if TYPE_CHECKING:
+    from orojar_cli.operations.interpolate import Interpolation
+    from orojar_cli.operations.mixing import StyleMixing
 
 
 @click.command(short_help="Films between images, seamless loops.")
@@ -119,12 +123,13 @@ def interpolate(
     if recipe is None:
         given = look | ({"seeds": seeds} if "seeds" in given else {})
     film = operation(found, dims=dims, recipe=recipe, notice=say, **given)
-    check_not_read(Path(out), picture, *film.photographs)
+    save_and_tell(film, out, picture, as_json)
+
+
+def save_and_tell(shown: Interpolation | StyleMixing, out: str, picture: Path | None, as_json: bool) -> None:
+    """Write what is ready to be drawn, not over what it is made from, and say what was written."""
+    check_not_read(Path(out), picture, *shown.photographs)
     with progress_bar() as progress:
-        written = film.save(out, progress)
-    result(as_json, film.to_dict(written), [told_of(written)])
-
-
-def told_of(written: list[Path]) -> str:
-    """What was written, in a line."""
-    return f"wrote {written[0]}" + (f" to {written[-1].name}" if len(written) > 1 else "")
+        written = shown.save(out, progress)
+    line = f"wrote {written[0]}" + (f" to {written[-1].name}" if len(written) > 1 else "")
+    result(as_json, shown.to_dict(written), [line])

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from orojar_cli.cli.console import progress_bar, result, say
-from orojar_cli.cli.interpolate import told_of
+from orojar_cli.cli.console import say
+from orojar_cli.cli.interpolate import save_and_tell
 from orojar_cli.cli.options import (
     LAYER_WORDS,
     Images,
@@ -22,7 +22,6 @@ from orojar_cli.cli.options import (
     torch_device,
     unit_option,
 )
-from orojar_cli.cli.traverse import check_out as check_not_read
 
 
 @click.command(short_help="Style mixing: a table of images, and films of it.")
@@ -88,7 +87,4 @@ def mix(
     found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), **named)
     given = look if recipe is None else given_of(context, look)
     table = operation(found, dims=dims, recipe=recipe, notice=say, **given)
-    check_not_read(Path(out), picture, *table.photographs)
-    with progress_bar() as progress:
-        written = table.save(out, progress)
-    result(as_json, table.to_dict(written), [told_of(written)])
+    save_and_tell(table, out, picture, as_json)

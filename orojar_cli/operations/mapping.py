@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -99,16 +100,16 @@ def train(
         state = TrainingState(kept, every=choices.save_every)
         log = None if folder is None or not writes else TrainingLog(folder, generator, *strip, state.history, choices.tensorboard, notice)
         begins = state.stage == state.step == 0
-        if begins or budget is not None:
-            pace = _pace(generator, settings, options)
-            always = images_to_measure(generator, settings) * pace.image
+        # Timed where it is asked for, once: by what begins, and where a clock has not chosen yet.
+        pace = functools.cache(functools.partial(_pace, generator, settings, options))
         if budget is not None:
-            left = budget - (time.monotonic() - started) - always
+            fits = functools.partial(_fitting_share, generator, settings, options, pace, budget, started)
             # What was drawn and what was trained go on with the share that a clock chose.
-            share = kept.number("share", lambda: partial.number("share", lambda: round(1000 * fitted(generator, options, pace, left))))
+            share = kept.number("share", lambda: partial.number("share", fits))
             options = scaled(generator, options, share / 1000)
         if begins:
-            _announce(generator, prepared(generator, options), pace, always, refining.steps, budget, tell)
+            always = images_to_measure(generator, settings) * pace().image
+            _announce(generator, prepared(generator, options), pace(), always, refining.steps, budget, tell)
         before = measure(generator, loaded.critic, settings, "before", progress=progress)
         if start == "rotation":
             # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
@@ -143,6 +144,15 @@ def _pace(generator: Any, settings: Settings, options: MappingOptions) -> Pace:
     # Each process for itself: how often something is timed depends on its clock.
     with alone():
         return measured_pace(generator, settings, options, seconds_each(generator, (default_output(generator),), at))
+
+
+def _fitting_share(
+    generator: Any, settings: Settings, options: MappingOptions, pace: Callable[[], Pace], budget: float, started: float
+) -> int:
+    """The share of the options' work, in thousandths, that fits what is left of a budget of seconds since `started`."""
+    timed = pace()
+    left = budget - (time.monotonic() - started) - images_to_measure(generator, settings) * timed.image
+    return round(1000 * fitted(generator, options, timed, left))
 
 
 def _announce(

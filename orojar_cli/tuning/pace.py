@@ -20,8 +20,9 @@ from orojar_cli.tuning.mapping import MappingOptions, images_to_prepare, prepare
 from orojar_cli.tuning.surrogate import Surrogate, surrogate_loss
 
 _STREAM = 90
-# Samples of the stand-ins: an anchor draws from as many as there are.
-_SAMPLES = 512
+# Samples of the stand-ins: an anchor draws from as many as there are.  Of so many coordinates they take images to be functions; the
+# bundled network's are 22 of 64, and how many will be is not known before the frame is found.
+_SAMPLES, _LEADING = 512, 32
 # What is left of a number at least, however little time there is; at most it becomes so many times as much.
 _FEWEST = {"steps": 200, "regression_steps": 500, "surrogate_steps": 500, "images": 2000, "frame_samples": 16}
 _MOST = 4.0
@@ -55,7 +56,8 @@ def measured_pace(generator: Generator, settings: Settings, options: MappingOpti
         images = torch.randn(len(w), size, generator=rng).to(w)
         frame = torch.eye(generator.w_dim, dtype=w.dtype, device=w.device)
         offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
-        anchor = Anchor(w.mean(0), frame, frame, frame[0] * 0 + 1, w, images, offsets, generator, settings.class_index)
+        weights = (torch.arange(generator.w_dim, device=w.device) < _LEADING).to(w)
+        anchor = Anchor(w.mean(0), frame, frame, weights, w, images, offsets, generator, settings.class_index)
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
         surrogate = Surrogate(generator.w_dim, size).to(w.device)

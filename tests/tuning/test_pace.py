@@ -51,6 +51,19 @@ def test_large_mappings_start_warm_in_fewer_steps(tiny, monkeypatch: pytest.Monk
     assert prepared(generator, MappingOptions()).regression_steps == 2500
 
 
+def test_steps_are_timed_through_as_many_coordinates_as_images_move_along(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not through all of w, which would make a step of a large network look ten times as long."""
+    seen = []
+
+    def losses(mapping, anchor, surrogate, options, step, rng):
+        seen.append(anchor.leading)
+        return {"total": sum(parameter.sum() for parameter in mapping.parameters())}
+
+    monkeypatch.setattr("orojar_cli.tuning.pace.training_losses", losses)
+    measured_pace(shapes.generator, Settings(space="z"), MappingOptions(batch=4, anchor_batch=64), 0.5)
+    assert set(seen) == {32}
+
+
 @pytest.mark.parametrize("network", ["tiny", "conditional"])
 def test_timing_changes_nothing(network: str, request: pytest.FixtureRequest) -> None:
     generator = request.getfixturevalue(network).generator
