@@ -108,6 +108,12 @@ class Held(torch.Tensor):
         torch.Tensor.data.__set__(self, value)
         self.inner = value.inner
 
+    def __getitem__(self, index: Any) -> Tensor:
+        return torch.Tensor.__getitem__(self, _indices(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        torch.Tensor.__setitem__(self, _indices(index), value)
+
     def tolist(self) -> Any:
         _rules.traffic.downloads[_line()] += 1
         return self.inner.tolist()
@@ -125,6 +131,12 @@ class Held(torch.Tensor):
 
     def __repr__(self, **_: Any) -> str:
         return f"Held({self.inner})"
+
+
+def _indices(index: Any) -> tuple[Any, ...]:
+    """Lists of numbers become indices on the device, as everywhere: they are sent there."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(_any_tensor(part, device=NAME) if isinstance(part, list) else part for part in parts)
 
 
 def _line() -> str:

@@ -167,7 +167,7 @@ def save_state(path: Path, networks: tuple[nn.Module, ...], optimisers: tuple[to
     tensors = {f"network{i}.{name}": tensor for i, network in enumerate(networks) for name, tensor in network.state_dict().items()}
     for i, optimiser in enumerate(optimisers):
         for key, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"adam{i}.{key}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+            tensors |= {f"adam{i}.{key}.{name}": torch.as_tensor(value, device="cpu") for name, value in moments.items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(path, save(tensors | {"step": torch.tensor(step, device="cpu")}))
 

@@ -24,9 +24,9 @@ def differentiating(effort: Effort) -> Iterator[Row]:
     output = default_output(network)
     response = Response(network, "w", outputs=(output,))
     at = Latents(torch.randn(1, network.z_dim, generator=torch.Generator().manual_seed(1)))
-    tangents = torch.eye(network.w_dim)[:directions]
+    tangents = torch.eye(network.w_dim, device="cpu")[:directions]
     batch = chunk_sizes(response, directions, "central", DEFAULT_BUDGET)[1]
-    sides: dict[str, Callable[[], object]] = {"image": partial(response, at, torch.zeros(batch, network.w_dim))}
+    sides: dict[str, Callable[[], object]] = {"image": partial(response, at, torch.zeros(batch, network.w_dim, device="cpu"))}
     sides |= {method: partial(gram_matrices, response, at, tangents, method=method) for method in _GOALS}
     seconds = interleaved(sides, effort.repeats if effort.quick else 3)
     image = seconds["image"] / batch

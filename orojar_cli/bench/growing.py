@@ -26,7 +26,7 @@ from orojar_cli.response.outputs import Output
 from orojar_cli.latents.points import Latents
 size, points, count = map(int, sys.argv[1:])
 response = Response(stylegan2(size), "w", outputs=(Output(),))
-gram_matrices(response, Latents(torch.zeros(points, 512)), torch.eye(512)[:count])
+gram_matrices(response, Latents(torch.zeros(points, 512)), axes[:count])
 """
 _DOUBLING = [8, 16, 32, 64, 128, 256, 512]
 
@@ -37,7 +37,7 @@ def growing(effort: Effort) -> Iterator[Row]:
     resolutions = [16, 32] if effort.quick else [32, 64, 128, 256] + [512, 1024] * effort.full
     networks = {size: stylegan2(size) for size in resolutions}
     sides: dict[str, Callable[[], object]]
-    sides = {str(size): partial(n.synthesis, torch.zeros(1, n.num_ws, n.w_dim)) for size, n in networks.items()}
+    sides = {str(size): partial(n.synthesis, torch.zeros(1, n.num_ws, n.w_dim, device="cpu")) for size, n in networks.items()}
     yield from _rows("an image against its resolution", resolutions, interleaved(sides, 3), "s")
     blank = {str(size): program_cost(_IMAGE, str(size)).peak_mib for size in resolutions}
     drawn = {str(size): program_cost(_IMAGE + _DRAWN, str(size)).peak_mib - blank[str(size)] for size in resolutions}
@@ -45,11 +45,12 @@ def growing(effort: Effort) -> Iterator[Row]:
 
     response = Response(networks[resolutions[0]], "w", outputs=(Output(),))
     points = Latents(torch.randn(512, 512, generator=torch.Generator().manual_seed(4)))
-    gram_matrices(response, points[:1], torch.eye(512)[:2])
+    axes = torch.eye(512, device="cpu")
+    gram_matrices(response, points[:1], axes[:2])
     counts = [2, 4] if effort.quick else _DOUBLING[: 7 if effort.full else 4]
-    sides = {str(count): partial(gram_matrices, response, points[:1], torch.eye(512)[:count]) for count in counts}
+    sides = {str(count): partial(gram_matrices, response, points[:1], axes[:count]) for count in counts}
     yield from _rows("a Gram matrix against its directions", counts, interleaved(sides, 1, warm_up=False), "s")
-    sides = {str(count): partial(gram_matrices, response, points[:count], torch.eye(512)[:2]) for count in counts}
+    sides = {str(count): partial(gram_matrices, response, points[:count], axes[:2]) for count in counts}
     yield from _rows("Gram matrices of 2 directions against samples", counts, interleaved(sides, 1, warm_up=False), "s")
 
     size = str(resolutions[0])

@@ -79,9 +79,9 @@ def example(generator: Generator, part: str, count: int, seed: int = 0) -> dict[
     for name, shape in inputs_of(generator, part).items():
         sizes = [count if size == "N" else int(size) for size in shape]
         if name == "c":
-            given[name] = torch.eye(sizes[1])[torch.randint(sizes[1], (count,), generator=rng)]
+            given[name] = torch.eye(sizes[1], device="cpu")[torch.randint(sizes[1], (count,), generator=rng)]
         else:
-            given[name] = torch.tensor(0.7) if name == "psi" else torch.randn(sizes, generator=rng)
+            given[name] = torch.tensor(0.7, device="cpu") if name == "psi" else torch.randn(sizes, generator=rng)
     if part == "synthesis":
         # As the mapping spreads it, because parts of ws may not be numbers of any size (a class, a place among statistics).
         of_mapping = {name: tensor.to(generator.device) for name, tensor in example(generator, "mapping", count, seed).items()}

@@ -49,7 +49,7 @@ def write_rosinality(generator: Any, path: Path) -> None:
         assert form.undo is not None
         stored[theirs] = form.undo(current[ours]).contiguous().clone()
     average = stored.pop("latent_avg")
-    row = torch.tensor(TAPS)
+    row = torch.tensor(TAPS, device="cpu")
     kernel = 4 * torch.outer(row, row)
     for level in range(len(generator.config.synthesis.resolutions) - 1):
         stored |= {f"convs.{2 * level}.conv.blur.kernel": kernel.clone(), f"to_rgbs.{level}.upsample.kernel": kernel.clone()}

@@ -225,7 +225,7 @@ def _extent(record: TensorRecord) -> tuple[int, int]:
 
 def _stored_bytes(record: TensorRecord, tensor: Tensor) -> bytes:
     """The tensor's numbers in the order its stored strides give them."""
-    flat = torch.empty(record.numel, dtype=getattr(torch, record.dtype))
+    flat = torch.empty(record.numel, dtype=getattr(torch, record.dtype), device="cpu")
     flat.as_strided(record.shape, record.stride).copy_(tensor)
     return flat.view(torch.uint8).numpy().tobytes()
 

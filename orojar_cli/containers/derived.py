@@ -68,7 +68,7 @@ def constant(shape: Shape, value: float) -> DerivedRecord:
     def make(_: Any) -> Any:
         import torch
 
-        return torch.full(shape, value)
+        return torch.full(shape, value, device="cpu")
 
     return DerivedRecord(shape, None, make)
 
@@ -79,7 +79,7 @@ def resample_kernel(taps: tuple[float, ...]) -> DerivedRecord:
     def make(_: Any) -> Any:
         import torch
 
-        row = torch.tensor(taps)
+        row = torch.tensor(taps, device="cpu")
         return torch.outer(row, row) / row.sum().square()
 
     return DerivedRecord((len(taps),) * 2, None, make)

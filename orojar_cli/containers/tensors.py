@@ -21,7 +21,7 @@ def stored_tensor(record: TensorRecord | DerivedRecord) -> Tensor:
         made: Tensor = record.make(None if record.source is None else stored_tensor(record.source))
         return made.reshape(record.shape)
     numel, itemsize = record.numel, record.storage.itemsize
-    flat = torch.empty(numel, dtype=getattr(torch, record.dtype))
+    flat = torch.empty(numel, dtype=getattr(torch, record.dtype), device="cpu")
     span = record.storage.data
     if numel:
         # As bytes, because numpy has no bfloat16; its stubs do not say that arrays are buffers.

@@ -39,7 +39,9 @@ def degenerate_groups(grams: Tensor) -> Tensor:
 
 def connected(pairs: Tensor) -> Tensor:
     """[d] number of the group each item belongs to, -1 for an item on its own; `pairs` [d, d] is boolean and symmetric."""
-    group = torch.full((len(pairs),), -1)
+    # Looked at one by one, which on a device would be a wait for each.
+    pairs = pairs.cpu()
+    group = torch.full((len(pairs),), -1, device="cpu")
     count = 0
     for start in range(len(pairs)):
         if group[start] >= 0 or not bool(pairs[start].any()):

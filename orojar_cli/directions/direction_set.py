@@ -155,7 +155,7 @@ class DirectionSet:
 
     def select(self, rows: Sequence[int] | Tensor) -> DirectionSet:
         """A copy with only these rows, in this order."""
-        rows = torch.as_tensor(rows)
+        rows = torch.as_tensor(rows, device="cpu")
         return replace(
             self,
             directions=self.directions[rows],
@@ -229,7 +229,7 @@ class DirectionSet:
             at = ProjectedLatents(at) if at.ndim == 3 else Latents(at)
         if isinstance(strength, Tensor) and strength.shape not in ((), (len(at),)):
             raise OptionError(f"strengths of shape {list(strength.shape)} for {len(at)} points; give a number, or one for each point")
-        if not bool(torch.isfinite(torch.as_tensor(strength)).all()):
+        if not bool(torch.as_tensor(strength, device="cpu").isfinite().all()):
             raise OptionError("a strength is not finite")
         if keep:
             path, _ = kept_path(generator, at, self, [(self.index(dimension), 1.0)], [self.index(row) for row in keep], layers=layers)

@@ -62,6 +62,7 @@ def original_axes(before: Renderer, at: Latents, axes: DirectionSet, expected: t
     generator = before.generator
     classes = None if at.label is None else {index: weight for index, weight in enumerate(at.label[0].tolist()) if weight}
     settings = Settings(space="z", class_index=as_classes(classes))
-    active = axis_activeness(generator, settings, torch.eye(len(axes)), expected=expected)
+    identity = torch.eye(len(axes), device="cpu")
+    active = axis_activeness(generator, settings, identity, expected=expected)
     order = active.argsort(descending=True, stable=True)
-    return dataclasses.replace(axes, directions=torch.eye(len(axes))[order], activeness=active[order])
+    return dataclasses.replace(axes, directions=identity[order], activeness=active[order])

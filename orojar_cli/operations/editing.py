@@ -153,7 +153,7 @@ def save_edits(
             if ws is None:
                 at = seed_latents(generator, part, class_index, psi, cutoff)
             else:
-                rest = torch.tensor([number - 1 for number in part])
+                rest = torch.tensor([number - 1 for number in part], device="cpu")
                 at = ProjectedLatents(ws[rest], tuple(rest.tolist()))
             steps = _steps(subject, scene, at, rows[start : start + at_once]).to(generator.device)
             for number, row, before, after in _pairs(renderer, at, found, steps, scene.layers, part, rows[start : start + at_once], held):
@@ -184,9 +184,9 @@ def _pairs(
 
 def _steps(subject: Subject, scene: Scene, at: Points, rows: Sequence[Mapping[int, float]]) -> Tensor:
     """The displacements [N, D] of the edits of some points; those edited alike go together."""
-    steps = torch.zeros(len(at), subject.directions.directions.shape[1])
+    steps = torch.zeros(len(at), subject.directions.directions.shape[1], device="cpu")
     for edits in dict.fromkeys(tuple(row.items()) for row in rows):
-        alike = torch.tensor([number for number, row in enumerate(rows) if tuple(row.items()) == edits])
+        alike = torch.tensor([number for number, row in enumerate(rows) if tuple(row.items()) == edits], device="cpu")
         steps[alike] = Ways(subject, replace(scene, edits=edits), at[alike]).edited([1.0])[0]
     return steps
 

@@ -49,9 +49,9 @@ class TrainingLog:
         name = f"{_STAGES[record['stage']]}-{record['step']:06d}"
         strip = self.folder / STRIPS / f"{name}.png"
         strip.parent.mkdir(exist_ok=True)
-        active = torch.tensor(record["activeness"])
+        active = torch.tensor(record["activeness"], device="cpu")
         order = active.argsort(descending=True, stable=True)[:_AXES].tolist()
-        axes = z_directions(torch.eye(len(active)), active, "mapping in training", "", self.generator.num_ws, {})
+        axes = z_directions(torch.eye(len(active), device="cpu"), active, "mapping in training", "", self.generator.num_ws, {})
         renderer = Renderer(with_mapping(self.generator, mapping))
         title = f"most active z axes at {'' if record['stage'] == 1 else 'refinement '}step {record['step']}"
         save_image(direction_grid(renderer, self.at, axes, order, steps=7, seeds=(self.seed,), title=title), strip)

@@ -98,7 +98,7 @@ def along(directions: DirectionSet, index: int | None, values: Sequence[float] |
 
     `edits` are (dimension, strength) pairs that are applied throughout; displacements in one space add up.
     """
-    values = torch.as_tensor(values, dtype=torch.float32)
+    values = torch.as_tensor(values, dtype=torch.float32, device="cpu")
     total = torch.zeros(len(values), directions.directions.shape[1], device="cpu")
     for edited, strength in edits:
         total = total + directions.displacement(edited, strength)

@@ -67,7 +67,7 @@ class Partial:
         """What `choose` gave the first time: an interrupted computation goes on with a number that a clock chose, as does every process."""
         number = self.read(name).get("number")
         if number is None:
-            number = as_first(torch.tensor(choose()))
+            number = as_first(torch.tensor(choose(), device="cpu"))
             self.write(name, {"number": number})
         return int(number)
 
@@ -157,10 +157,10 @@ def _first_process_bytes(path: Path) -> bytes:
             data = path.read_bytes()
         except OSError as error:
             problem = error
-    size = int(as_first(torch.tensor(-1 if problem else len(data))))
+    size = int(as_first(torch.tensor(-1 if problem else len(data), device="cpu")))
     if size < 0:
         raise InputFileError(f"{path} cannot be read; check its permissions or start again without --resume") from problem
     if not is_shared():
         return data
-    numbers = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.zeros(size, dtype=torch.uint8)
+    numbers = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.zeros(size, dtype=torch.uint8, device="cpu")
     return as_first(numbers).numpy().tobytes()

@@ -97,9 +97,12 @@ def beside(config: ProGANConfig) -> dict[str, Any]:
     import torch
 
     count, drawn = config.img_channels, 2 if config.fade else 1
-    found: dict[str, Any] = {"lod": torch.tensor(config.fade)}
+    found: dict[str, Any] = {"lod": torch.tensor(config.fade, device="cpu")}
     for stage, width in enumerate(config.channels[:-drawn]):
-        found |= {f"output{stage}.weight": torch.zeros(count, width, 1, 1), f"output{stage}.bias": torch.zeros(count)}
+        found |= {
+            f"output{stage}.weight": torch.zeros(count, width, 1, 1, device="cpu"),
+            f"output{stage}.bias": torch.zeros(count, device="cpu"),
+        }
     return found
 
 

@@ -72,13 +72,13 @@ def beside(config: StyleGAN1Config) -> dict[str, Any]:
     import torch
 
     channels, step = config.synthesis.channels, config.synthesis.step
-    row = torch.tensor([1.0, 2.0, 1.0]) / 4
+    row = torch.tensor([1.0, 2.0, 1.0], device="cpu") / 4
     blurs = {
         f"synthesis.layer{2 * stage}.blur.kernel": torch.outer(row, row).expand(width, 1, 3, 3).clone()
         for stage, width in enumerate(channels)
         if stage
     }
-    return blurs | {"synthesis.lod": torch.tensor(len(channels) - 1 - step + config.synthesis.fade)}
+    return blurs | {"synthesis.lod": torch.tensor(len(channels) - 1 - step + config.synthesis.fade, device="cpu")}
 
 
 def without_blurs(tensors: dict[str, TensorRecord], pattern: re.Pattern[str], where: str) -> dict[str, TensorRecord]:

@@ -73,7 +73,7 @@ def beside(config: StyleGAN2Config) -> dict[str, Any]:
     """The tensors of the layout that are the same in all its files: the resample filter."""
     import torch
 
-    row = torch.tensor(TAPS)
+    row = torch.tensor(TAPS, device="cpu")
     kernel = 4 * torch.outer(row, row)[None, None]
     names = [f"synthesis.layer{index}.filter.kernel" for index in range(1, config.num_ws - 1, 2)]
     names += ["synthesis.upsample.kernel"] if config.synthesis.architecture == "skip" else []
