@@ -22,6 +22,7 @@ from orojar_cli.bench.networks import convolution_gflop, stylegan2, stylegan3
 from orojar_cli.checkpoint.checkpoint import load_checkpoint
 from orojar_cli.demonstration import demonstration
 from orojar_cli.devices import on_processor, prepare, synchronise
+from orojar_cli.diagonaliser import FactoredGrams, joint_diagonalise
 from orojar_cli.directions.registry import METHODS
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import CheckpointError
@@ -62,7 +63,7 @@ def check_device(device: str, effort: Effort, files: Sequence[str | Path] = (), 
     bundled = networks[0][1]
     networks += [(Path(file).name, network) for file in files if (network := _loaded(file)) is not None]
     tasks = [(name, network, _Task("images", _IMAGES, _images)) for name, network in networks]
-    tasks += [("bundled", bundled, task) for task in (*_jacobians(), *_methods(effort), *_tunings())]
+    tasks += [("bundled", bundled, task) for task in (*_jacobians(), *_methods(effort), *_tunings(), _diagonaliser(effort))]
     for number, (name, network, task) in enumerate(tasks):
         yield from _compared(name, network, task, device)
         if progress is not None:
@@ -166,6 +167,20 @@ def _tunings() -> Iterator[_Task]:
 
     yield _Task("finetune, rotation: losses", _NUMBERS, rotation)
     yield _Task("finetune, mapping: w of 16 latents", _NUMBERS, mapping)
+
+
+def _diagonaliser(effort: Effort) -> _Task:
+    """A search that is just worth the way to the device (`diagonaliser.place`), or a quick one: the axes' mean squared changes."""
+    count, rank, dim = effort.pick(16, 1024), effort.pick(4, 16), effort.pick(16, 256)
+
+    def changes(generator: Generator) -> Tensor:
+        rng = torch.Generator().manual_seed(5)
+        spectrum = torch.exp(-4 * torch.arange(dim, dtype=torch.float64) / dim)
+        factors = FactoredGrams(torch.randn(count, rank, dim, dtype=torch.float64, generator=rng) * spectrum.sqrt())
+        rotation = joint_diagonalise(factors, device=generator.device, max_sweeps=20).rotation
+        return factors.along(rotation).factors.square().sum(1).mean(0)
+
+    return _Task(f"joint diagonaliser, d = {dim}, N = {count}", _EXACT, changes)
 
 
 @torch.no_grad()

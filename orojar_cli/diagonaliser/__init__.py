@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import is_out_of_memory, release_memory
 from orojar_cli.diagonaliser.criteria import (
     CRITERIA,
     Criterion,
@@ -21,6 +22,7 @@ from orojar_cli.diagonaliser.criteria import (
     orojar_loss,
 )
 from orojar_cli.diagonaliser.grams import FactoredGrams, Grams, dimension, mean_matrix, normalise_by_trace
+from orojar_cli.diagonaliser.place import working_place
 from orojar_cli.diagonaliser.quasinewton import Diagonalisation, descend
 from orojar_cli.diagonaliser.reduction import completion, economical, joint_range
 from orojar_cli.errors import NumericalError, OptionError
@@ -53,6 +55,7 @@ def joint_diagonalise(
     tolerance: float = 1e-7,
     patience: int = 3,
     callback: Callable[[int, float, float | None], None] | None = None,
+    device: torch.device | None = None,
 ) -> Diagonalisation:
     """The orthogonal V with the lowest criterion of V M_n V^T over grams [N, d, d] (any float type; the work is done in float64).
 
@@ -71,6 +74,9 @@ def joint_diagonalise(
     included, is returned; a search ends after `patience` sweeps beyond the path without a lower one.
     `callback(sweep, loss, held_out_loss)` is called after every sweep of every start.
 
+    The work is done where the matrices lie, or on `device` where that is large enough to pay (`place`); without float64 there, or where
+    its memory does not hold it, on the processor.  Results differ by rounding.  V lies where the matrices do, or on the processor.
+
     Raises OptionError for an unknown criterion or settings out of range, NumericalError for matrices that are not [N, d, d],
     finite, symmetric and not all zero, or (for "loglik") not positive semi-definite, and for an `initial` that is not orthogonal.
     """
@@ -78,6 +84,36 @@ def joint_diagonalise(
         raise OptionError(f"unknown criterion {criterion!r}; choose one of {', '.join(CRITERIA)}")
     if restarts < 0 or max_sweeps < 0 or patience < 1 or not tolerance >= 0:
         raise OptionError("restarts, max_sweeps and tolerance must not be negative, and patience must be at least 1")
+    home, place = working_place(grams), working_place(grams, device)
+
+    def search(where: torch.device) -> Diagonalisation:
+        others = None if held_out is None else held_out.to(where)
+        start = None if initial is None else initial.to(where)
+        found = _search(grams.to(where), others, criterion, start, restarts, generator, max_sweeps, tolerance, patience, callback)
+        return replace(found, rotation=found.rotation.to(home))
+
+    try:
+        return search(place)
+    except (MemoryError, RuntimeError) as error:
+        if place == home or not is_out_of_memory(error):
+            raise
+    release_memory()
+    return search(home)
+
+
+def _search(
+    grams: Grams,
+    held_out: Grams | None,
+    criterion: str,
+    initial: Tensor | None,
+    restarts: int,
+    generator: torch.Generator | None,
+    max_sweeps: int,
+    tolerance: float,
+    patience: int,
+    callback: Callable[[int, float, float | None], None] | None,
+) -> Diagonalisation:
+    """`joint_diagonalise` of matrices that all lie in one place."""
     check(grams)
     dim = dimension(grams)
     if held_out is not None:
@@ -91,9 +127,9 @@ def joint_diagonalise(
             inside, outside = start, completion(start)
             start = torch.eye(len(inside), dtype=inside.dtype, device=inside.device)
     else:
-        start = _orthogonal(initial, dim).to(grams.device)
+        start = _orthogonal(initial, dim)
     training = Criterion(economical(grams), criterion, inside, outside)
-    stopping = None if held_out is None else Criterion(economical(held_out.to(grams.device)), criterion, inside, outside)
+    stopping = None if held_out is None else Criterion(economical(held_out), criterion, inside, outside)
     starts = [start]
     for _ in range(restarts):
         normal = torch.randn(training.dim, training.dim, dtype=torch.float64, generator=generator)

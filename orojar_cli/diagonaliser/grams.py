@@ -145,5 +145,10 @@ def normalise_by_trace(grams: GramsT) -> GramsT:
     return grams / sums[:, None, None] if isinstance(grams, Tensor) else grams.scaled(1 / sums)
 
 
+def chunk_numbers(device: torch.device) -> int:
+    """Numbers that are worked on at once there."""
+    return _CHUNK.get(device.type, _CHUNK_ELSEWHERE)
+
+
 def _at_once(device: torch.device, numbers: int) -> int:
-    return max(1, _CHUNK.get(device.type, _CHUNK_ELSEWHERE) // numbers)
+    return max(1, chunk_numbers(device) // numbers)

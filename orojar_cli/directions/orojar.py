@@ -22,6 +22,7 @@ from orojar_cli.directions.direction_set import DEGENERATE, DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.method import Method, Option, with_defaults
 from orojar_cli.directions.settings import Settings
+from orojar_cli.distributed import as_first
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
@@ -69,8 +70,10 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
     stop_grams = measured_grams(generator, settings, stop, steps, progress, "stopping set")
     held_grams = measured_grams(generator, replace(settings, jacobian="exact"), held, steps, progress, "held-out Gram matrices")
     criterion = with_defaults(_OPTIONS, settings.options)["criterion"]
-    result = joint_diagonalise(normalise_by_trace(grams), held_out=normalise_by_trace(stop_grams), criterion=criterion)
-    turned = torch.cat([result.rotation @ inside, basis[size:]])
+    fit_shares, stop_shares = normalise_by_trace(grams), normalise_by_trace(stop_grams)
+    result = joint_diagonalise(fit_shares, held_out=stop_shares, criterion=criterion, device=generator.device)
+    rotation = as_first(result.rotation)
+    turned = torch.cat([rotation @ inside, basis[size:]])
     coordinates = torch.cat([turned @ wide.basis, wide.complement])
     wanted = len(coordinates) if settings.num is None else max(size, settings.num)
     turned_grams = turned @ normalise_by_trace(pilot_grams) @ turned.T
@@ -85,7 +88,7 @@ def orojar(generator: Generator, settings: Settings, progress: Progress | None =
         subspace=size,
         captured=wide.captured,
         held_out_loss_before=orojar_loss(held_grams),
-        held_out_loss=orojar_loss(held_grams, result.rotation),
+        held_out_loss=orojar_loss(held_grams, rotation),
         iterations=result.iterations,
     )
     return found

@@ -20,6 +20,7 @@ from orojar_cli.diagonaliser.grams import mean_matrix, traces
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame
 from orojar_cli.directions.settings import Settings
+from orojar_cli.distributed import as_first
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
@@ -159,8 +160,9 @@ def find_rotation(
     for part in map(_slice, z_parts(generator)):
         rows = torch.eye(generator.z_dim, dtype=torch.float64)[part]
         if bool((fit.factors[:, :, part] != 0).any()):
-            result = joint_diagonalise(fit.along(rows), held_out=stop.along(rows), callback=callback)
-            found[part, part] = result.rotation.to(found)
+            result = joint_diagonalise(fit.along(rows), held_out=stop.along(rows), callback=callback, device=generator.device)
+            # Processes may have devices of several kinds, which round otherwise.
+            found[part, part] = as_first(result.rotation)
             iterations += result.iterations
     held_out = factors("held-out loss", held_out_count, _HELD_OUT_STREAM, "exact", twice)
     active = axis_activeness(generator, settings, found, progress, pullback=inside)

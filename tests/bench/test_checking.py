@@ -39,6 +39,7 @@ def test_the_short_form_on_a_processor_finds_nothing_off(orojar, small) -> None:
         "central",
         "forward",
         "ganspace in w",
+        "joint diagonaliser",
     ):
         assert any(words in what for what in whats), words
     assert any("finetune, rotation" in what for what in whats) and any("finetune, mapping" in what for what in whats)
