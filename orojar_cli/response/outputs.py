@@ -113,6 +113,16 @@ def averaged(generator: Generator, wanted: int) -> Output:
     return Output("image", next((size for size in _heights(height, width) if size >= wanted), height))
 
 
+def shrunk(generator: Generator, images: Tensor, height: int) -> Tensor:
+    """Flat images [N, P] of the generator's shape at any size, averaged to the smallest size of at least `height` pixels' height."""
+    _, tall, wide = generator.image_shape
+    pictures = images.unflatten(1, (generator.img_channels, -1))
+    size = math.isqrt(pictures.shape[2] * tall // wide)
+    pictures = pictures.unflatten(2, (size, -1))
+    factor = size // next((each for each in _heights(*pictures.shape[2:]) if each >= height), size)
+    return F.avg_pool2d(pictures, factor).flatten(1) if factor > 1 else images
+
+
 def _heights(height: int, width: int) -> list[int]:
     """The heights to which an image can be averaged by whole factors, from the smallest up."""
     common = math.gcd(height, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from orojar_cli.tuning.surrogate import Surrogate
 
 # Draws of w, over all classes together, that their means are taken from.
 _MEAN_SAMPLES = 32_768
+# Numbers of the images that distances of images are given in.
+_UNIT = 8 * 8 * 3
 # Of the activeness; what is left moves images by a tenth of what all of it does.
 _LEADING_SHARE, _FEWEST_LEADING = 0.99, 16
 
@@ -155,6 +158,11 @@ def energy_distance(a: Tensor, b: Tensor) -> Tensor:
     count, other = len(a), len(b)
     within = _distances(a, a).sum() / (count * (count - 1)) + _distances(b, b).sum() / (other * (other - 1))
     return 2 * _distances(a, b).mean() - within
+
+
+def image_distance(a: Tensor, b: Tensor) -> Tensor:
+    """`energy_distance` of flat images [N, P] and [M, P], in that of 8x8 images with three channels: so it means the same at any size."""
+    return energy_distance(a, b) * math.sqrt(_UNIT / a.shape[1])
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

@@ -14,11 +14,11 @@ from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
 from orojar_cli.response.activeness import ACTIVENESS
 from orojar_cli.response.budget import MINUTE, affordable, arithmetic
-from orojar_cli.response.outputs import Output, averaged, default_output, is_small
+from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.tuning.adversary import score_of
-from orojar_cli.tuning.anchor import energy_distance
+from orojar_cli.tuning.anchor import image_distance
 from orojar_cli.tuning.rotation import ACTIVENESS_SAMPLES, axis_activeness, z_pullback
-from orojar_cli.tuning.surrogate import coarse_images
+from orojar_cli.tuning.surrogate import COMPARED, coarse_images
 
 _STREAM, _SUBSPACE_STREAM = 60, 300
 # At most: as many as their arithmetic allows.
@@ -43,19 +43,17 @@ class Snapshot:
         return {name: value for name, value in asdict(self).items() if name in ("loss", "share", "critic")}
 
 
-def _cloud(generator: Generator) -> tuple[Output, int]:
-    """What the distributions of images are compared on, and how many of them."""
-    coarse = averaged(generator, 8) if is_small(generator) else default_output(generator)
-    return coarse, affordable(arithmetic(generator, (coarse,)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE)
+def _images(generator: Generator) -> int:
+    """How many images the distributions are compared by."""
+    return affordable(arithmetic(generator, (default_output(generator),)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE)
 
 
 def images_to_measure(generator: Generator, settings: Settings) -> float:
     """About what `measure` costs before and after training together, in images of `default_output`."""
-    coarse, count = _cloud(generator)
     image, measured = arithmetic(generator, (default_output(generator),)), arithmetic(generator, settings.outputs)
     jacobians = 3 * _GRADIENTS * measured + min(MINUTE, 2 * _SAMPLES * _COLUMNS * measured)
     active = min(ACTIVENESS, 3 * ACTIVENESS_SAMPLES * generator.z_dim * image)
-    return 2 * (jacobians + active + count * arithmetic(generator, (coarse,))) / image
+    return 2 * (jacobians + active + _images(generator) * image) / image
 
 
 @torch.no_grad()
@@ -71,10 +69,9 @@ def measure(
     axes = torch.eye(generator.z_dim, device=generator.device)
     active = axis_activeness(generator, settings, axes, progress, f"{name}: activeness", inside)
     stream = _STREAM + (2 if name == "before" else 3)
-    coarse, count = _cloud(generator)
-    cloud = settings.latents(generator, count, stream)
+    cloud = settings.latents(generator, _images(generator), stream)
     w = generator.mapping.w(cloud.z, cloud.label)
-    images = coarse_images(generator, w, coarse)
+    images = coarse_images(generator, w, COMPARED)
     score = None
     if critic is not None:
         count = affordable(2 * arithmetic(generator, (Output(),)), _PICTURES, 16)
@@ -84,6 +81,6 @@ def measure(
 
 
 def image_shift(before: Snapshot, after: Snapshot) -> tuple[float, float]:
-    """(energy distance between the coarse images of the two networks, the same between two halves of the first's: the floor)."""
+    """(`image_distance` between the two networks, the same between two halves of the first's images: the floor)."""
     half = len(before.images) // 2
-    return float(energy_distance(after.images, before.images)), float(energy_distance(before.images[:half], before.images[half:]))
+    return float(image_distance(after.images, before.images)), float(image_distance(before.images[:half], before.images[half:]))

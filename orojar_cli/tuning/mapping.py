@@ -1,6 +1,7 @@
 """Fine-tuning all mapping layers: the meaning of good W directions moves into the axes of z, the images stay as they are.
 
-Warm start: the mapping is regressed onto w = mean + z A, where the rows of A are the OroJaR directions of whitened w (one sigma each).
+Warm start: z is rotated to where the mapping comes nearest to w = mean + z A, where the rows of A are the OroJaR directions of whitened w
+(one sigma each), and the mapping regressed onto that.
 Then it is trained on the OroJaR loss of its axes (Wei et al. 2021, eq. 4-6, normalised per sample, over all of z) and on the
 independent-mechanism contrast of the most active ones (Gresele et al. 2021), both through a surrogate of the coarse image, while two
 anchors hold the distribution: the energy distance of coarse images and the sliced Wasserstein distance of w to the frozen mapping's.
@@ -18,29 +19,31 @@ import torch
 from torch import Tensor, nn
 from torch.func import jacfwd, jacrev, vmap
 
+from orojar_cli.devices import on_processor
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.orojar import orojar
 from orojar_cli.directions.settings import Settings
-from orojar_cli.distributed import joined, own
+from orojar_cli.distributed import as_first, joined, own
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
 from orojar_cli.response.budget import MINUTE, affordable, arithmetic
 from orojar_cli.response.outputs import Output, default_output
-from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.anchor import Anchor, image_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.estimators import hessian_of_axes
 from orojar_cli.tuning.rotation import axis_activeness, fold_rotation, z_directions
 from orojar_cli.tuning.state import TrainingState
-from orojar_cli.tuning.surrogate import Surrogate, coarse_images, train_surrogate
+from orojar_cli.tuning.surrogate import LEARNT, Surrogate, coarse_images, train_surrogate
 from orojar_cli.tuning.training import Stage, ramp, run_stages
-from orojar_cli.tuning.watch import Watch
+from orojar_cli.tuning.watch import Watch, with_mapping
 
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
+_ALIGNMENT_STREAM, _ALIGNMENT_SAMPLES = 52, 32_768
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
-_REGRESSION_BATCH, _REGRESSION_RATE = 2048, 0.2
+_REGRESSION_BATCH, _REGRESSION_RATE = 512, 0.2
 # Most and least steps of the warm start: a large mapping, whose loss is level by then, gets five minutes of one core at most.
-_REGRESSION_RANGE, _REGRESSION_ARITHMETIC = (6000, 2500), 6 * MINUTE
+_REGRESSION_RANGE, _REGRESSION_ARITHMETIC = (6000, 3000), 6 * MINUTE
 # Most and least latents of the frame and images the surrogate learns from, where nobody says how many: ten minutes of one core at most.
 _FRAME_RANGE, _IMAGE_RANGE, _IMAGE_ARITHMETIC = (384, 64), (40_000, 4000), 10 * MINUTE
 # What a sample of the frame costs: ten columns and its point, and half as much again for those that stop the search and judge it.
@@ -116,10 +119,10 @@ def prepare(
     at = AllClasses.of(settings).latents(generator, options.images, _DATA_STREAM)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
-    images = coarse_images(generator, w, output, progress, settings.partial.section("images"))
+    images = coarse_images(generator, w, LEARNT, progress, settings.partial.section("images"))
     weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
     anchor = Anchor.of_network(generator, settings, w, at.label, images, frame, weights)
-    surrogate, unexplained = train_surrogate(anchor.coordinates, images, settings, options.surrogate_steps, progress)
+    surrogate, unexplained = train_surrogate(anchor.coordinates, images, weights, settings, options.surrogate_steps, progress)
     return anchor, surrogate, unexplained
 
 
@@ -140,10 +143,15 @@ def tune_mapping(
     every step draws its samples from the seed and its own number, so an interrupted and resumed run ends exactly where an
     uninterrupted one does.
     """
-    mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
+    mapping: Any = copy.deepcopy(generator.mapping)
     state = state or TrainingState()
     options = prepared(generator, options)
     assert options.regression_steps is not None
+    if options.regression_steps:
+        align(generator, mapping, anchor, settings)
+        if progress is not None:
+            progress("alignment", 1, 1)
+    mapping.requires_grad_(True)
 
     def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return regression_losses(mapping, anchor, rng)
@@ -159,6 +167,23 @@ def tune_mapping(
     run_stages(mapping, stages, settings.seed, state, progress, watch)
     mapping.requires_grad_(False)
     return mapping, state.history
+
+
+@torch.no_grad()
+def align(generator: Generator, mapping: nn.Module, anchor: Anchor, settings: Settings) -> None:
+    """Rotate the z that `mapping`, a copy of the generator's, reads, in place: to the least weighted squared distance of w to the frame's.
+
+    The images' distribution stays as it is.  With coordinates c and what the frame gives them the rotation is the orthogonal factor of
+    W^2 E[c z^T] (the orthogonal Procrustes problem, Schönemann 1966).
+    """
+    rng = torch.Generator().manual_seed(settings.seed * 1000 + _ALIGNMENT_STREAM)
+    z, label = anchor.draw(_ALIGNMENT_SAMPLES, rng)
+    dims = min(z.shape[1], len(anchor.weights))
+    nearest = torch.zeros(z.shape[1], z.shape[1]).to(z)
+    inside = anchor.of(mapping.w(z, label)) - label @ anchor.offsets  # type: ignore[operator]
+    nearest[:dims] = ((inside * anchor.weights.square()).T @ z)[:dims]
+    left, _, right = torch.linalg.svd(on_processor(nearest))
+    fold_rotation(with_mapping(generator, mapping), as_first(left @ right))
 
 
 def regression_losses(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
@@ -231,7 +256,7 @@ def anchor_losses(mapping: Any, anchor: Anchor, surrogate: Surrogate, options: M
     coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
     projections = random_projections(anchor.weights, 128, rng)
     return {
-        "images": energy_distance(surrogate(coordinates[: len(images)]), images),
+        "images": image_distance(surrogate(coordinates[: len(images)]), images),
         "latents": sliced_wasserstein(coordinates, frozen, projections),
     }
 

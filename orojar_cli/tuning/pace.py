@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.response.budget import seconds_of
-from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.tuning.anchor import Anchor
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.mapping import MappingOptions, images_to_prepare, prepared, regression_losses, training_losses
-from orojar_cli.tuning.surrogate import Surrogate, surrogate_loss
+from orojar_cli.tuning.surrogate import LEARNT, Surrogate, coarse_images, surrogate_loss
 
 _STREAM = 90
 # Samples of the stand-ins: an anchor draws from as many as there are.  Of so many coordinates they take images to be functions; the
@@ -47,12 +46,11 @@ class Pace:
 def measured_pace(generator: Generator, settings: Settings, options: MappingOptions, image: float) -> Pace:
     """The pace on this machine now, where an image takes `image` seconds: some steps on random numbers of the right shapes, which take
     some seconds together at most.  The generator is not changed."""
-    output: Output = default_output(generator)
     at = AllClasses.of(settings).latents(generator, _SAMPLES, _STREAM)
     rng = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
-        size = output(generator, w[:1].unsqueeze(1).expand(-1, generator.num_ws, -1)).shape[1]
+        size = coarse_images(generator, w[:1], LEARNT).shape[1]
         images = torch.randn(len(w), size, generator=rng).to(w)
         frame = torch.eye(generator.w_dim, dtype=w.dtype, device=w.device)
         offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
@@ -60,7 +58,7 @@ def measured_pace(generator: Generator, settings: Settings, options: MappingOpti
         anchor = Anchor(w.mean(0), frame, frame, weights, w, images, offsets, generator, settings.class_index)
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
-        surrogate = Surrogate(generator.w_dim, size).to(w.device)
+        surrogate = Surrogate(weights, size).to(w.device)
     return Pace(
         image,
         _step(mapping, lambda: regression_losses(mapping, anchor, rng)["total"]),

@@ -16,16 +16,19 @@ from orojar_cli.distributed import as_first, is_first
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.activeness import VALUES
+from orojar_cli.response.budget import MINUTE, affordable, arithmetic
 from orojar_cli.response.outputs import default_output
 from orojar_cli.tuning.adversary import score_of
-from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.anchor import Anchor, image_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.estimators import axis_grams, gram_energies
-from orojar_cli.tuning.surrogate import Surrogate, coarse_images
+from orojar_cli.tuning.surrogate import COMPARED, Surrogate, coarse_images
 
 # What is done with a record: it, and the mapping it was measured on.
 Observer = Callable[[dict[str, Any], nn.Module], None]
 _STREAM = 80
 _LATENTS, _CLOUD = 32, 4096
+# At most and least, what some seconds draw: two samples of one network differ by some 0.015 at 256 images, 0.004 at 1024.
+_IMAGES = (1024, 256)
 # Evaluations of the surrogate for the spectrum.
 _EVALUATIONS = 4608
 _HELD_OUT_BATCHES = 2
@@ -37,8 +40,8 @@ _IMPROVEMENT = 0.002
 class Watch:
     """Every `every` steps a record, appended to the run's history and shown to the `observers` (in the first process of a group).
 
-    Training stalls when the held-out training loss has not improved at `patience` records in a row (0: never).  `critic` adds the
-    shift of its mean score.
+    `images` are compared (None: what some seconds draw).  Training stalls when the held-out training loss has not improved at `patience`
+    records in a row (0: never).  `critic` adds the shift of its mean score.
     """
 
     generator: Generator
@@ -48,7 +51,7 @@ class Watch:
     every: int = 250
     patience: int = 0
     critic: Any = None
-    images: int = 256
+    images: int | None = None
     observers: Sequence[Observer] = ()
     _kept: dict[str, Any] = field(default_factory=dict)
 
@@ -75,6 +78,10 @@ class Watch:
             for observer in self.observers:
                 observer(record, mapping)
 
+    def _count(self) -> int:
+        image = arithmetic(self.generator, (default_output(self.generator),))
+        return self.images or affordable(image, *_IMAGES, MINUTE / 6)
+
     def _held_out(self, mapping: Any, losses: Callable[[Any, int, torch.Generator], dict[str, Tensor]], steps: int) -> dict[str, float]:
         seeds = (self.settings.seed * 1_000_003 + 900_000_001 + index for index in range(_HELD_OUT_BATCHES))
         drawn = [losses(mapping, steps, torch.Generator().manual_seed(seed)) for seed in seeds]
@@ -95,14 +102,14 @@ class Watch:
         off, total = gram_energies(grams)
         cloud = self.settings.latents(generator, _CLOUD, _STREAM + 1)
         w = mapping.w(cloud.z, _labels(cloud))
-        pictures = coarse_images(generator, w[: self.images], default_output(generator))
+        pictures = coarse_images(generator, w[: self._count()], COMPARED)
         record = {
             "orojar_loss": float(off.mean() / total.mean()),
             "off_diagonal_share": float((off / total.clamp_min(1e-12)).mean()),
             "activeness": self._spectrum(draw),
             "latent_distance": float(sliced_wasserstein(anchor.of(w), frozen["coordinates"], frozen["projections"])),
             "latent_floor": frozen["latent_floor"],
-            "image_distance": float(energy_distance(pictures, frozen["images"])),
+            "image_distance": float(image_distance(pictures, frozen["images"])),
             "image_floor": frozen["image_floor"],
         }
         if self.critic is not None:
@@ -116,13 +123,13 @@ class Watch:
             clouds = [self.settings.latents(generator, _CLOUD, _STREAM + stream) for stream in (2, 1)]
             w, other = (mapping.w(cloud.z, _labels(cloud)) for cloud in clouds)
             projections = random_projections(anchor.weights, 128, torch.Generator().manual_seed(self.settings.seed))
-            images, others = (coarse_images(generator, part[: self.images], default_output(generator)) for part in (w, other))
+            images, others = (coarse_images(generator, part[: self._count()], COMPARED) for part in (w, other))
             self._kept.update(
                 coordinates=anchor.of(w),
                 projections=projections,
                 latent_floor=float(sliced_wasserstein(anchor.of(other), anchor.of(w), projections)),
                 images=images,
-                image_floor=float(energy_distance(others, images)),
+                image_floor=float(image_distance(others, images)),
             )
             if self.critic is not None:
                 self._kept["score"] = self._score(other, _labels(clouds[1]))

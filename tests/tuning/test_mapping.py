@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from orojar_cli.errors import InputFileError, OptionError
+from orojar_cli.response.outputs import shrunk
 from orojar_cli.runs.resume import Partial
-from orojar_cli.tuning.anchor import Anchor, energy_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.anchor import Anchor, energy_distance, image_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.drift import Snapshot, image_shift, measure
-from orojar_cli.tuning.mapping import install_mapping, mechanism_contrast, off_diagonal_share, prepare, surrogate_grams, tune_mapping
+from orojar_cli.tuning.mapping import align, install_mapping, mechanism_contrast, off_diagonal_share, prepare, surrogate_grams, tune_mapping
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.surrogate import train_surrogate
 
@@ -35,6 +36,35 @@ def test_energy_distance_agrees_with_scipy_in_one_dimension() -> None:
     a, b = normal(600, 1), normal(700, 1, seed=1) * 1.5 + 0.7
     expected = stats.energy_distance(a[:, 0].numpy(), b[:, 0].numpy()) ** 2
     assert float(energy_distance(a, b)) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_distance_of_images_does_not_depend_on_their_size_nor_on_equal_channels(channels: int) -> None:
+    """Pictures of 8x8 blocks, once with a number for each and once drawn larger."""
+    a, b = normal(60, 8, 8), normal(60, 8, 8, seed=1) + 0.5
+
+    def pictures(values: torch.Tensor, times: int) -> torch.Tensor:
+        large = values.repeat_interleave(times, 1).repeat_interleave(times, 2)
+        return large.unsqueeze(1).expand(-1, channels, -1, -1).flatten(1)
+
+    expected = float(energy_distance(pictures(a, 1), pictures(b, 1))) * (3 / channels) ** 0.5
+    for times in (1, 2, 4):
+        assert float(image_distance(pictures(a, times), pictures(b, times))) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "size", "height", "expected"), [
+    ((3, 1024, 1024), (32, 32), 16, (16, 16)),
+    ((3, 1024, 1024), (32, 32), 8, (8, 8)),
+    ((1, 48, 80), (48, 80), 16, (24, 40)),
+    ((3, 64, 32), (32, 16), 16, (16, 8)),
+    ((3, 32, 32), (8, 8), 16, (8, 8)),
+])  # fmt: skip
+def test_images_are_averaged_to_the_least_height_that_is_enough(shape, size, height: int, expected) -> None:
+    generator = SimpleNamespace(image_shape=shape, img_channels=shape[0])
+    pictures = normal(2, shape[0], *size)
+    found = shrunk(generator, pictures.flatten(1), height).view(2, shape[0], *expected)
+    factor = size[0] // expected[0]
+    torch.testing.assert_close(found, pictures.unflatten(3, (-1, factor)).unflatten(2, (-1, factor)).mean((3, 5)))
 
 
 def test_distances_of_one_distribution_are_about_zero() -> None:
@@ -101,6 +131,39 @@ def test_the_frame_whitens_w(prepared) -> None:
     assert 0 < unexplained < 1
 
 
+def test_aligning_rotates_z_and_brings_w_nearest_to_the_frame(prepared, settings) -> None:
+    generator, anchor, *_ = prepared
+    mapping = copy.deepcopy(generator.mapping)
+    align(generator, mapping, anchor, settings)
+    assert all(same(one, other) for one, other in zip(generator.mapping.layers[1:], mapping.layers[1:], strict=True))
+    old, new = (each.layers[0].weight.double() for each in (generator.mapping, mapping))
+    turned = torch.linalg.solve(old, new)
+    torch.testing.assert_close(turned @ turned.T, torch.eye(64).double(), rtol=0, atol=1e-3)  # a rotation, and not that of before
+    assert float((turned - torch.eye(64)).norm()) > 1
+    # The orthogonal Procrustes problem is solved where what is correlated, at the latents it was solved for, is symmetric and positive.
+    z, _ = anchor.draw(32_768, torch.Generator().manual_seed(settings.seed * 1000 + 52))
+    correlated = (anchor.of(generator.mapping.w(z)) * anchor.weights.square()).T @ (z @ turned.float()) / len(z)
+    assert float((correlated - correlated.T).norm() / correlated.norm()) < 1e-3
+    assert float(torch.linalg.eigvalsh(correlated + correlated.T).min()) > -1e-3
+    z = normal(4096, 64, seed=9)
+
+    def away(mapping: Any) -> float:
+        return float(((anchor.of(mapping.w(z)) - z) * anchor.weights).square().sum(1).mean())
+
+    assert away(mapping) < 0.3 * away(generator.mapping)
+
+
+def test_a_surrogate_of_few_images_hardly_listens_to_what_hardly_moves_them(settings) -> None:
+    """Images depend on two of 40 coordinates; what 600 images teach of the others is learnt by heart."""
+    coordinates = normal(600, 40)
+    images = torch.stack([coordinates[:, 0], coordinates[:, 0] * coordinates[:, 1], coordinates[:, 1].sin()], 1)
+    weights = torch.full((40,), 0.003)
+    weights[:2] = 1
+    _, deaf = train_surrogate(coordinates, images, weights, settings, 300)
+    _, listening = train_surrogate(coordinates, images, torch.ones(40), settings, 300)
+    assert deaf < 0.3 * listening
+
+
 def same(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
@@ -114,7 +177,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, se
 
     def interrupt(stage: str, step: int, total: int) -> None:
         nonlocal done
-        done += 1
+        done += stage != "alignment"
         if done == stop:
             raise KeyboardInterrupt
 
@@ -151,7 +214,10 @@ def test_installing_sorts_the_axes_and_recomputes_w_avg(prepared, settings, quic
     assert after.critic is not None and before.critic is None
     assert float(after.activeness[:8].mean()) > float(after.activeness[8:].mean())
     shift, floor = image_shift(before, after)
-    assert shift > floor
+    assert abs(shift) < 3 * abs(floor)  # the start rotates z, and so little training moves nothing
+    with torch.no_grad():
+        tuned.mapping.layers[-1].weight.mul_(1.3)
+    assert image_shift(before, measure(tuned, None, settings, "after", samples=4))[0] > 6 * abs(floor)
 
 
 def brute_energy_distance(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -181,10 +247,10 @@ def test_the_energy_distance_of_small_samples_is_not_biased() -> None:
 def test_the_surrogate_is_judged_by_samples_that_it_never_saw(settings) -> None:
     coordinates, images = normal(900, 3), normal(900, 2, seed=1)
     state = torch.get_rng_state()
-    first, unexplained = train_surrogate(coordinates, images, settings, 40)
+    first, unexplained = train_surrogate(coordinates, images, torch.ones(coordinates.shape[1]), settings, 40)
     assert torch.equal(torch.get_rng_state(), state)
     images[-512:] = 5 * images[-512:] + 1
-    second, other = train_surrogate(coordinates, images, settings, 40)
+    second, other = train_surrogate(coordinates, images, torch.ones(coordinates.shape[1]), settings, 40)
     assert same(first, second) and other != unexplained
     held = images[-512:]
     assert other == pytest.approx(float((second(coordinates[-512:]) - held).square().mean() / held.var(0, correction=0).mean()))

@@ -174,7 +174,7 @@ def test_the_command_under_torchrun_writes_and_prints_once(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_images_that_move_further_than_the_limit_are_refused(orojar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against a distance that is known: just above the limit, then just below it."""
-    monkeypatch.setattr("orojar_cli.tuning.drift.energy_distance", lambda a, b: a.new_tensor(0.0125))
+    monkeypatch.setattr("orojar_cli.tuning.drift.image_distance", lambda a, b: a.new_tensor(0.0125))
     command = ["finetune", NETWORK, "--mode", "mapping", "--steps", 1, "--images", 2000, "--seeds", 0, "--outdir", tmp_path / "runs"]
     for limit in (("--max-shift", 0.0124), ()):  # by default it is 0.01
         code, out, err = orojar(*command, *limit)
