@@ -45,7 +45,7 @@ _OPTIONS = (
     _option("--patience", click.IntRange(0), "Mapping: stop after so many without gain; 0 never."),
     _option("--save-every", click.IntRange(1), "Mapping: steps an interruption may cost."),
     click.option("--tensorboard", is_flag=True, help="Mapping: also write TensorBoard events into the run."),
-    _option("--max-shift", float, "Mapping: refuse a network whose images moved further (energy distance)."),
+    _option("--max-shift", float, "Mapping: refuse a network whose images moved further (energy distance at 8 pixels)."),
 )
 
 

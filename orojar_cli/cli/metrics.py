@@ -8,6 +8,7 @@ import click
 
 from orojar_cli.cli.console import progress_bar, result, say, table
 from orojar_cli.cli.options import (
+    budget_option,
     class_option,
     device_option,
     json_option,
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="OTHER", help="Another run or checkpoint: distances of its images, agreement of its directions.")
 @source_options
 @click.option("--num", type=click.IntRange(1), default=10, show_default=True, help="Measure the first so many directions.")
-@click.option("--samples", type=click.IntRange(8), default=128, show_default=True, help="Latents to measure Jacobians and factors at.")
-@click.option("--images", type=click.IntRange(8), default=2000, show_default=True, help="Images for path lengths and distances.")
+@click.option("--samples", type=click.IntRange(8), help="Latents for Jacobians and factors  [default: 128; of large networks fewer].")
+@click.option("--images", type=click.IntRange(8), help="Images for path lengths and distances  [default: 2000; of large networks fewer].")
+@budget_option("samples and images")
 @click.option(
     "--detector",
     help="What sees the images for path lengths and distances: critic, pixels, features (an ImageNet network) or your own TorchScript "
-    "file, which is code and is run  [default: critic where there is one, else pixels].",
+    "file, which is code and is run  [default: critic where there is one and images are small, else pixels].",
 )
 @click.option(
     "--protocol", type=click.Choice(["small", "paper"]), default="small", show_default=True, help="Size of the predictability metric."

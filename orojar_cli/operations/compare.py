@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import os
 import re
@@ -10,7 +9,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from PIL import Image
 
@@ -19,14 +18,14 @@ from orojar_cli.detectors import load_detector
 from orojar_cli.directions import METHODS, DirectionSet, Settings, save_directions
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
-from orojar_cli.generators.stopped import stopped
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, MetricSettings
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.numbers import as_seconds
+from orojar_cli.operations.measuring import affordable_counts, say_measuring, seen_at, stopped_height
 from orojar_cli.operations.network import Network, check_noise, network_of, quiet, say_white, shown_class
 from orojar_cli.operations.resolve import is_direction_set, named_by, resolve
-from orojar_cli.progress import Notice, Progress, lasting
+from orojar_cli.progress import Notice, Progress
 from orojar_cli.report.collect import AGREEMENT, Comparison, Stopwatch
 from orojar_cli.report.collect import compare as collected
 from orojar_cli.report.contender import Z_AXES, Contender, distinct, found_by, z_axes
@@ -37,8 +36,8 @@ from orojar_cli.report.page import check_out, write_report
 from orojar_cli.report.settings_text import settings_text
 from orojar_cli.report.sharing import shown_command
 from orojar_cli.report.view import Making
-from orojar_cli.response.budget import MINUTE, arithmetic, seconds_each
-from orojar_cli.response.outputs import Output, default_output, early, is_small
+from orojar_cli.response.budget import MINUTE, seconds_each
+from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.clock import timed
 from orojar_cli.runs.run import DEFAULT_OUTDIR, Run, RunWriter, check_outdir, versions, written_at
 
@@ -46,7 +45,6 @@ REPORT, TWIN = "report.html", "report.json"
 # The latents measured at, the images of distances between networks, and the optimisation's steps.
 FULL = {"samples": 128, "images": 2000, "steps": 100, "activeness": 300, "pairs": 3000}
 QUICK = {"samples": 32, "images": 500, "steps": 20, "activeness": 32, "pairs": 3000}
-_FEWEST = {"samples": 16, "images": 200, "steps": 10, "activeness": 24, "pairs": 400}
 # Of five direction sets, on a core: what fits twenty minutes, or three, on two.
 _FULL_ARITHMETIC, _QUICK_ARITHMETIC = 14 * MINUTE, 2.5 * MINUTE
 _CUSTOMARY_SUBJECTS = 5
@@ -189,11 +187,11 @@ def compare(
     check_noise(first, noise_mode, notice)
     say_white(first.generator, notice)
     watch.lap("loading")
-    height = _stopped_height(first.generator, quick, detector)
+    height = stopped_height(first.generator, detector, 2 if quick else 1)
     seen: dict[int, Network] = {}
 
     def see(checkpoint: Network) -> Network:
-        return seen.setdefault(id(checkpoint), _stopped(checkpoint, height))
+        return seen.setdefault(id(checkpoint), seen_at(checkpoint, height))
 
     given = [dataclasses.replace(each, checkpoint=see(each.checkpoint)) for each in given]
     first = given[0].checkpoint
@@ -203,9 +201,7 @@ def compare(
     each = seconds_each(first.generator, (Output(),), seed_latents(first.generator, seeds[:2], class_index, psi, cutoff)) if said else 0.0
     counts = _affordable(dict(QUICK if quick else FULL), first.generator, num, quick, None if seconds is None else seconds / each)
     if said:
-        expected = each * _images(counts, num, quick)
-        seen_at = "" if height is None else f"the images as they are at {height} pixels, "
-        notice(f"measuring {seen_at}with {counts['samples']} samples and {counts['images']} images: {lasting(expected, seconds)}")
+        say_measuring(counts, height, each * _images(counts, num, quick), seconds, notice)
     counts |= {name: value for name, value in (("samples", samples), ("steps", steps)) if value is not None}
     search = Settings(
         space=space,
@@ -274,23 +270,6 @@ def _one(source: Any, network: Any, device: str, notice: Notice) -> Given:
     return Given(network_of(source, device, notice))
 
 
-def _stopped_height(generator: Generator, quick: bool, detector: str) -> int | None:
-    """Where images of a large network are stopped for measuring, which costs a tenth or less of the whole; None: they are not."""
-    stops = early(generator)
-    if stops is None or is_small(generator) or detector == "critic":
-        return None
-    return int(stops.size or 0) // (2 if quick else 1)
-
-
-def _stopped(checkpoint: Network, height: int | None) -> Network:
-    """A network whose generator stops at a height: a copy that shares everything else."""
-    if height is None or is_small(checkpoint.generator):
-        return checkpoint
-    view: Any = copy.copy(checkpoint)
-    view.generator = stopped(checkpoint.generator, height)
-    return cast(Network, view)
-
-
 def _images(counts: dict[str, int], num: int, quick: bool) -> float:
     """About how many images a comparison of the customary number of sets measures."""
     samples = counts["samples"]
@@ -300,17 +279,10 @@ def _images(counts: dict[str, int], num: int, quick: bool) -> float:
 
 
 def _affordable(counts: dict[str, int], generator: Generator, num: int, quick: bool, images: float | None) -> dict[str, int]:
-    """As many of everything as the arithmetic of a comparison allows, or so many `images`, in proportion.
-
-    Not fewer than a number can mean something, and without a number of images not more than is customary.
-    """
-    all_of_it = _images(counts, num, quick)
-    if images is not None:
-        always = _images(dict.fromkeys(counts, 0), num, quick)
-        share = (images - always) / (all_of_it - always)
-        return {name: max(_FEWEST[name], round(share * count)) for name, count in counts.items()}
-    share = min(1.0, (_QUICK_ARITHMETIC if quick else _FULL_ARITHMETIC) / (all_of_it * arithmetic(generator, (Output(),))))
-    return {name: min(count, max(_FEWEST[name], round(share * count))) for name, count in counts.items()}
+    """As many of everything as the arithmetic of a comparison allows, or so many `images`, in proportion."""
+    always, all_of_it = (_images(each, num, quick) for each in (dict.fromkeys(counts, 0), counts))
+    arithmetic = _QUICK_ARITHMETIC if quick else _FULL_ARITHMETIC
+    return affordable_counts(counts, generator, always, all_of_it, arithmetic, images)
 
 
 def contenders(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,26 @@ from orojar_cli.directions import DirectionSet
 from orojar_cli.directions.sefa import sefa_at_once
 from orojar_cli.errors import OptionError
 from orojar_cli.files import write_text
+from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import seed_latents
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
 from orojar_cli.measures.ground_truth import bundled_sha256
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
+from orojar_cli.numbers import as_seconds
+from orojar_cli.operations.measuring import affordable_counts, say_measuring, seen_at, stopped_height
 from orojar_cli.operations.metric_names import AGREEMENT, NAMES, OF_DIRECTIONS, OF_NETWORKS
 from orojar_cli.operations.network import network_of, quiet, shown_class
 from orojar_cli.operations.resolve import resolve
 from orojar_cli.operations.traverse import source_of
 from orojar_cli.progress import Notice, Progress
+from orojar_cli.response.budget import MINUTE, seconds_each, timed_batch
+from orojar_cli.response.outputs import Output, is_small
 from orojar_cli.runs.clock import timed
 from orojar_cli.runs.run import METRICS, Run, RunWriter, is_in_run, load_run, written_at
+
+# Where nobody says otherwise, and what is measured of large networks with: what fits some minutes on two cores.
+_COUNTS = {"samples": 128, "images": 2000, "activeness": 300, "pairs": 3000}
+_ARITHMETIC = 5 * MINUTE
 
 
 @dataclass(frozen=True)
@@ -89,8 +100,9 @@ def metrics(
     names: Sequence[str] = (),
     against: Any = None,
     num: int | None = 10,
-    samples: int = 128,
-    images: int = 2000,
+    samples: int | None = None,
+    images: int | None = None,
+    budget: float | str | None = None,
     detector: str | None = None,
     protocol: str = "small",
     world: str | None = None,
@@ -109,9 +121,11 @@ def metrics(
 
     `checkpoint` is a loaded one, the name of one, or an object of your own, put on `device` where it is not loaded.  `directions` is a set,
     a result that has one, or the name of one (default: SeFa's, from the weights); `against` another result of the same kind, with
-    `.checkpoint` and `.directions`, or the name of a run or network.  `detector` sees the images for path lengths and distances (default:
-    the critic where there is one, else pixels); `world` is that of the images ("shapes"), recognised for the bundled network.  `path` and
-    `against_name` say in run.json where directions and the other come from.
+    `.checkpoint` and `.directions`, or the name of a run or network.  `samples` (128) latents for Jacobians and factors and `images` (2000)
+    for path lengths and distances; of large networks, or with a `budget` of time, as many as it allows.  `detector` sees the images for
+    path lengths and distances (default: the critic where there is one and the images are small, else pixels).  Large images are looked at
+    as they are at 32 pixels where the skip architecture gives them so, but whole by a critic.  `world` is that of the images ("shapes"),
+    recognised for the bundled network.  `path` and `against_name` say in run.json where directions and the other come from.
     """
     _check(names, against is not None)
     checkpoint = network_of(checkpoint, device, notice)
@@ -125,11 +139,27 @@ def metrics(
     found: DirectionSet = directions if isinstance(directions, DirectionSet) else directions.directions
     found.check_fits(checkpoint.generator, checkpoint.sha256)
     class_index = shown_class(checkpoint.generator, class_index, "measuring at", notice)
-    critic = getattr(checkpoint, "critic", None) if detector in (None, "critic") else None
+    height = stopped_height(checkpoint.generator, detector)
+    critic = getattr(checkpoint, "critic", None) if detector == "critic" or (detector is None and height is None) else None
     eye = load_detector(detector or ("pixels" if critic is None else "critic"), critic, checkpoint.device)
+    seen = seen_at(checkpoint, height)
+    looked = (seen.generator, None if against is None else seen_at(against.checkpoint, height).generator)
+    cost = functools.partial(_images, names=names, num=num or len(found), networks=1 if against is None else 2)
+    seconds = None if budget is None else as_seconds(budget)
+    # Of small networks nothing is said beforehand, and nothing timed.
+    each = 0.0
+    if seconds is not None or height is not None or not is_small(seen.generator):
+        at = seed_latents(seen.generator, range(timed_batch(seen.generator)), class_index, psi)
+        each = seconds_each(seen.generator, (Output(),), at)
+    counts = affordable_counts(_COUNTS, seen.generator, 0, cost(_COUNTS), _ARITHMETIC, None if seconds is None else seconds / each)
+    counts |= {name: value for name, value in (("samples", samples), ("images", images)) if value is not None}
+    if each:
+        say_measuring(counts, height, each * cost(counts), seconds, notice)
     settings = MetricSettings(
-        samples=samples,
-        images=images,
+        samples=counts["samples"],
+        images=counts["images"],
+        activeness_samples=counts["activeness"],
+        pairs=counts["pairs"] if protocol == "small" and counts["pairs"] != _COUNTS["pairs"] else None,
         seed=seed,
         num=num,
         class_index=class_index,
@@ -140,10 +170,10 @@ def metrics(
     )
     result = Metrics(checkpoint, found, [], path)
     if outdir is None:
-        return replace(result, measurements=_measured(result, against, names, settings, progress))
+        return replace(result, measurements=_measured(result, looked, against, names, settings, progress))
     # Made first, so that a folder that cannot be written is noticed before the work.
     with RunWriter(outdir, "metrics", checkpoint.run_name, argv=argv) as run:
-        result = replace(result, measurements=_measured(result, against, names, settings, progress))
+        result = replace(result, measurements=_measured(result, looked, against, names, settings, progress))
         for measurement in result.measurements:
             run.metric(**measurement.to_dict())
         options: dict[str, Any] = {
@@ -152,7 +182,9 @@ def metrics(
             "directions": None if path is None else str(path),
             "num": num,
         }
-        options |= {"samples": samples, "images": images, "seed": seed, "class": class_index, "trunc": psi, "detector": eye.name}
+        options |= {"samples": settings.samples, "images": settings.images, "activeness_samples": settings.activeness_samples}
+        options |= {"seed": seed, "class": class_index, "trunc": psi, "detector": eye.name}
+        options |= {"seen": "image" if height is None else f"early:{height}"}
         options |= {"protocol": protocol, "world": settings.world}
         finished = run.finish(
             options=options, checkpoint=checkpoint.record(), device=str(checkpoint.device), artefacts={"metrics": METRICS}
@@ -175,9 +207,32 @@ def _world_of(path: Path | None) -> str | None:
     return "shapes" if load_run(path).manifest["checkpoint"].get("sha256") == bundled_sha256() is not None else None
 
 
-def _measured(found: Metrics, other: Any, names: Sequence[str], settings: MetricSettings, progress: Progress | None) -> list[Measurement]:
-    """Every metric asked for, or all that apply."""
-    generator = found.checkpoint.generator
+def _images(counts: Mapping[str, int], names: Sequence[str], num: int, networks: int) -> float:
+    """About how many images are drawn for the metrics of these names, or for all."""
+    samples, images = counts["samples"], counts["images"]
+    costs = {
+        "orthogonality": 2 * num * samples,
+        "hessian": 33 * min(64, samples),
+        "activeness": 3 * num * counts["activeness"],
+        "predictability": 2 * counts["pairs"],
+        "direction_length": 2 * num * samples,
+        "path_length": 8 * images * networks,
+        "distribution": 3 * images if networks > 1 else 0,
+        "ground_truth": images + 2 * num * samples if "ground_truth" in names else 0,
+    }
+    return max(1.0, sum(cost for name, cost in costs.items() if not names or name in names))
+
+
+def _measured(
+    found: Metrics,
+    looked: tuple[Generator, Generator | None],
+    other: Any,
+    names: Sequence[str],
+    settings: MetricSettings,
+    progress: Progress | None,
+) -> list[Measurement]:
+    """Every metric asked for, or all that apply; `looked` are the generators of both as they are looked at."""
+    generator, beside = looked
     made: list[Measurement] = []
     for name in OF_DIRECTIONS:
         if name not in names and (names or (name == "predictability" and len(settings.chosen(found.directions)) < 2)):
@@ -190,7 +245,7 @@ def _measured(found: Metrics, other: Any, names: Sequence[str], settings: Metric
     named = replace(settings, subject="network", other="the other network")
     for name in OF_NETWORKS:
         if name in names or not names:
-            made += NETWORK_METRICS[name](generator, None if other is None or same else other.checkpoint.generator, named, progress)
+            made += NETWORK_METRICS[name](generator, None if same else beside, named, progress)
     if other is not None and (AGREEMENT in names or (not names and same)):
         made += agreement(found.directions, other.directions, settings)
     return made

@@ -114,3 +114,29 @@ def test_a_budget_chooses_how_much_is_compared(shapes, monkeypatch: pytest.Monke
     assert samples[0] == 16 and "which is the least there is" in told[0]
     assert 16 < samples[1] < 32 < samples[2]
     assert "about 20 s" in told[2] and f"with {samples[2]} samples" in told[2]
+
+
+def test_metrics_of_large_networks_are_of_what_they_show_early(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orojar_cli.response.outputs._SMALL", 16)
+    monkeypatch.setattr("orojar_cli.operations.metrics._ARITHMETIC", 1.0)
+    told: list[str] = []
+    words = {"names": ("orthogonality", "activeness", "path_length"), "num": 2, "notice": told.append}
+    found = {name: one for one in orojar_cli.metrics(shapes, **words).measurements for name in (one.metric, one.subject)}
+    assert any("as they are at 32 pixels, with 16 samples and 200 images: about" in line for line in told)
+    assert found["orojar_loss"].settings["samples"] == 16 and found["activeness"].settings["samples"] == 24
+    length = found["path_length_w_end"].settings
+    assert length["samples"] == 200 and length["detector"] == "pixels"
+    # What somebody asks for is measured, and a critic sees whole images.
+    told.clear()
+    asked = orojar_cli.metrics(shapes, **words | {"names": ("path_length",)}, images=24, detector="critic").measurements
+    assert {one.settings["samples"] for one in asked} == {24} and "pixels" not in told[-1] and "24 images" in told[-1]
+    assert shapes.generator.image_shape == (3, 32, 32)
+
+
+def test_a_budget_chooses_how_much_is_measured(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orojar_cli.operations.metrics.seconds_each", lambda *_: 1e-3)
+    told: list[str] = []
+    words = {"names": ("activeness",), "num": 2, "notice": told.append}
+    samples = [orojar_cli.metrics(shapes, **words, budget=budget).measurements[0].settings["samples"] for budget in (0.01, "0.9s", "3s")]
+    assert samples == [24, 150, 500]  # of 300, which take 1.8 s
+    assert "which is the least there is" in told[0] and "about 3 s" in told[2]

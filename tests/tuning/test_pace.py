@@ -44,11 +44,11 @@ def test_seconds_are_those_of_images_and_steps(tiny) -> None:
 def test_large_mappings_start_warm_in_fewer_steps(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = tiny.generator
     weights = sum(parameter.numel() for parameter in generator.mapping.parameters())
-    monkeypatch.setattr("orojar_cli.tuning.mapping._REGRESSION_ARITHMETIC", 3 * 2048 * weights * 4000.0)
+    monkeypatch.setattr("orojar_cli.tuning.mapping._REGRESSION_ARITHMETIC", 3 * 512 * weights * 4000.0)
     assert prepared(generator, MappingOptions()).regression_steps == 4000
     assert prepared(generator, MappingOptions(regression_steps=0)).regression_steps == 0
     monkeypatch.setattr("orojar_cli.tuning.mapping._REGRESSION_ARITHMETIC", 1.0)
-    assert prepared(generator, MappingOptions()).regression_steps == 2500
+    assert prepared(generator, MappingOptions()).regression_steps == 3000
 
 
 def test_steps_are_timed_through_as_many_coordinates_as_images_move_along(shapes, monkeypatch: pytest.MonkeyPatch) -> None:
