@@ -36,6 +36,7 @@ from orojar_cli.response.outputs import Output
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = Path(__file__).parent / "results" / "keep.json", ROOT / "docs" / "keep.md"
+NAMES = [factor.name for factor in FACTORS]
 # The factors that the active axes of the bundled directions move, in their order.
 OWN = ("ground", "hue", "y", "x", "size")
 AXES = range(len(OWN))
@@ -84,7 +85,7 @@ def measure(generator: Any, found: DirectionSet, row: Row, yardstick: dict[str, 
         for sigmas, figures in result.items():
             ends = [[factors(generator, at, way(side * float(sigmas))) for side in (1, -1)] for way in ways]
             moved = torch.stack([torch.stack([(changes(end, before) / deviation).abs() for end in both]).mean(0) for both in ends]).double()
-            more = [moved[1 + other, :, FACTORS.index(OWN[other])] - moved[0, :, FACTORS.index(OWN[other])] for other in AXES]
+            more = [moved[1 + other, :, NAMES.index(OWN[other])] - moved[0, :, NAMES.index(OWN[other])] for other in AXES]
             figures["moved"].append(moved.mean(1).tolist())
             figures["difference"].append([float(values.mean()) for values in more])
             figures["error"].append([float(values.std()) / math.sqrt(len(at)) for values in more])
@@ -136,14 +137,14 @@ def choices(axis: int) -> list[list[int]]:
 
 def detail(figures: dict[str, Any]) -> str:
     """Markdown: how much every factor moves along every axis, with each other kept."""
-    lines = ["| along | kept | " + " | ".join(FACTORS) + " |", "|---" * (2 + len(FACTORS)) + "|"]
+    lines = ["| along | kept | " + " | ".join(NAMES) + " |", "|---" * (2 + len(NAMES)) + "|"]
     for axis in AXES:
         for choice, keep in enumerate(choices(axis)):
             if choice and not keep:
                 continue
             told = "nothing" if not keep else ", ".join(OWN[other] for other in keep) if len(keep) == 1 else "all others"
             cells = []
-            for number, factor in enumerate(FACTORS):
+            for number, factor in enumerate(NAMES):
                 text = f"{figures['moved'][axis][choice][number]:.2f}"
                 if len(keep) == 1 and factor == OWN[keep[0]]:
                     difference, error = figures["difference"][axis][keep[0]], figures["error"][axis][keep[0]]
@@ -158,7 +159,7 @@ def pairs(figures: dict[str, Any]) -> Iterator[tuple[int, int, float, float]]:
     for axis in AXES:
         for other in AXES:
             if other != axis:
-                plain = figures["moved"][axis][0][FACTORS.index(OWN[other])]
+                plain = figures["moved"][axis][0][NAMES.index(OWN[other])]
                 yield axis, other, plain, plain + figures["difference"][axis][other]
 
 
@@ -173,8 +174,8 @@ def summary(rows: dict[str, dict[str, Any]]) -> str:
             significant = [(figures["difference"][a][b], figures["error"][a][b]) for a, b, _, _ in found]
             less = sum(difference < -2 * error for difference, error in significant)
             more = sum(difference > 2 * error for difference, error in significant)
-            own = [[figures["moved"][axis][choice][FACTORS.index(OWN[axis])] for axis in AXES] for choice in (0, 6)]
-            single = [figures["moved"][a][1 + b][FACTORS.index(OWN[a])] for a, b, _, _ in found]
+            own = [[figures["moved"][axis][choice][NAMES.index(OWN[axis])] for axis in AXES] for choice in (0, 6)]
+            single = [figures["moved"][a][1 + b][NAMES.index(OWN[a])] for a, b, _, _ in found]
             rest = [
                 statistics.mean(sum(figures["moved"][axis][choice]) - own[number][axis] for axis in AXES)
                 for number, choice in enumerate((0, 6))

@@ -1,4 +1,4 @@
-"""How well each method's directions separate the known factors of the shapes world (examples/shapes/disentanglement.py)."""
+"""How well each method's directions separate the known factors of the shapes world (examples/worlds/disentanglement.py)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.latents.moments import latent_samples
 from orojar_cli.response.outputs import default_output
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "shapes"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "worlds"))
 from disentanglement import measure_factors, response_matrix, scores
 
 COUNT = 10

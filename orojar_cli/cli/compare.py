@@ -12,6 +12,7 @@ from orojar_cli.cli.downloads import local_file, shown_arguments
 from orojar_cli.cli.grouped import GroupedCommand
 from orojar_cli.cli.options import budget_option, run_options, seed_option, seeds_option, torch_device
 from orojar_cli.demonstration import DEMO
+from orojar_cli.operations.metric_names import WORLDS
 
 
 class NameList(click.ParamType):
@@ -52,9 +53,7 @@ _GROUPS = {
 @click.option("--samples", type=click.IntRange(8), help="Held-out latents to measure at, and latents of the methods [default: 128].")
 @budget_option("samples, images and steps; the pictures come on top")
 @click.option("--detector", default="pixels", show_default=True, help="For perceptual distances: pixels, critic, features or a file.")
-@click.option(
-    "--world", type=click.Choice(["shapes"]), help="The images are of this known world [default: recognised for the bundled one]."
-)
+@click.option("--world", type=click.Choice(WORLDS), help="The images are of this known world [default: recognised for our own networks].")
 @click.option(
     "--protocol", type=click.Choice(["small", "paper"]), default="small", show_default=True, help="Size of the predictability metric."
 )

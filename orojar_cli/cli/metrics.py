@@ -17,7 +17,7 @@ from orojar_cli.cli.options import (
     source_options,
     torch_device,
 )
-from orojar_cli.operations.metric_names import NAMES
+from orojar_cli.operations.metric_names import NAMES, WORLDS
 
 if TYPE_CHECKING:
     from orojar_cli.operations.metrics import Metrics
@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--protocol", type=click.Choice(["small", "paper"]), default="small", show_default=True, help="Size of the predictability metric."
 )
-@click.option(
-    "--world", type=click.Choice(["shapes"]), help="The images are of this known world  [default: recognised for the bundled one]."
-)
+@click.option("--world", type=click.Choice(WORLDS), help="The images are of this known world  [default: recognised for our own networks].")
 @seed_option("the latents")
 @class_option
 @click.option("--trunc", "psi", type=float, default=1.0, show_default=True, help="Truncation psi.")

@@ -27,8 +27,8 @@ class MetricSettings:
     `samples` latents for Jacobians, Hessians and factors; `images` latents for distances of distributions and path lengths;
     `activeness_samples` as in the paper; `num` measures the first so many directions of a set (None: all); `output` what of the response
     Jacobians are of; `protocol` of the predictability ("small" or "paper"), of so many `pairs` (None: the protocol's); `world` whose
-    factors can be measured ("shapes", or None where only the bundled network is recognised); `subject` the name in the record (default:
-    the method of the directions), `other` that of the network compared with.
+    factors can be measured (a name in `worlds.WORLDS`, or None where only our own networks are recognised); `subject` the name in the
+    record (default: the method of the directions), `other` that of the network compared with.
     Latents are drawn from `seed` in streams of their own, which take no part in finding directions or in training.
     """
 

@@ -1,4 +1,4 @@
-"""The shapes world, whose factors can be measured in a picture: position, size, hue and ground (examples/shapes/disentanglement.py)."""
+"""The shapes world, whose factors can be measured in a picture: position, size, hue and ground (examples/worlds/disentanglement.py)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-FACTORS = ("x", "y", "size", "hue", "ground")
-_HUE = FACTORS.index("hue")
+from orojar_cli.measures.factors import Factor, changes_of
+
+FACTORS = (Factor("x"), Factor("y"), Factor("size"), Factor("hue", period=2 * math.pi), Factor("ground"))
 
 
 def measure_factors(images: Tensor) -> Tensor:
@@ -34,6 +35,4 @@ def measure_factors(images: Tensor) -> Tensor:
 
 def changes(after: Tensor, before: Tensor) -> Tensor:
     """Differences of factors [N, 5]; hues differ by at most half a turn."""
-    change = after - before
-    change[:, _HUE] = torch.remainder(change[:, _HUE] + math.pi, 2 * math.pi) - math.pi
-    return change
+    return changes_of(FACTORS, after, before)

@@ -20,7 +20,7 @@ from orojar_cli.files import write_text
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.measures import DIRECTION_METRICS, NETWORK_METRICS, Measurement, MetricSettings, agreement
-from orojar_cli.measures.ground_truth import bundled_sha256
+from orojar_cli.measures.worlds import WORLDS, world_of
 from orojar_cli.media import PICTURES, save_image, table_html, table_picture
 from orojar_cli.numbers import as_seconds
 from orojar_cli.operations.measuring import affordable_counts, say_measuring, seen_at, stopped_height
@@ -124,8 +124,9 @@ def metrics(
     `.checkpoint` and `.directions`, or the name of a run or network.  `samples` (128) latents for Jacobians and factors and `images` (2000)
     for path lengths and distances; of large networks, or with a `budget` of time, as many as it allows.  `detector` sees the images for
     path lengths and distances (default: the critic where there is one and the images are small, else pixels).  Large images are looked at
-    as they are at 32 pixels where the skip architecture gives them so, but whole by a critic.  `world` is that of the images ("shapes"),
-    recognised for the bundled network.  `path` and `against_name` say in run.json where directions and the other come from.
+    as they are at 32 pixels where the skip architecture gives them so, but whole by a critic.  `world` is that of the images ("shapes",
+    "bars", "sprites"), recognised for our own networks.  `path` and `against_name` say in run.json where directions and the other come
+    from.
     """
     _check(names, against is not None)
     checkpoint = network_of(checkpoint, device, notice)
@@ -201,10 +202,8 @@ def _check(names: Sequence[str], compared: bool) -> None:
 
 
 def _world_of(path: Path | None) -> str | None:
-    """ "shapes" where the network was tuned from the bundled one, whose images it therefore still draws."""
-    if path is None or not is_in_run(path):
-        return None
-    return "shapes" if load_run(path).manifest["checkpoint"].get("sha256") == bundled_sha256() is not None else None
+    """The world of the network that the run's was tuned from, whose images it still draws, where that is one of our own."""
+    return None if path is None or not is_in_run(path) else world_of(load_run(path).manifest["checkpoint"].get("sha256"))
 
 
 def _images(counts: Mapping[str, int], names: Sequence[str], num: int, networks: int) -> float:
@@ -239,7 +238,7 @@ def _measured(
             continue
         part = DIRECTION_METRICS[name](generator, found.directions, settings, progress)
         if not part and names:
-            raise OptionError(f"--metric {name} needs a world whose factors can be measured; for one of shapes add --world shapes")
+            raise OptionError(f"--metric {name} needs a world whose factors can be measured: name it with --world ({', '.join(WORLDS)})")
         made += part
     same = other is None or other.checkpoint.sha256 == found.checkpoint.sha256
     named = replace(settings, subject="network", other="the other network")

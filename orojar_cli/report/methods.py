@@ -99,6 +99,21 @@ _REFERENCES = {
             2018,
         ),
         Reference(
+            "ridgeway2018modularity",
+            "Ridgeway, Karl and Mozer, Michael C.",
+            "Learning Deep Disentangled Embeddings With the F-Statistic Loss",
+            "NeurIPS",
+            2018,
+        ),
+        Reference(
+            "kumar2018sap",
+            "Kumar, Abhishek and Sattigeri, Prasanna and Balakrishnan, Avinash",
+            "Variational Inference of Disentangled Latent Concepts from Unlabeled Observations",
+            "ICLR",
+            2018,
+        ),
+        Reference("kim2018factorvae", "Kim, Hyunjik and Mnih, Andriy", "Disentangling by Factorising", "ICML", 2018),
+        Reference(
             "tukey1958",
             "Tukey, John W.",
             "Bias and Confidence in Not-Quite Large Samples",
@@ -147,6 +162,10 @@ _METRICS = {
     "direction_length": ("the perceptual path length along directions", "karras2019style"),
     "disentanglement": ("disentanglement and completeness of the responses of the known factors", "eastwood2018dci"),
     "mig": ("the mutual information gap", "chen2018mig"),
+    "modularity": ("modularity", "ridgeway2018modularity"),
+    "sap": ("separated attribute predictability", "kumar2018sap"),
+    "factor_vae": ("the FactorVAE score", "kim2018factorvae"),
+    "dci_disentanglement": ("disentanglement, completeness and informativeness of linear models (L1)", "eastwood2018dci"),
 }
 
 

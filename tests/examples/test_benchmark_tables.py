@@ -23,7 +23,7 @@ PAGE += "<!-- benchmark: biggan -->\n<!-- /benchmark -->\nafter\n"
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    for folder in ("faces", "shapes", "benchmark"):
+    for folder in ("faces", "worlds", "benchmark"):
         monkeypatch.syspath_prepend(str(ROOT / "examples" / folder))
     module = __import__("tables")
     monkeypatch.setattr(module.torch, "set_num_threads", lambda count: None)

@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def example(monkeypatch: pytest.MonkeyPatch):
     """Import an example by its name."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.syspath_prepend(str(EXAMPLES / "shapes"))
+    monkeypatch.syspath_prepend(str(EXAMPLES / "worlds"))
     return __import__
 
 
@@ -45,7 +45,7 @@ def test_a_generator_of_ones_own_gives_up_its_axes(example) -> None:
 
 
 def test_factors_of_rendered_scenes_are_measured(example) -> None:
-    world: ModuleType = example("world")
+    world: ModuleType = example("shapes")
     scenes = world.Scenes.sample(1500, torch.Generator().manual_seed(0))
     x, y, size, angle, ground = example("disentanglement").measure_factors(world.render(scenes, 32)).T
     # The hue's angle is cut at pi; the world's hues reach from red over green to blue.
@@ -56,20 +56,63 @@ def test_factors_of_rendered_scenes_are_measured(example) -> None:
 
 @pytest.mark.parametrize("resolution", [16, 64])
 def test_scenes_cover_the_same_area_at_any_resolution(example, resolution: int) -> None:
-    world: ModuleType = example("world")
+    world: ModuleType = example("shapes")
     scenes = world.Scenes.sample(50, torch.Generator().manual_seed(1))
     shares = world.coverage(scenes, resolution).mean((1, 2))
     assert torch.allclose(shares, torch.pi * scenes.size.square() / 4, rtol=0.08)
 
 
 def test_rendered_scenes_are_clean_and_others_are_not(example) -> None:
-    world, cleanness = example("world"), example("cleanness")
+    world, cleanness = example("shapes"), example("cleanness")
     images = world.render(world.Scenes.sample(200, torch.Generator().manual_seed(2)), 32)
     assert cleanness.clean(images).mean() > 0.98
     assert not cleanness.clean(torch.full((4, 3, 32, 32), 0.2)).any()
     assert not cleanness.clean(torch.maximum(images[:50], images[50:100])).all()
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(3))
     assert cleanness.clean(images + 0.4 * noise).mean() < 0.1
+
+
+@pytest.mark.parametrize("name", ["bars", "sprites"])
+def test_scenes_of_other_worlds_are_clean_and_others_are_not(example, name: str) -> None:
+    world, cleanness = example(name), example("cleanness")
+    images = world.render(world.Scenes.sample(60, torch.Generator().manual_seed(2)))
+    assert cleanness.clean(images, name).all()
+    assert not cleanness.clean(torch.full((4, *images.shape[1:]), 0.2), name).any()
+    assert not cleanness.clean(torch.maximum(images[:30], images[30:]), name).all()
+    blurred = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
+    assert cleanness.clean(blurred, name).mean() < 0.2
+
+
+@pytest.mark.parametrize("penalty", ["orojar", "hessian"])
+def test_a_penalty_takes_part_in_training(example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, penalty: str) -> None:
+    """Another network comes out than without, and one whose penalty is smaller after a few steps with nothing else to do."""
+    train = example("train")
+    monkeypatch.setattr(train, "report", lambda *given: "")
+    small = ["train.py", "--world", "sprites", "--resolution", "8", "--batch", "8", "--width", "4", "--latent", "8", "--kimg", "0.04"]
+
+    def run(name: str, *options: str) -> dict[str, torch.Tensor]:
+        monkeypatch.setattr("sys.argv", [*small, "--out", str(tmp_path / name), *options])
+        train.main()
+        return train.load_file(tmp_path / f"{Path(name).stem}.state")
+
+    plain, with_penalty = run("plain.pkl"), run("with.pkl", "--penalty", penalty)
+    name = next(name for name in plain if name.startswith("network0.") and name.endswith("affine.weight"))
+    assert not torch.equal(plain[name], with_penalty[name])
+
+    generator, _ = train.new_networks(8, 1, 4, 8, 8, 0)
+    optimiser, rng = torch.optim.Adam(generator.parameters(), 0.003), torch.Generator().manual_seed(0)
+
+    def measured() -> float:
+        z = torch.randn(1000, 8, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            return train.penalty_of(penalty, generator, z, torch.Generator().manual_seed(2)).item()
+
+    before = measured()
+    for _ in range(40):
+        optimiser.zero_grad()
+        train.penalty_of(penalty, generator, torch.randn(64, 8, generator=rng), rng).backward()
+        optimiser.step()
+    assert measured() < 0.9 * before
 
 
 def test_training_resumes_where_it_stopped(example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -84,13 +127,13 @@ def test_training_resumes_where_it_stopped(example, tmp_path: Path, monkeypatch:
         train.main()
         return capsys.readouterr().out
 
-    def interrupt(average, device: str) -> str:
+    def interrupt(*given) -> str:
         raise KeyboardInterrupt
 
-    run("whole.pkl", lambda average, device: "")
+    run("whole.pkl", lambda *given: "")
     with pytest.raises(KeyboardInterrupt):
         run("parts.pkl", interrupt)
-    assert "continuing at 0 kimg" in run("parts.pkl", lambda average, device: "")
+    assert "continuing at 0 kimg" in run("parts.pkl", lambda *given: "")
     whole, parts = (load_checkpoint(tmp_path / name).generator.state_dict() for name in ("whole.pkl", "parts.pkl"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -99,7 +142,7 @@ def test_the_bundled_network_draws_its_world(example, shapes_path: Path) -> None
     """At least 97 % of 1,000 samples are one clean object, and every continuous factor varies as the data's does, within 10 %."""
     from orojar_cli import load_checkpoint
 
-    world, cleanness, generator = example("world"), example("cleanness"), load_checkpoint(shapes_path).generator
+    world, cleanness, generator = example("shapes"), example("cleanness"), load_checkpoint(shapes_path).generator
     rng = torch.Generator().manual_seed(11)
     with torch.no_grad():
         images = torch.cat([generator(torch.randn(250, 64, generator=rng)) for _ in range(4)])

@@ -25,7 +25,7 @@ def test_the_demonstration_is_measured(orojar) -> None:
     assert code == 0, err
     told = json.loads(out)
     names = [measurement["metric"] for measurement in told["measurements"]]
-    assert names[:2] == ["orojar_loss_raw", "orojar_loss"] and names[-1] == "mig"
+    assert names[:2] == ["orojar_loss_raw", "orojar_loss"] and names[-1] == "dci_informativeness"
     run = Path(told["run"])
     assert sorted(file.name for file in run.iterdir()) == ["metrics.jsonl", "run.json"]
     written = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

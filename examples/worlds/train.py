@@ -1,6 +1,7 @@
-"""Train a StyleGAN2 on the shapes world, on our own networks: non-saturating loss, lazy R1, EMA of the weights.
+"""Train a StyleGAN2 on one of the worlds, on our own networks: non-saturating loss, lazy R1, EMA of the weights.
 
-    python examples/shapes/train.py --out shapes32.pkl
+    python examples/worlds/train.py --out shapes32.pkl
+    python examples/worlds/train.py --world bars --kimg 500 --out bars64.pkl
 
 The defaults made the bundled checkpoint, in 51 minutes on one thread.  Interrupted, the same command continues where the state file
 beside the output was written last (every `--snapshot` kimg).  The recipe is that of Karras et al. 2020 (arXiv 1912.04958) without
@@ -14,15 +15,18 @@ import copy
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import bars
+import shapes
+import sprites
 import torch
 import torch.nn.functional as F
 from cleanness import clean
-from disentanglement import measure_factors
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from world import Scenes, render
 
+from orojar_cli import hessian_penalty, orojar_penalty
 from orojar_cli.checkpoint.emitter import write_pickle
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.critic.config import CriticConfig
@@ -32,20 +36,26 @@ from orojar_cli.generators.mapping_config import MappingConfig
 from orojar_cli.generators.primitives import FullyConnected
 from orojar_cli.generators.stylegan2.config import StyleGAN2Config, SynthesisConfig
 from orojar_cli.generators.stylegan2.network import StyleGAN2
+from orojar_cli.measures.worlds import WORLDS as MEASURED
 
 TAPS = (0.125, 0.375, 0.375, 0.125)
 R1_EVERY, W_AVG_BETA = 16, 0.995
+WORLDS: dict[str, Any] = {"shapes": shapes, "bars": bars, "sprites": sprites}
+PENALTIES = {"orojar": orojar_penalty, "hessian": hessian_penalty}
+PENALTY_EVERY = 4
+WIDTHS = {32: (32, 32), 64: (8, 64)}
 
 
-def new_networks(resolution: int, width: int, latent: int, seed: int) -> tuple[StyleGAN2, Critic]:
-    """A generator and a critic with `width` channels everywhere, initialised as the paper says."""
+def new_networks(resolution: int, channels: int, width: int, most: int, latent: int, seed: int) -> tuple[StyleGAN2, Critic]:
+    """A generator and a critic of images with so many channels, with `width` features at full resolution, twice as many at each half of it
+    up to `most`, initialised as the paper says."""
     base = width * resolution
     blocks = resolution.bit_length() - 2
     mapping = MappingConfig(latent, 0, latent, num_ws=2 * blocks, num_layers=4)
-    synthesis = SynthesisConfig(latent, resolution, 3, base, width, resample_filter=TAPS)
+    synthesis = SynthesisConfig(latent, resolution, channels, base, most, resample_filter=TAPS)
     torch.manual_seed(seed)
     generator = empty_network(StyleGAN2Config(mapping, synthesis)).to_empty(device="cpu")
-    critic = empty_network(CriticConfig(0, resolution, 3, base, width, resample_filter=TAPS)).to_empty(device="cpu")
+    critic = empty_network(CriticConfig(0, resolution, channels, base, most, resample_filter=TAPS)).to_empty(device="cpu")
     for network in (generator, critic):
         initialise(network)
     return generator, critic
@@ -75,22 +85,31 @@ def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3)).mean()
 
 
-def report(average: StyleGAN2, device: str) -> str:
+def penalty_of(name: str, generator: StyleGAN2, z: Tensor, rng: torch.Generator) -> Tensor:
+    """[] the penalty of that name on the images as functions of z [N, z_dim], without noise: the OroJaR loss over the squared trace, or the
+    Hessian Penalty over the images' variance, both free of scale."""
+    return PENALTIES[name](lambda points: generator(points, noise_mode="none"), z, reduction="mean", normalised=True, rng=rng)
+
+
+def report(name: str, average: StyleGAN2, device: str) -> str:
     """How many of 1,000 samples are clean, and the factors' standard deviations against the data's."""
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
         images = torch.cat([average(torch.randn(250, average.z_dim, generator=rng).to(device)).cpu() for _ in range(4)])
-    data = measure_factors(render(Scenes.sample(4000, rng), average.img_resolution)).std(0)
-    ratios = " ".join(f"{ratio:.3f}" for ratio in (measure_factors(images).std(0) / data).tolist())
-    return f"clean {clean(images).mean():.3f}  factor std against the data's {ratios}"
+    world, measured = WORLDS[name], MEASURED[name]
+    data = measured.deviations(measured.measure(world.render(world.Scenes.sample(4000, rng))))
+    ratios = " ".join(f"{ratio:.3f}" for ratio in (measured.deviations(measured.measure(images)) / data).tolist())
+    return f"clean {clean(images, name).mean():.3f}  factor std against the data's {ratios}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("shapes32.pkl"), help="the checkpoint to write")
+    parser.add_argument("--world", choices=list(WORLDS), default="shapes")
+    parser.add_argument("--out", type=Path, help="the checkpoint to write [default: the world and its resolution, e.g. shapes32.pkl]")
     parser.add_argument("--kimg", type=float, default=700, help="thousands of pictures to train on")
-    parser.add_argument("--resolution", type=int, default=32)
-    parser.add_argument("--width", type=int, default=32, help="channels of every layer")
+    parser.add_argument("--resolution", type=int, help="that of the pictures [default: the world's]")
+    parser.add_argument("--width", type=int, help="channels at full resolution [default: 32 at 32x32, 8 at 64x64]")
+    parser.add_argument("--most", type=int, help="channels at low resolutions; they double with every halving up to this [default: 32, 64]")
     parser.add_argument("--latent", type=int, default=64, help="z and w dimensions")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=0.0025)
@@ -98,13 +117,19 @@ def main() -> None:
     parser.add_argument(
         "--gamma", type=float, default=1.0, help="weight of R1; at 0.1 a third of the samples is clean where at 1 nine tenths are"
     )
+    parser.add_argument("--penalty", choices=list(PENALTIES), help="train with this penalty on the images as functions of z")
+    parser.add_argument("--penalty-weight", type=float, default=1.0, help="the OroJaR share is below 1, the Hessian Penalty begins near 80")
     parser.add_argument("--ema-kimg", type=float, default=10, help="half-life of the weight average")
     parser.add_argument("--snapshot", type=float, default=20, help="write state and checkpoint every so many kimg")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    world = WORLDS[options.world]
+    resolution = options.resolution or world.RESOLUTION
+    width, most = (given or usual for given, usual in zip((options.width, options.most), WIDTHS[world.RESOLUTION], strict=True))
+    options.out = options.out or Path(f"{options.world}{resolution}.pkl")
 
-    generator, critic = new_networks(options.resolution, options.width, options.latent, options.seed)
+    generator, critic = new_networks(resolution, world.CHANNELS, width, most, options.latent, options.seed)
     average = copy.deepcopy(generator).eval()
     for network in (generator, critic, average):
         network.to(options.device, memory_format=torch.channels_last)  # a sixth less time on a CPU
@@ -125,7 +150,7 @@ def main() -> None:
         share = (1 + torch.cos(torch.tensor(torch.pi * step / steps, device="cpu")).item()) / 2
         rate = options.lr_end + (options.lr - options.lr_end) * share
         adam_g.param_groups[0]["lr"], adam_d.param_groups[0]["lr"] = rate, rate * ratio
-        real = render(Scenes.sample(options.batch, rng), options.resolution).to(options.device)
+        real = world.render(world.Scenes.sample(options.batch, rng), resolution).to(options.device)
         z = torch.randn(2, options.batch, options.latent, generator=rng).to(options.device)
 
         w = generator.mapping.w(z[0])
@@ -133,6 +158,8 @@ def main() -> None:
         fake = generator.synthesis(generator.mapping.broadcast(w), noise_mode="random")
         critic.requires_grad_(False)
         loss_g = F.softplus(-critic(fake)).mean()
+        if options.penalty is not None and step % PENALTY_EVERY == 0:
+            loss_g = loss_g + options.penalty_weight * PENALTY_EVERY * penalty_of(options.penalty, generator, z[0], rng)
         adam_g.zero_grad()
         loss_g.backward()
         adam_g.step()
@@ -158,8 +185,11 @@ def main() -> None:
         if step % snapshot == 0 or step == steps:
             save_state(state_file, (generator, critic, average), (adam_g, adam_d), step)
             write_pickle(SimpleNamespace(generator=average, critic=critic), options.out)
-            losses = f"G {loss_g.item():.3f} D {loss_d.item():.3f}"
-            print(f"{seen / 1000:.0f} kimg  {time.time() - started:.0f} s  {losses}  {report(average, options.device)}", flush=True)
+            losses = f"G {loss_g.item():.3f} D {loss_d.item():.3f}  {report(options.world, average, options.device)}"
+            print(
+                f"{seen / 1000:.0f} kimg  {time.time() - started:.0f} s  {losses}",
+                flush=True,
+            )
 
 
 def save_state(path: Path, networks: tuple[nn.Module, ...], optimisers: tuple[torch.optim.Optimizer, ...], step: int) -> None:

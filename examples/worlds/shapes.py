@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+RESOLUTION, CHANNELS = 32, 3
 POSITION, SIZE, HUE = 0.5, (0.2, 0.45), 0.6
 SATURATION, VALUE = 0.9, 0.95
 
@@ -67,7 +68,7 @@ def coverage(scenes: Scenes, resolution: int) -> Tensor:
     return (0.5 - distance * resolution / 2).clamp(0, 1)
 
 
-def render(scenes: Scenes, resolution: int = 32) -> Tensor:
+def render(scenes: Scenes, resolution: int = RESOLUTION) -> Tensor:
     """Images [N, 3, R, R] in [-1, 1]."""
     mask = coverage(scenes, resolution).unsqueeze(1)
     ground = ground_rgb(scenes.ground)[:, :, None, None]
