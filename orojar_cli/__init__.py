@@ -20,6 +20,7 @@ _PUBLIC = {
     "interpolate": "operations.interpolate",
     "mix": "operations.mixing",
     "label": "operations.label",
+    "propose_labels": "operations.label",
     "resolve": "operations.resolve",
     "load_checkpoint": "checkpoint.checkpoint",
     "save_checkpoint": "checkpoint.writer",

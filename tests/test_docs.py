@@ -58,7 +58,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "checkpoints", tmp_path / "checkpoints")
     shutil.copy(ROOT / "checkpoints" / "shapes32.pkl", tmp_path / "ckpt.pkl")
-    shutil.copy(ROOT / "examples" / "own_generator.py", tmp_path)
+    for name in ("own_generator.py", "own_attributes.py"):
+        shutil.copy(ROOT / "examples" / name, tmp_path)
     for name, reference in NETWORKS.items():
         shutil.copy(ROOT / "tests" / "references" / reference, tmp_path / name)
     normalisation = {f"main.1.{part}": torch.ones(6) for part in ("weight", "bias", "running_mean", "running_var")}

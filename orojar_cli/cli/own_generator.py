@@ -1,4 +1,4 @@
-"""--generator package.module:factory: the user's own code, named on their own command line.
+"""--generator package.module:factory and --attributes package.module:name: the user's own code, named on their own command line.
 
 The one module of orojar that imports code by name.  The name comes from the command line and from nowhere else: not from a checkpoint,
 not from a direction set, not from a run.json.
@@ -22,24 +22,36 @@ if TYPE_CHECKING:
 _SPEC = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-class GeneratorName(click.ParamType):
+class CodeName(click.ParamType):
+    """package.module:name."""
+
+    name = "package.module:name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _SPEC.fullmatch(value):
+            self.fail(f"{value!r} is not {self.name}, such as mygan:make for make() in mygan.py", param, ctx)
+        return value
+
+
+class GeneratorName(CodeName):
     """package.module:factory."""
 
     name = "package.module:factory"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _SPEC.fullmatch(value):
-            self.fail(f"{value!r} is not package.module:factory, such as mygan:make for make() in mygan.py", param, ctx)
-        return value
-
 
 def load_own_generator(name: str, device: str) -> OwnNetwork:
-    """Import the module, call its factory, and put what it returns behind orojar's protocol.
+    """Import the module, call its factory, and put what it returns behind orojar's protocol.  Raises OwnCodeError."""
+    from orojar_cli.generators.own.network import own_network
 
-    The current folder comes first in the search for modules, as with `python -m`.  Raises OwnCodeError.
+    return own_network(imported(name), name, device, say, attribute=name.partition(":")[2], freeze=True)
+
+
+def imported(name: str) -> Any:
+    """What package.module:name names, its module imported; the current folder comes first in the search, as with `python -m`.
+
+    Raises OwnCodeError.
     """
     from orojar_cli.errors import OwnCodeError
-    from orojar_cli.generators.own.network import own_network
     from orojar_cli.generators.own.running import own_code
 
     module_name, _, attribute = name.partition(":")
@@ -57,4 +69,4 @@ def load_own_generator(name: str, device: str) -> OwnNetwork:
         if not hasattr(found, part):
             raise OwnCodeError(f"{name}: {module_name} has no {attribute} (it is read from {getattr(found, '__file__', 'memory')})")
         found = getattr(found, part)
-    return own_network(found, name, device, say, attribute=attribute, freeze=True)
+    return found

@@ -1,8 +1,10 @@
-"""Feature networks that tell pictures apart, one per file: what distribution distances and perceptual distances are measured with."""
+"""What sees pictures: feature networks that tell them apart, one per file, for distances of distributions and perceptual ones; and
+attributes, named numbers of an image."""
 
 from __future__ import annotations
 
-from orojar_cli.detectors.catalogue import BUILT_IN, load_detector
+from orojar_cli.detectors.attributes import Attribute, Attributes
+from orojar_cli.detectors.catalogue import BUILT_IN, MEASURED, load_attributes, load_detector
 from orojar_cli.detectors.detector import Detector
 
-__all__ = ["BUILT_IN", "Detector", "load_detector"]
+__all__ = ["BUILT_IN", "MEASURED", "Attribute", "Attributes", "Detector", "load_attributes", "load_detector"]

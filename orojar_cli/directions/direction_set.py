@@ -17,6 +17,7 @@ from torch import Tensor
 from orojar_cli.containers.safetensors_file import encoded_header
 from orojar_cli.directions.applied import displaced
 from orojar_cli.directions.kept import kept_path
+from orojar_cli.directions.proposal import Proposal
 from orojar_cli.errors import DirectionSetError, InputFileError, OptionError
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.protocol import Generator
@@ -38,8 +39,9 @@ class DirectionSet:
 
     `directions` [K, D] float32, unit rows; `sigma` [K] the length of one strength unit along each (one standard deviation of the
     latent); `activeness` [K] how much the image changes (OroJaR, section 4.1); `layers` the entries of `ws` they are applied to;
-    `checkpoint` the SHA-256 of the network's file; `scores` further numbers [K] of the method, such as its singular values; the score
-    `degenerate` is -1, or the number of a group of directions any rotation of which would have done as well.
+    `checkpoint` the SHA-256 of the network's file; `labels` the names that people gave, `proposals` those that were measured;
+    `scores` further numbers [K] of the method, such as its singular values; the score `degenerate` is -1, or the number of a group of
+    directions any rotation of which would have done as well.
     """
 
     directions: Tensor
@@ -52,14 +54,22 @@ class DirectionSet:
     labels: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Tensor] = field(default_factory=dict)
+    proposals: tuple[Proposal | None, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.directions)
         if not self.labels:
             object.__setattr__(self, "labels", ("",) * count)
+        if not any(self.proposals):
+            object.__setattr__(self, "proposals", (None,) * count)
         vectors = (self.sigma, self.activeness, *self.scores.values())
-        if self.directions.ndim != 2 or not count or any(vector.shape != (count,) for vector in vectors) or len(self.labels) != count:
-            raise DirectionSetError("a direction set needs directions [K, D] and sigma, activeness and labels of K entries")
+        if (
+            self.directions.ndim != 2
+            or not count
+            or any(vector.shape != (count,) for vector in vectors)
+            or {len(self.labels), len(self.proposals)} != {count}
+        ):
+            raise DirectionSetError("a direction set needs directions [K, D] and sigma, activeness, labels and proposals of K entries")
         if not all(bool(torch.isfinite(tensor).all()) for tensor in (self.directions, *vectors)):
             raise DirectionSetError("a direction set holds numbers that are not finite; make it again")
         if self.space not in SPACES or not self.layers:
@@ -81,12 +91,12 @@ class DirectionSet:
         """Whether there is a dimension of this number or label."""
         if isinstance(dimension, int):
             return 0 <= dimension < len(self)
-        return isinstance(dimension, str) and dimension.casefold() in {label.casefold() for label in self.labels if label}
+        return isinstance(dimension, str) and bool(self._called(dimension))
 
     def __repr__(self) -> str:
         first, last = self.layers[0], self.layers[-1]
         layers = f"{first}-{last}" if self.layers == tuple(range(first, last + 1)) and first < last else ",".join(map(str, self.layers))
-        named = ", ".join(label for label in self.labels if label)
+        named = ", ".join(filter(None, map(self.shown, range(len(self)))))
         return f"<{len(self)} {self.method} directions in {self.space}, layers {layers}" + (f": {named}>" if named else ">")
 
     def _repr_html_(self) -> str:
@@ -97,7 +107,7 @@ class DirectionSet:
 
     def _cells(self, row: int) -> str:
         """The cells of a dimension in the table."""
-        texts = (str(row), self.labels[row], f"{self.activeness[row]:.4g}", f"{self.sigma[row]:.4g}", self.note(row))
+        texts = (str(row), self.shown(row), f"{self.activeness[row]:.4g}", f"{self.sigma[row]:.4g}", self.note(row))
         return "".join(f"<td>{html.escape(text)}</td>" for text in texts)
 
     def to(self, device: str | torch.device) -> DirectionSet:
@@ -120,22 +130,37 @@ class DirectionSet:
         return strength.to(step).unsqueeze(-1) * step if isinstance(strength, Tensor) else strength * step
 
     def index(self, dimension: str | int) -> int:
-        """The row of a dimension given by number or label; raises OptionError naming what there is."""
+        """The row of a dimension given by number, label or, where no label is so, by its measured name.
+
+        Raises OptionError naming what there is."""
         text = str(dimension).strip()
         if text.lstrip("-").isdigit():
             number = int(text)
             if not 0 <= number < len(self):
                 raise OptionError(f"no dimension {number}: this direction set has {len(self)} (0-{len(self) - 1})")
             return number
-        matches = [row for row, label in enumerate(self.labels) if label and label.casefold() == text.casefold()]
+        matches = self._called(text)
         if len(matches) != 1:
-            known = ", ".join(sorted({label for label in self.labels if label})) or "none; set them with orojar label"
+            known = ", ".join(sorted({label for label in (*self.labels, *map(_attribute, self.proposals)) if label}))
+            known = known or "none; set them with orojar label"
             raise OptionError(f"{'no' if not matches else 'more than one'} dimension has the label {text!r} (labels: {known})")
         return matches[0]
 
+    def _called(self, text: str) -> list[int]:
+        """The rows with this label, else those with this measured name."""
+        for names in (self.labels, tuple(map(_attribute, self.proposals))):
+            if rows := [row for row, name in enumerate(names) if name and name.casefold() == text.casefold()]:
+                return rows
+        return []
+
+    def shown(self, index: int) -> str:
+        """A dimension's label, else what was measured, marked as such ("~brightness +0.92"), else nothing."""
+        proposal = self.proposals[index]
+        return self.labels[index] or ("" if proposal is None else proposal.text)
+
     def name(self, index: int) -> str:
-        """ "dim 3", with its label where it has one."""
-        return f"dim {index}" + (f"  {self.labels[index]}" if self.labels[index] else "")
+        """ "dim 3", with its label, or the name that was measured, where it has one."""
+        return f"dim {index}" + (f"  {self.shown(index)}" if self.shown(index) else "")
 
     def note(self, index: int) -> str:
         """What a user should know about a direction: "inactive", "degenerate with dim 4, 7", or nothing."""
@@ -162,6 +187,7 @@ class DirectionSet:
             sigma=self.sigma[rows],
             activeness=self.activeness[rows],
             labels=tuple(self.labels[row] for row in rows.tolist()),
+            proposals=tuple(self.proposals[row] for row in rows.tolist()),
             scores={name: score[rows] for name, score in self.scores.items()},
         )
 
@@ -251,6 +277,10 @@ class DirectionSet:
             )
 
 
+def _attribute(proposal: Proposal | None) -> str:
+    return "" if proposal is None else proposal.attribute
+
+
 def save_directions(directions: DirectionSet, path: str | os.PathLike[str]) -> None:
     """Write a direction set as .safetensors (whole or not at all); raises OptionError for another suffix."""
     if Path(path).suffix != ".safetensors":
@@ -265,6 +295,8 @@ def save_directions(directions: DirectionSet, path: str | os.PathLike[str]) -> N
         "labels": list(directions.labels),
         "options": directions.options,
     }
+    if any(directions.proposals):
+        metadata["proposals"] = [None if proposal is None else proposal.to_dict() for proposal in directions.proposals]
     payload = {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in sorted(tensors.items())}
     entries = {name: ("F32", list(tensor.shape), 4 * tensor.numel()) for name, tensor in payload.items()}
     header = encoded_header(entries, {"format": FORMAT, "orojar": json.dumps(metadata)})
@@ -292,6 +324,7 @@ def load_directions(path: str | os.PathLike[str]) -> DirectionSet:
             layers=tuple(map(int, metadata["layers"])),
             checkpoint=str(metadata["checkpoint"]),
             labels=tuple(map(str, metadata["labels"])),
+            proposals=tuple(None if told is None else Proposal.from_dict(told) for told in metadata.get("proposals", ())),
             options=dict(metadata["options"]),
             scores={key[6:]: tensor for key, tensor in tensors.items() if key.startswith("score.")},
         )

@@ -128,7 +128,7 @@ class Studio:
         }
 
     def describe_method(self, name: str) -> dict[str, Any]:
-        """One method's directions, their labels as they are on disk now."""
+        """One method's directions, their labels and measured names as they are on disk now."""
         shelf = self._shelf(name)
         if shelf.directions is None:
             return {"name": name, "title": _TITLES[SEFA], "ready": False, "directions": []}
@@ -139,7 +139,13 @@ class Studio:
         measured = bool(found.activeness.any())
         score = found.activeness if measured else found.scores.get("singular_value", found.sigma)
         rows = [
-            {"label": label, "score": float(score[index]), "sigma": float(found.sigma[index])} for index, label in enumerate(found.labels)
+            {
+                "label": label,
+                "proposed": None if proposal is None else {"text": proposal.text, "why": proposal.sentence},
+                "score": float(score[index]),
+                "sigma": float(found.sigma[index]),
+            }
+            for index, (label, proposal) in enumerate(zip(found.labels, found.proposals, strict=True))
         ]
         return {
             "name": name,

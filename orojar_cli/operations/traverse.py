@@ -254,7 +254,7 @@ def traverse(
         values["class_index"] = shown_class(generator, values.get("class_index"), "showing", notice)
     check_noise(source.checkpoint, values.get("noise_mode", "const"), notice)
     say_white(generator, notice)
-    say_undrawable((*found.labels, str(values.get("caption") or "")), notice)
+    say_undrawable((*map(found.shown, range(len(found))), str(values.get("caption") or "")), notice)
     known = {entry.name for kind in (Walk, Still) for entry in dataclasses.fields(kind)}
     if unknown := sorted(set(values) - known):
         raise OptionError(f"a scene has no {unknown[0]!r:.60}; it has {', '.join(sorted(known - {'dimensions', 'edits', 'by'}))}")

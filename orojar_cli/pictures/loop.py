@@ -143,7 +143,7 @@ class Material:
         """The edits in words."""
         found = self.directions
         assert found is not None or not scene.edits
-        return ", ".join(f"{found.labels[index] or f'dim {index}'} {strength_text(value)}" for index, value in scene.edits)  # type: ignore[union-attr]
+        return ", ".join(f"{found.shown(index) or f'dim {index}'} {strength_text(value)}" for index, value in scene.edits)  # type: ignore[union-attr]
 
 
 class Journey:

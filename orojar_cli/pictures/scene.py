@@ -242,8 +242,8 @@ class Subject:
         return "keeping " + ", ".join([*named, *([] if scene.keep_picture is None else ["a part of the picture"])])
 
     def short_name(self, dimension: int) -> str:
-        """A dimension's label, or "dim 3"."""
-        return self.directions.labels[dimension] or f"dim {dimension}"
+        """A dimension's label or measured name, or "dim 3"."""
+        return self.directions.shown(dimension) or f"dim {dimension}"
 
 
 def strength_text(value: float) -> str:

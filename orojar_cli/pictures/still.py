@@ -71,11 +71,11 @@ def still_cell_size(subject: Subject, still: Still) -> int:
 
 
 def row_labels(directions: DirectionSet, dimensions: Sequence[int]) -> list[str]:
-    """ "x position" over "dim 3, act 0.12", or "dim 3" over "act 0.12" where there is no label."""
+    """ "x position" over "dim 3, act 0.12", or "dim 3" over "act 0.12" where there is neither a label nor a measured name."""
     labels, measured = [], bool(directions.activeness.any())
     for index in dimensions:
         # Directions made on the spot have no activeness.
-        label, active = directions.labels[index], f"act {directions.activeness[index]:.3g}" if measured else "not measured"
+        label, active = directions.shown(index), f"act {directions.activeness[index]:.3g}" if measured else "not measured"
         labels.append(f"{label}\ndim {index}, {active}" if label else f"dim {index}\n{active}")
     return labels
 

@@ -55,8 +55,8 @@ class Contender:
         return self.rows[index] if self.rows else index
 
     def dimension(self, index: int) -> str:
-        """ "dim 3", with its label where it has one."""
-        label = self.directions.labels[index]
+        """ "dim 3", with its label, or the name that was measured, where it has one."""
+        label = self.directions.shown(index)
         return f"dim {self.number(index)}" + (f" · {label}" if label else "")
 
     @property
@@ -81,6 +81,7 @@ class Contender:
             "images": self.images,
             "options": found.options,
             "labels": list(found.labels),
+            "proposals": [None if proposal is None else proposal.to_dict() for proposal in found.proposals],
             "dimensions": [self.number(index) for index in range(len(found))],
         }
 

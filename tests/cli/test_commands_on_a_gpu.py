@@ -43,13 +43,27 @@ SMALL = {
     "compare": ("compare", TINY, "--quick", "--num", "2", "--samples", "8", "--steps", "3", "--seeds", "0", "--out", "page.html"),
     "find": ("find", "--examples", "0-4", "--others", "5-9", "--num", "2", "--seeds", "0"),
     "find pictures": ("find", "--examples", "data", "--others", "5-9", "--num", "2", "--steps", "3", "--seeds", "0"),
+    "label": ("label", "--auto", "--samples", "32"),
     "import": ("import", "array.npy", "--network", TINY, "--space", "w", "--seeds", "0"),
     "interpolate": ("interpolate", TINY, "--seeds", "0,1", "--steps", "3", "--out", "between.png"),
     "loop": ("interpolate", "--dim", "0:+1", "--seeds", "0,1", "--seconds", "0.2", "--fps", "10", "--out", "between.gif"),
     "mix": ("mix", TINY, "--rows", "0,1", "--cols", "2", "--out", "mixed.png"),
     "project": ("project", "photo.png", TINY, "--steps", "4", "--candidates", "16", "--save-video"),
 }  # fmt: skip
-OF_A_RUN = ("traverse", "keep", "center", "edit", "keep picture", "projected", "metrics", "against", "find", "find pictures", "loop")
+OF_A_RUN = (
+    "traverse",
+    "keep",
+    "center",
+    "edit",
+    "keep picture",
+    "projected",
+    "metrics",
+    "against",
+    "find",
+    "find pictures",
+    "label",
+    "loop",
+)
 QUICK = ("sample", "sefa", "traverse", "edit")
 
 

@@ -44,6 +44,13 @@ def test_a_generator_of_ones_own_gives_up_its_axes(example) -> None:
     assert float(cosines.max(1).values.min()) > 0.999
 
 
+def test_texts_of_ones_own_name_dimensions(example, capsys: pytest.CaptureFixture[str]) -> None:
+    example("own_attributes").main()
+    told = capsys.readouterr().out.splitlines()
+    assert "'ground colour': measured: warm ground" in told[0] and "'hue and size': nothing clear" in told[1]
+    assert "'y position': measured: shape at the top" in told[2] and "'x position': measured: shape on the right" in told[3]
+
+
 def test_factors_of_rendered_scenes_are_measured(example) -> None:
     world: ModuleType = example("shapes")
     scenes = world.Scenes.sample(1500, torch.Generator().manual_seed(0))

@@ -21,6 +21,7 @@ from PIL import Image
 from orojar_cli import load_checkpoint, load_directions
 from orojar_cli.cli import main
 from orojar_cli.directions import DirectionSet, save_directions
+from orojar_cli.directions.proposal import Proposal
 from orojar_cli.explore import server
 from orojar_cli.explore.app import Explorer, Names
 from orojar_cli.explore.guard import LARGEST_BODY, Guard
@@ -249,6 +250,17 @@ def test_labels_are_written_into_the_file(own_page: ExplorerClient, tmp_path: Pa
     assert (labels[2], labels[5]) == ("x position", "hue"), "names given elsewhere appear"
     own_page.post("label", dimension=2, label="")
     assert load_directions(directions_path).labels[2] == "" and load_directions(directions_path).labels[5] == "hue"
+
+
+def test_measured_names_come_beside_labels(own_page: ExplorerClient, tmp_path: Path) -> None:
+    path = tmp_path / "directions.safetensors"
+    bright = Proposal("brightness", 0.92, (0.88, 0.95), 0.7, (("contrast", 0.71),))
+    found = load_directions(path)
+    save_directions(dataclasses.replace(found, proposals=(bright,) * 2 + (None,) * (len(found) - 2)), path)
+    main_label(path, 1, "mine")
+    rows = own_page.get("/api/session").json()["methods"][0]["directions"]
+    assert rows[0]["proposed"] == {"text": "~brightness +0.92", "why": bright.sentence} and rows[0]["label"] == found.labels[0]
+    assert rows[1]["label"] == "mine" and rows[1]["proposed"]["text"] == "~brightness +0.92" and rows[2]["proposed"] is None
 
 
 def main_label(path: Path, dimension: int, text: str) -> None:

@@ -1,4 +1,4 @@
-// Numbers as people write and read them.
+// Numbers and names as people write and read them.
 
 const countWords = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
@@ -40,6 +40,9 @@ export function strengthText(value) {
 // A strength in sigmas as the page shows it: in sigmas, or in the latent's own unit, of which one sigma has `sigma`.
 export const shownStrength = (value, sigma, unit) => strengthText(unit === "latent" ? value * sigma : value);
 export const unitText = (unit) => (unit === "latent" ? "units" : "sigmas");
+
+// What a direction is called: by people, else by what was measured, else "".
+export const shownName = (direction) => direction.label || direction.proposed?.text || "";
 
 export function scoreText(value) {
   if (value === 0) return "0";

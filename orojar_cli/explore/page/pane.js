@@ -1,7 +1,7 @@
 // One method: its picture, its thumbnails, its sliders, its files.
 
 import { Lane, call } from "./api.js";
-import { shownStrength } from "./numbers.js";
+import { shownName, shownStrength } from "./numbers.js";
 import { Player } from "./player.js";
 import { Sliders } from "./sliders.js";
 import { download, drawStrip, layOut } from "./strip.js";
@@ -95,7 +95,9 @@ export class Pane {
     this.sliders.showWalked(this.walked);
     const direction = this.method.directions[this.walked];
     if (!direction) return;
-    this.walkedText.textContent = direction.label ? `dim ${this.walked} · ${direction.label}` : `dim ${this.walked}`;
+    const name = shownName(direction);
+    this.walkedText.textContent = name ? `dim ${this.walked} · ${name}` : `dim ${this.walked}`;
+    this.walkedText.title = (!direction.label && direction.proposed?.why) || "";
     const value = this.edits.get(this.walked) ?? 0;
     for (const { button, text, strength } of this.thumbs) {
       text.textContent = shownStrength(strength, direction.sigma, this.shared().unit);

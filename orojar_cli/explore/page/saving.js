@@ -1,6 +1,6 @@
 // The dialog that asks how a picture or film is to be saved.
 
-import { shownStrength, unitText } from "./numbers.js";
+import { shownName, shownStrength, unitText } from "./numbers.js";
 
 const MOST_FRAMES = 1440;
 const KEEPS = ["png", "gif", "apng"];
@@ -30,7 +30,8 @@ export class Saving {
     byId("save-size").value = pane.shownSize();
     const direction = pane.method.directions[pane.walked];
     const { unit } = this.state();
-    const about = direction.label ? `dim ${pane.walked} (${direction.label})` : `dim ${pane.walked}`;
+    const name = shownName(direction);
+    const about = name ? `dim ${pane.walked} (${name})` : `dim ${pane.walked}`;
     const choices = [new Option(`along ${about}, there and back`, "along")];
     if (this.marked().length === 2) choices.push(new Option("between the two marked images", "between"));
     byId("save-what").replaceChildren(...choices);

@@ -1,9 +1,10 @@
 // The list of sliders of one method: names, activeness, values, renaming.
 
-import { scoreText, shownStrength, unitText } from "./numbers.js";
+import { scoreText, shownName, shownStrength, unitText } from "./numbers.js";
 
 const ROWS_AT_ONCE = 24;
 const LARGEST = 4;
+const RENAME = "Rename (F2)";
 
 export class Sliders {
   // `on` is told what people do: moved(index, value), walked(index), named(index, text), locked(index), reset(); `unit()` is that of the
@@ -123,11 +124,15 @@ export class Sliders {
   }
 
   showName(row) {
-    const { label } = this.method.directions[row.index];
-    row.name.textContent = label || `dim ${row.index}`;
-    row.name.classList.toggle("unnamed", !label);
-    row.slider.setAttribute("aria-label", label ? `dim ${row.index}, ${label}` : `dim ${row.index}`);
-    row.lock.setAttribute("aria-label", `Keep ${label || `dim ${row.index}`} while others move`);
+    const direction = this.method.directions[row.index];
+    const name = shownName(direction);
+    const proposed = !direction.label && direction.proposed;
+    row.name.textContent = name || `dim ${row.index}`;
+    row.name.classList.toggle("unnamed", !name);
+    row.name.classList.toggle("proposed", Boolean(proposed));
+    row.name.title = proposed ? `${direction.proposed.why}. ${RENAME}` : RENAME;
+    row.slider.setAttribute("aria-label", name ? `dim ${row.index}, ${name}` : `dim ${row.index}`);
+    row.lock.setAttribute("aria-label", `Keep ${name || `dim ${row.index}`} while others move`);
   }
 
   showValues(edits) {
@@ -151,8 +156,9 @@ export class Sliders {
 
   rename(row) {
     const input = document.createElement("input");
-    const before = this.method.directions[row.index].label;
-    Object.assign(input, { className: "rename", maxLength: 80, value: before, placeholder: `dim ${row.index}` });
+    const direction = this.method.directions[row.index];
+    const before = direction.label;
+    Object.assign(input, { className: "rename", maxLength: 80, value: before, placeholder: shownName(direction) || `dim ${row.index}` });
     input.setAttribute("aria-label", `Name of dim ${row.index}`);
     let open = true;
     const close = (keep, refocus) => {
