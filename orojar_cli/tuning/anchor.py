@@ -1,4 +1,4 @@
-"""What holds a tuned mapping to the one it came from: samples of the frozen network, and differentiable distances to them."""
+"""What holds a tuned mapping to the one it came from: samples of the frozen one, and differentiable distances to them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _LEADING_SHARE, _FEWEST_LEADING = 0.99, 16
 
 @dataclass(frozen=True)
 class Anchor:
-    """The frozen mapping seen in the frame: w = mean + c A, c = (w - mean) A^-1, and what its w and coarse images look like.
+    """The frozen mapping seen in the frame: w = mean + c A, c = (w - mean) A^-1.
 
-    `weights` [D] the square roots of activeness along the frame, `coordinates` [N, D] and `images` [N, P] samples of all classes.
+    `weights` [D] are the square roots of activeness along the frame.
     Where there are classes, `offsets` [c_dim, D] are the coordinates of their mean w, A whitens w inside a class, and samples are
     compared class by class: the mixture alone would let the mapping swap classes.  Labels are one-hot [N, c_dim], [N, 0] without.
     `generator` is the network with its mapping as it was; z is drawn as it takes it.
@@ -41,17 +41,15 @@ class Anchor:
     frame: Tensor
     inverse: Tensor
     weights: Tensor
-    coordinates: Tensor
-    images: Tensor
     offsets: Tensor
     generator: Generator
     class_index: Classes | None = None
 
     @classmethod
     def of_network(
-        cls, generator: Generator, settings: Settings, w: Tensor, label: Tensor | None, images: Tensor, frame: Tensor, weights: Tensor
+        cls, generator: Generator, settings: Settings, w: Tensor, label: Tensor | None, frame: Tensor, weights: Tensor
     ) -> Anchor:
-        """The anchor of samples w [N, w_dim] with labels and their images in the frame [w_dim, w_dim] of directions in w."""
+        """The anchor of samples w [N, w_dim] with labels in the frame [w_dim, w_dim] of directions in w."""
         mean, inverse = w.mean(0), torch.linalg.inv(on_processor(frame)).to(frame)
         offsets = frame.new_zeros(0, len(frame))
         if label is not None:
@@ -62,8 +60,7 @@ class Anchor:
             frame = (vectors * values.clamp_min(1e-8).sqrt() @ vectors.T).to(frame) @ frame
             inverse = torch.linalg.inv(on_processor(frame)).to(frame)
             offsets = (means - mean) @ inverse
-        coordinates = (w - mean) @ inverse
-        return cls(mean, frame, inverse, weights, coordinates, images, offsets, generator, settings.class_index)
+        return cls(mean, frame, inverse, weights, offsets, generator, settings.class_index)
 
     @functools.cached_property
     def leading(self) -> int:
@@ -88,11 +85,12 @@ class Anchor:
         return z, random_labels(len(self.offsets), count, rng).to(z)
 
     def sample(self, count: int, surrogate: Surrogate, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(z, labels, coordinates [count, D] of the frozen mapping, coarse images of half as many): all of one random class."""
+        """(z, labels, coordinates [count, D] of the frozen mapping, coarse images of half as many): all of one random class.
+
+        The images are the surrogate's, as those that they are compared with: it draws less varied ones than the generator, for which a
+        mapping held to the generator's images would make up.
+        """
         z = self._latents(count, rng)
-        if not len(self.offsets):
-            chosen = torch.randint(0, len(self.coordinates), (count,), generator=rng).to(z.device)
-            return z, z[:, :0], self.coordinates[chosen], self.images[chosen[: count // 2]]
         label = random_labels(len(self.offsets), 1, rng).expand(count, -1).to(z)
         with torch.no_grad():
             coordinates = self.of(self.generator.mapping.w(self._latents(count, rng), label))

@@ -18,7 +18,7 @@ from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.tuning.adversary import score_of
 from orojar_cli.tuning.anchor import image_distance
 from orojar_cli.tuning.rotation import ACTIVENESS_SAMPLES, axis_activeness, z_pullback
-from orojar_cli.tuning.surrogate import COMPARED, coarse_images
+from orojar_cli.tuning.surrogate import coarse_images
 
 _STREAM, _SUBSPACE_STREAM = 60, 300
 # At most: as many as their arithmetic allows.
@@ -71,7 +71,7 @@ def measure(
     stream = _STREAM + (2 if name == "before" else 3)
     cloud = settings.latents(generator, _images(generator), stream)
     w = generator.mapping.w(cloud.z, cloud.label)
-    images = coarse_images(generator, w, COMPARED)
+    images = coarse_images(generator, w)
     score = None
     if critic is not None:
         count = affordable(2 * arithmetic(generator, (Output(),)), _PICTURES, 16)

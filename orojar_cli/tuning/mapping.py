@@ -34,7 +34,7 @@ from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.estimators import hessian_of_axes
 from orojar_cli.tuning.rotation import axis_activeness, fold_rotation, z_directions
 from orojar_cli.tuning.state import TrainingState
-from orojar_cli.tuning.surrogate import LEARNT, Surrogate, coarse_images, train_surrogate
+from orojar_cli.tuning.surrogate import Surrogate, coarse_images, train_surrogate
 from orojar_cli.tuning.training import Stage, ramp, run_stages
 from orojar_cli.tuning.watch import Watch, with_mapping
 
@@ -119,10 +119,10 @@ def prepare(
     at = AllClasses.of(settings).latents(generator, options.images, _DATA_STREAM)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
-    images = coarse_images(generator, w, LEARNT, progress, settings.partial.section("images"))
+    images = coarse_images(generator, w, progress, settings.partial.section("images"))
     weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
-    anchor = Anchor.of_network(generator, settings, w, at.label, images, frame, weights)
-    surrogate, unexplained = train_surrogate(anchor.coordinates, images, weights, settings, options.surrogate_steps, progress)
+    anchor = Anchor.of_network(generator, settings, w, at.label, frame, weights)
+    surrogate, unexplained = train_surrogate(anchor.of(w), images, weights, settings, options.surrogate_steps, progress)
     return anchor, surrogate, unexplained
 
 

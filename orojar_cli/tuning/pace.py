@@ -16,11 +16,11 @@ from orojar_cli.response.budget import seconds_of
 from orojar_cli.tuning.anchor import Anchor
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.mapping import MappingOptions, images_to_prepare, prepared, regression_losses, training_losses
-from orojar_cli.tuning.surrogate import LEARNT, Surrogate, coarse_images, surrogate_loss
+from orojar_cli.tuning.surrogate import Surrogate, coarse_images, surrogate_loss
 
 _STREAM = 90
-# Samples of the stand-ins: an anchor draws from as many as there are.  Of so many coordinates they take images to be functions; the
-# bundled network's are 22 of 64, and how many will be is not known before the frame is found.
+# Samples of the stand-ins.  Of so many coordinates they take images to be functions; the bundled network's are 22 of 64, and how many
+# will be is not known before the frame is found.
 _SAMPLES, _LEADING = 512, 32
 # What is left of a number at least, however little time there is; at most it becomes so many times as much.
 _FEWEST = {"steps": 200, "regression_steps": 500, "surrogate_steps": 500, "images": 2000, "frame_samples": 16}
@@ -50,19 +50,19 @@ def measured_pace(generator: Generator, settings: Settings, options: MappingOpti
     rng = torch.Generator().manual_seed(settings.seed)
     with torch.no_grad():
         w = generator.mapping.w(at.z, at.label)
-        size = coarse_images(generator, w[:1], LEARNT).shape[1]
+        size = coarse_images(generator, w[:1]).shape[1]
         images = torch.randn(len(w), size, generator=rng).to(w)
         frame = torch.eye(generator.w_dim, dtype=w.dtype, device=w.device)
         offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
         weights = (torch.arange(generator.w_dim, device=w.device) < _LEADING).to(w)
-        anchor = Anchor(w.mean(0), frame, frame, weights, w, images, offsets, generator, settings.class_index)
+        anchor = Anchor(w.mean(0), frame, frame, weights, offsets, generator, settings.class_index)
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
         surrogate = Surrogate(weights, size).to(w.device)
     return Pace(
         image,
         _step(mapping, lambda: regression_losses(mapping, anchor, rng)["total"]),
-        _step(surrogate, lambda: surrogate_loss(surrogate, anchor.coordinates, images, rng)),
+        _step(surrogate, lambda: surrogate_loss(surrogate, w, images, rng)),
         _step(mapping, lambda: training_losses(mapping, anchor, surrogate.requires_grad_(False), options, 0, rng)["total"]),
     )
 

@@ -1,7 +1,7 @@
 """A small network that imitates the coarse image as a function of w, so that Jacobians cost next to nothing while training.
 
 One exact Jacobian of the generator costs as much as hundreds of images; the mapping's training needs a hundred thousand.  The coarse
-image is what directions are measured on anyway.
+image (8 pixels a side) is also what distributions of images are compared by.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from orojar_cli.runs.resume import Section
 
 _IMAGE_BATCH, _BATCH, _RATE = 256, 512, 4e-3
 _HELD_OUT = 512
-# Pixels of a coarse image's height: what is learnt, and what distributions of images are compared by.
-LEARNT, COMPARED = 16, 8
+# Pixels of a coarse image's height.
+_HEIGHT = 8
 # With fewer images for each coordinate than this, the weak ones are turned down.
 _ENOUGH_IMAGES = 64
 
@@ -42,8 +42,8 @@ class Surrogate(nn.Module):
 
 
 @torch.no_grad()
-def coarse_images(generator: Generator, w: Tensor, height: int, progress: Progress | None = None, kept: Section | None = None) -> Tensor:
-    """The default output [N, P] for w [N, w_dim] at every layer, averaged to about so many pixels' height; in a group of processes each
+def coarse_images(generator: Generator, w: Tensor, progress: Progress | None = None, kept: Section | None = None) -> Tensor:
+    """The default output [N, P] for w [N, w_dim] at every layer, averaged to 8 pixels' height or little more; in a group of processes each
     draws its share.
 
     What `kept` holds of an interrupted computation is not drawn again.
@@ -56,7 +56,7 @@ def coarse_images(generator: Generator, w: Tensor, height: int, progress: Progre
     chunks = Chunks(drawn, max(1, len(mine)), at_once)
     for start, stop in chunks:
         with chunks.fitting():
-            part = shrunk(generator, output(generator, mine[start:stop].unsqueeze(1).expand(-1, generator.num_ws, -1)), height)
+            part = shrunk(generator, output(generator, mine[start:stop].unsqueeze(1).expand(-1, generator.num_ws, -1)), _HEIGHT)
             if not start:
                 images = part.new_empty(len(mine), part.shape[1])
             images[start:stop] = part

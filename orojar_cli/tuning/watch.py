@@ -21,7 +21,7 @@ from orojar_cli.response.outputs import default_output
 from orojar_cli.tuning.adversary import score_of
 from orojar_cli.tuning.anchor import Anchor, image_distance, random_projections, sliced_wasserstein
 from orojar_cli.tuning.estimators import axis_grams, gram_energies
-from orojar_cli.tuning.surrogate import COMPARED, Surrogate, coarse_images
+from orojar_cli.tuning.surrogate import Surrogate, coarse_images
 
 # What is done with a record: it, and the mapping it was measured on.
 Observer = Callable[[dict[str, Any], nn.Module], None]
@@ -102,7 +102,7 @@ class Watch:
         off, total = gram_energies(grams)
         cloud = self.settings.latents(generator, _CLOUD, _STREAM + 1)
         w = mapping.w(cloud.z, _labels(cloud))
-        pictures = coarse_images(generator, w[: self._count()], COMPARED)
+        pictures = coarse_images(generator, w[: self._count()])
         record = {
             "orojar_loss": float(off.mean() / total.mean()),
             "off_diagonal_share": float((off / total.clamp_min(1e-12)).mean()),
@@ -123,7 +123,7 @@ class Watch:
             clouds = [self.settings.latents(generator, _CLOUD, _STREAM + stream) for stream in (2, 1)]
             w, other = (mapping.w(cloud.z, _labels(cloud)) for cloud in clouds)
             projections = random_projections(anchor.weights, 128, torch.Generator().manual_seed(self.settings.seed))
-            images, others = (coarse_images(generator, part[: self._count()], COMPARED) for part in (w, other))
+            images, others = (coarse_images(generator, part[: self._count()]) for part in (w, other))
             self._kept.update(
                 coordinates=anchor.of(w),
                 projections=projections,

@@ -20,7 +20,7 @@ from orojar_cli.tuning.anchor import energy_distance
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.mapping import MappingOptions, install_mapping, prepare, tune_mapping
 from orojar_cli.tuning.rotation import find_rotation, fold_rotation
-from orojar_cli.tuning.surrogate import LEARNT, coarse_images
+from orojar_cli.tuning.surrogate import coarse_images
 from orojar_cli.tuning.watch import with_mapping
 
 SMALL = MappingOptions(steps=4, regression_steps=20, surrogate_steps=40, images=600, frame_samples=8, batch=4, anchor_batch=96)
@@ -82,7 +82,7 @@ def test_the_held_out_loss_gets_better(name: str, start: str) -> None:
         return orojar_loss(grams), orojar_loss(normalise_by_trace(grams))
 
     before = losses(generator)
-    images = coarse_images(generator, generator.mapping.w(cloud.z, cloud.label), LEARNT)
+    images = coarse_images(generator, generator.mapping.w(cloud.z, cloud.label))
     if start == "rotation":
         fold_rotation(generator, find_rotation(generator, settings).matrix)
     options = LONGER if start == "frame" else replace(LONGER, regression_steps=0, learning_rate=0.01)
@@ -91,6 +91,6 @@ def test_the_held_out_loss_gets_better(name: str, start: str) -> None:
     after = losses(with_mapping(generator, mapping))
     # The loss, which latents of large Jacobians dominate; the mean share of all latents at least does not get worse.
     assert after[0] < 0.9 * before[0] and after[1] < 1.05 * before[1]
-    moved = coarse_images(generator, mapping.w(cloud.z, cloud.label), LEARNT)  # type: ignore[operator]
+    moved = coarse_images(generator, mapping.w(cloud.z, cloud.label))  # type: ignore[operator]
     spread = float((images[:300] - images[300:]).norm(dim=1).mean())
     assert float(energy_distance(moved[300:], images[:300])) < 0.02 * spread

@@ -289,7 +289,7 @@ def test_the_floor_of_the_images_distance_is_that_of_two_halves() -> None:
     images = normal(40, 3)
     before, after = (Snapshot(0.0, 0.0, None, torch.zeros(1), part) for part in (images, images + 1))
     shift, floor = image_shift(before, after)
-    assert shift == float(energy_distance(images + 1, images)) and floor == float(energy_distance(images[:20], images[20:]))
+    assert shift == float(image_distance(images + 1, images)) and floor == float(image_distance(images[:20], images[20:]))
 
 
 def test_random_projections_are_inside_the_active_dimensions_where_they_should() -> None:
@@ -327,7 +327,7 @@ def test_gram_matrices_along_the_leading_coordinates_are_the_same(tiny) -> None:
 
 
 def test_the_coordinates_that_count_hold_nearly_all_of_the_activeness() -> None:
-    anchor = functools.partial(Anchor, None, None, None, coordinates=None, images=None, offsets=None, generator=None)
+    anchor = functools.partial(Anchor, None, None, None, offsets=None, generator=None)
     active = torch.cat([torch.full((20,), 1.0), torch.full((492,), 1e-5)])
     assert anchor(weights=active.sqrt()).leading == 20
     assert anchor(weights=torch.ones(12)).leading == 12 and anchor(weights=torch.tensor([1.0] + [1e-5] * 63)).leading == 16
