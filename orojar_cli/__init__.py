@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "load": "operations.network",
+    "draw_in_float16": "operations.network",
     "sample": "operations.sample",
     "save_samples": "operations.sample",
     "discover": "operations.discover",

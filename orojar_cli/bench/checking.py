@@ -26,7 +26,8 @@ from orojar_cli.diagonaliser import FactoredGrams, joint_diagonalise
 from orojar_cli.directions.registry import METHODS
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import CheckpointError
-from orojar_cli.generators.protocol import Generator
+from orojar_cli.generators.primitives import LAYOUTS
+from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.points import seed_latents
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import METHODS as JACOBIANS
@@ -38,6 +39,8 @@ from orojar_cli.tuning.rotation import find_rotation
 
 # Shares of the norm by which the device may differ: rounding in another order, and what differences make of it.
 _IMAGES, _EXACT, _DIFFERENCES, _NUMBERS = 1e-3, 1e-3, 0.02, 0.02
+# Images in float16.
+_HALF = 5e-3
 _SUFFIXES = (".pkl", ".pt", ".pth", ".model", ".safetensors")
 # Steps of methods that descend.
 _STEPS = 4
@@ -199,6 +202,7 @@ def _speeds(device: str, effort: Effort) -> Iterator[Row]:
     what = f"StyleGAN2 {resolution}x{resolution}, batch {count}"
     rate = convolution_gflop(network) * count / seconds
     yield Row("check", what, 1000 * seconds / count, "ms/image", rate / product, "the product's rate")
+    yield from _faster(network, ws, seconds, what, effort)
     points, axes = max(1, count // 16), torch.eye(network.w_dim, device=there)[:16]
     at = seed_latents(network, range(points))
     for method in JACOBIANS:
@@ -211,6 +215,36 @@ def _speeds(device: str, effort: Effort) -> Iterator[Row]:
         if memory:
             most = _peak(grams, there)
             yield Row("check", f"{what}: Gram matrices, {method}, peak", most / 2**20, "MiB", most / memory, "the forward pass")
+
+
+def _faster(network: Any, ws: Tensor, plain: float, what: str, effort: Effort) -> Iterator[Row]:
+    """What might be faster than the plain forward pass, which takes `plain` seconds, and how far its images are off: float16 where networks
+    are trained so, the other memory layout, and on devices but a processor compiled (where this PyTorch can)."""
+    there, exact = ws.device, network.synthesis(ws)
+    usual = LAYOUTS.get(there.type, torch.contiguous_format)
+    other = torch.contiguous_format if usual is torch.channels_last else torch.channels_last
+
+    def rows(word: str, bound: float, draw: Callable[[], Tensor]) -> Iterator[Row]:
+        off = on_processor(draw() - exact).norm() / on_processor(exact).norm()
+        yield Row("check", f"{what}, {word}", float(off), "off", goal=f"<= {bound:g}")
+        seconds = _least(draw, there, effort)
+        yield Row("check", f"{what}, {word}", 1000 * seconds / len(ws), "ms/image", seconds / plain, "the plain pass")
+
+    yield from rows("in float16", _HALF, lambda: network.synthesis(ws, fp16=True))
+    LAYOUTS[there.type] = other
+    try:
+        arranged = copy.deepcopy(network)
+        arrange(arranged)
+        yield from rows("channels last" if other is torch.channels_last else "channels first", _IMAGES, lambda: arranged.synthesis(ws))
+    finally:
+        LAYOUTS[there.type] = usual
+    if there.type != "cpu":
+        compiled = torch.compile(network.synthesis)
+        try:
+            compiled(ws)
+        except Exception:  # of many kinds: no compiler, no form of an operation for this device
+            return
+        yield from rows("compiled", _IMAGES, lambda: compiled(ws))
 
 
 def _least(work: Callable[[], object], device: torch.device, effort: Effort) -> float:

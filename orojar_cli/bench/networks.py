@@ -14,9 +14,10 @@ from orojar_cli.generators.stylegan3.config import AliasFreeConfig, StyleGAN3Con
 
 
 def stylegan2(resolution: int, channel_base: int = 16384) -> Any:
-    """A StyleGAN2 of the published proportions; 16384 are those of the smaller 256x256 networks."""
+    """A StyleGAN2 of the published proportions; 16384 are those of the smaller 256x256 networks.  Its file would say that it was trained
+    in float16 as the published ones are."""
     entries = 2 * (resolution.bit_length() - 2)
-    synthesis = SynthesisConfig(512, resolution, 3, channel_base)
+    synthesis = SynthesisConfig(512, resolution, 3, channel_base, num_fp16_res=4)
     return arranged(randomised(StyleGAN2Config(MappingConfig(z_dim=512, c_dim=0, w_dim=512, num_ws=entries), synthesis)))
 
 

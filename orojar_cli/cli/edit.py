@@ -13,6 +13,7 @@ from orojar_cli.cli.options import (
     LAYER_WORDS,
     NumberList,
     device_option,
+    fp16_option,
     json_option,
     keep_options,
     picture_options,
@@ -46,6 +47,7 @@ from orojar_cli.cli.options import (
 )
 @picture_options
 @device_option
+@fp16_option
 @json_option
 @click.pass_context
 def edit(
@@ -61,6 +63,7 @@ def edit(
     sha256: str | None,
     max_download: float | None,
     device: str,
+    fp16: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -82,7 +85,7 @@ def edit(
         raise click.UsageError("nothing to change: give dimensions with their strengths, such as --dim 3:+2, or --strengths FILE")
     said = context.get_parameter_source("seeds") is not ParameterSource.DEFAULT
     named: dict[str, Any] = {"directions": directions, "network": network, "own": own, "sha256": sha256, "max_download": max_download}
-    found = load_source(source, device=torch_device(device), **named)
+    found = load_source(source, device=torch_device(device), fp16=fp16, **named)
     with progress_bar() as progress:
         edits = save_edits(
             found, None, dims, out, strengths=strengths, seeds=seeds if said else None, progress=progress, notice=say, **options

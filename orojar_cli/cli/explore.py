@@ -10,7 +10,16 @@ from typing import Any
 import click
 
 from orojar_cli.cli.console import result, say
-from orojar_cli.cli.options import center_option, device_option, json_option, noise_option, source_options, torch_device, unit_option
+from orojar_cli.cli.options import (
+    center_option,
+    device_option,
+    fp16_option,
+    json_option,
+    noise_option,
+    source_options,
+    torch_device,
+    unit_option,
+)
 
 
 @click.command(short_help="Move sliders in a browser, one per direction.")
@@ -28,6 +37,7 @@ from orojar_cli.cli.options import center_option, device_option, json_option, no
 @center_option
 @noise_option
 @device_option
+@fp16_option
 @json_option
 def explore(
     source: str | None,
@@ -43,6 +53,7 @@ def explore(
     center: bool,
     noise_mode: str,
     device: str,
+    fp16: bool,
     as_json: bool,
 ) -> None:
     """Play with the directions of SOURCE: a page on this machine with a slider for each.
@@ -70,9 +81,9 @@ def explore(
         words |= named
         say(told)
     device = torch_device(device)
-    found = load_source(**words, device=device, own=own, sha256=sha256, max_download=max_download)
+    found = load_source(**words, device=device, fp16=fp16, own=own, sha256=sha256, max_download=max_download)
     apart = words["network"] is not None or words["directions"] is not None
-    look, library = {"unit": unit, "center": center}, Library(device, noise_mode)
+    look, library = {"unit": unit, "center": center}, Library(device, noise_mode, fp16=fp16)
     explorer = explorer_of(found, noise_mode, apart=apart, own=own, saved=kept, look=look, library=library, notice=say)
     server = ExplorerServer(explorer, port)
     result(as_json, {"url": server.url, "port": server.port}, [server.url])

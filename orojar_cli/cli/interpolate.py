@@ -16,6 +16,7 @@ from orojar_cli.cli.options import (
     device_option,
     edits_option,
     film_options,
+    fp16_option,
     json_option,
     noise_option,
     seeds_option,
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
 @click.option("--trunc-cutoff", "cutoff", type=int, help="Truncate only the first N entries of ws.")
 @noise_option
 @device_option
+@fp16_option
 @json_option
 @click.pass_context
 def interpolate(
@@ -97,6 +99,7 @@ def interpolate(
     max_download: float | None,
     dims: tuple[str, ...],
     device: str,
+    fp16: bool,
     as_json: bool,
     **look: Any,
 ) -> None:
@@ -118,7 +121,7 @@ def interpolate(
     check_out(out)
     named: dict[str, Any] = {"network": network, "own": own, "sha256": sha256, "max_download": max_download}
     named |= {"picture": picture, "command": "interpolate"}
-    found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), **named)
+    found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), fp16=fp16, **named)
     given = given_of(context, look | {"seeds": seeds})
     if recipe is None:
         given = look | ({"seeds": seeds} if "seeds" in given else {})

@@ -16,6 +16,7 @@ from orojar_cli.cli.options import (
     device_option,
     edits_option,
     film_options,
+    fp16_option,
     json_option,
     picture_options,
     source_options,
@@ -51,6 +52,7 @@ from orojar_cli.cli.options import (
 @unit_option
 @picture_options
 @device_option
+@fp16_option
 @json_option
 @click.pass_context
 def mix(
@@ -65,6 +67,7 @@ def mix(
     max_download: float | None,
     dims: tuple[str, ...],
     device: str,
+    fp16: bool,
     as_json: bool,
     **look: Any,
 ) -> None:
@@ -84,7 +87,7 @@ def mix(
     check_out(out)
     named: dict[str, Any] = {"network": network, "own": own, "sha256": sha256, "max_download": max_download}
     named |= {"picture": picture, "command": "mix"}
-    found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), **named)
+    found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), fp16=fp16, **named)
     given = look if recipe is None else given_of(context, look)
     table = operation(found, dims=dims, recipe=recipe, notice=say, **given)
     save_and_tell(table, out, picture, as_json)

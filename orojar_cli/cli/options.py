@@ -152,6 +152,9 @@ source_options = _combined(
 
 
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+fp16_option = click.option(
+    "--fp16", is_flag=True, help="Draw in float16 what was trained in it: for GPUs; numbers of pixels are at most about one of 255 off."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout.")
 outdir_option = click.option(
     "--outdir", type=click.Path(path_type=Path), default=DEFAULT_OUTDIR, show_default=True, help="Folder for the numbered run directory."

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orojar_cli.cli.console import progress_bar, result, say
-from orojar_cli.cli.options import device_option, json_option, network_argument, picture_options, seeds_option, torch_device
+from orojar_cli.cli.options import device_option, fp16_option, json_option, network_argument, picture_options, seeds_option, torch_device
 from orojar_cli.cli.sources import load_network
 
 _SILENT = 64  # so few are drawn without a bar
@@ -28,6 +28,7 @@ _SILENT = 64  # so few are drawn without a bar
 @click.option("--caption/--no-caption", default=True, show_default=True, help="Write the seeds under the pictures of a sheet of several.")
 @picture_options
 @device_option
+@fp16_option
 @json_option
 def sample(
     checkpoint: str | None,
@@ -42,12 +43,13 @@ def sample(
     cutoff: int | None,
     noise_mode: str,
     device: str,
+    fp16: bool,
     as_json: bool,
 ) -> None:
     """Draw the images of numbered seeds of a CHECKPOINT."""
     from orojar_cli.operations.sample import save_samples
 
-    loaded = load_network(checkpoint, own, torch_device(device))
+    loaded = load_network(checkpoint, own, torch_device(device), fp16)
     with progress_bar() as progress:
         written = save_samples(
             loaded,

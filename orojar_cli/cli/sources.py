@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from orojar_cli.pictures.recipe import Recipe
 
 
-def load_network(checkpoint: str | None, own: str | None, device: str) -> Network:
-    """The network of a checkpoint's file, or of the user's own code."""
+def load_network(checkpoint: str | None, own: str | None, device: str, fp16: bool = False) -> Network:
+    """The network of a checkpoint's file, or of the user's own code; to be drawn in float16 with `fp16`."""
     from orojar_cli.cli.own_generator import load_own_generator
     from orojar_cli.operations.network import load
 
-    if own is not None:
-        return load_own_generator(own, device)
-    return load(str(checkpoint), device, notice=say)
+    return _precise(load_own_generator(own, device) if own is not None else load(str(checkpoint), device, notice=say), fp16)
+
+
+def _precise(network: Network, fp16: bool) -> Network:
+    from orojar_cli.operations.network import draw_in_float16
+
+    if fp16:
+        draw_in_float16(network, say)
+    return network
 
 
 def load_source(
@@ -38,13 +44,17 @@ def load_source(
     own: str | None = None,
     sha256: str | None = None,
     max_download: float | None = None,
+    fp16: bool = False,
 ) -> Source:
-    """`resolve`, with what only a command line knows: the environment's cache and proxies, and `own`, the name of the user's code."""
+    """`resolve`, with what only a command line knows: the environment's cache and proxies, and `own`, the name of the user's code.
+
+    With `fp16` the network is to be drawn in float16.
+    """
     from orojar_cli.cli.own_generator import load_own_generator
     from orojar_cli.operations.resolve import resolve
 
     with progress_bar() as progress:
-        return resolve(
+        found = resolve(
             source,
             directions=directions,
             network=network,
@@ -55,6 +65,8 @@ def load_source(
             progress=progress,
             notice=say,
         )
+    _precise(found.checkpoint, fp16)
+    return found
 
 
 def load_material(
@@ -67,6 +79,7 @@ def load_material(
     network: str | None,
     picture: Path | None = None,
     command: str = "",
+    fp16: bool = False,
     **fetched: Any,
 ) -> tuple[Network | Source, Recipe | None]:
     """(the network of a SOURCE, with its directions where there are edits `dims`; the recipe of a `picture` that `command` made).
@@ -85,13 +98,14 @@ def load_material(
         if told:
             say(told)
     if dims or (recipe is not None and recipe.scene.edits):
-        return load_source(source, directions=directions, network=network, device=device, own=own, **fetched), recipe
+        return load_source(source, directions=directions, network=network, device=device, own=own, fp16=fp16, **fetched), recipe
     if directions is not None:
         raise OptionError("--directions without edits do nothing: give some, such as --dim 3:+2")
     where = fetching(fetched["sha256"], fetched["max_download"])
     maker = None if own is None else lambda: load_own_generator(own, device)
     with progress_bar() as progress:
-        return resolve_network(source, network=network, own=maker, device=device, fetching=where, progress=progress, notice=say), recipe
+        found = resolve_network(source, network=network, own=maker, device=device, fetching=where, progress=progress, notice=say)
+    return _precise(found, fp16), recipe
 
 
 def given_of(context: click.Context, look: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from orojar_cli.cli.options import (
     NumberList,
     center_option,
     device_option,
+    fp16_option,
     json_option,
     keep_options,
     picture_options,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 )
 @picture_options
 @device_option
+@fp16_option
 @json_option
 @click.pass_context
 def traverse(
@@ -92,6 +94,7 @@ def traverse(
     rows: int | None,
     save_w: Path | None,
     device: str,
+    fp16: bool,
     as_json: bool,
     **look: Any,
 ) -> None:
@@ -128,7 +131,7 @@ def traverse(
         look = {name: look[name] for name in given}
     else:
         look = {name: value for name, value in look.items() if name not in ("seeds", "steps") or name in given}
-    found = load_source(**words, device=torch_device(device), own=own, sha256=sha256, max_download=max_download)
+    found = load_source(**words, device=torch_device(device), fp16=fp16, own=own, sha256=sha256, max_download=max_download)
     chosen = dims or (None if recipe is not None else ("0",))
     shown = operation.traverse(
         found,

@@ -70,10 +70,12 @@ class BaseGenerator(nn.Module):
     """z -> mapping -> ws -> synthesis -> images.
 
     `identity` is the hash of the network's file, or a function that gives it when it is first asked for: hashing a large file takes
-    longer than loading it.  Who changes weights sets it to "".
+    longer than loading it.  Who changes weights sets it to "".  `fp16` asks those who draw pictures of it, never those who measure, to
+    have what was trained in float16 computed in it.
     """
 
     identity: str | Callable[[], str] = ""
+    fp16 = False
     mapping: Any
     synthesis: Any
 

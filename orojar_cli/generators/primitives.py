@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,10 @@ _FUNCTIONS = {
 }
 # f(a x) = a f(x) for a > 0, so a gain may go where it costs nothing.
 _HOMOGENEOUS = ("linear", "relu", "lrelu")
+# In which convolutions are fastest, where that was measured (docs/performance.md; on others `orojar bench --check` does).
+LAYOUTS = {"cpu": torch.channels_last}
+# Of what is divided by: channels that are zero stay so.
+_LEAST = 1e-9
 # Below, a layer of an image takes a millisecond or two, and its parts are as large as the calls.
 _LEAST_PIXELS = 64 * 64
 # The transforms of torch.func that are under way; without this function all of them might be.
@@ -66,8 +71,8 @@ def act_in_place(x: Tensor, activation: str, gain: float, clamp: float | None) -
 
 
 def fast_layout(x: Tensor) -> Tensor:
-    """x [N, C, H, W] in the memory layout in which convolutions are fastest: channels last on a processor (docs/performance.md)."""
-    return x.contiguous(memory_format=torch.channels_last if x.device.type == "cpu" else torch.contiguous_format)
+    """x [N, C, H, W] in the memory layout of its device, `LAYOUTS`."""
+    return x.contiguous(memory_format=LAYOUTS.get(x.device.type, torch.contiguous_format))
 
 
 def normalise_second_moment(x: Tensor) -> Tensor:
@@ -160,6 +165,30 @@ def one_weight_pays(x: Tensor, weight: Tensor, up: int = 1) -> bool:
     )
 
 
+class HalfModulation(NamedTuple):
+    """Modulation for features in float16, which ends at 65,504: `weight`, `styles` [N, in, 1, 1] and what the convolution's result is
+    multiplied by, `factors` [N, out, 1, 1], all in float16.
+
+    Each sample's largest style is 1, each output channel's largest weight 1 over the root of the number of products; demodulation undoes
+    both (Karras et al. 2020, arXiv 2006.06676, on training in mixed precision).
+    """
+
+    weight: Tensor
+    styles: Tensor
+    factors: Tensor
+
+
+def half_modulation(weight: Tensor, styles: Tensor, gain: float | Tensor) -> HalfModulation:
+    """Of weight [out, in, k, k] and styles [N, in] in float32, in which the factors are computed; `gain` is that of the result."""
+    largest = styles.abs().amax(1, keepdim=True).clamp_min(_LEAST)
+    scale = weight.abs().amax((1, 2, 3)).clamp_min(_LEAST) * math.sqrt(weight[0].numel())
+    styles, weight = styles / largest, weight / scale[:, None, None, None]
+    # The 1e-8 is that of `modulated_convolution`, for what was scaled.
+    energy = styles.square() @ tap_energies(weight).T + 1e-8 / (largest * scale).square()
+    factors = (energy.rsqrt() * gain).clamp_max(torch.finfo(torch.float16).max)
+    return HalfModulation(weight.half(), styles.half()[:, :, None, None], factors.half()[:, :, None, None])
+
+
 def modulated_convolution(
     x: Tensor,
     weight: Tensor,
@@ -177,6 +206,10 @@ def modulated_convolution(
     before it (modulation) and after it (demodulation), which is the same function as one weight per sample.  A single large image has
     its own weight.  `energies` are the weight's `tap_energies`, where they are known.
     """
+    if x.dtype == torch.float16:
+        half = half_modulation(weight, styles, gain)
+        x = convolution(x * half.styles, half.weight, resample, up=up)
+        return torch.addcmul(shift.half()[:, None, None], x, half.factors)
     energy = styles.square() @ (tap_energies(weight) if energies is None else energies).T
     factors = (energy + 1e-8).rsqrt() * gain
     if len(x) == 1 and one_weight_pays(x, weight, up):
@@ -188,7 +221,7 @@ def modulated_convolution(
 
 def modulated_projection(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
     """1x1 convolution of x [N, in, H, W] with weight [out, in, 1, 1] * styles [N, in], not demodulated: few outputs, so a product."""
-    weights = weight.flatten(1) * styles[:, None]
+    weights = (weight.flatten(1) * styles[:, None]).to(x.dtype)
     if x.device.type != "cpu":
         return (weights @ x.flatten(2)).unflatten(2, x.shape[2:])
     # Channels last: the product of pixels with a few columns reads the features once, in order.

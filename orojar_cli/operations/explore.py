@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from orojar_cli.explore.choices import FILE, Choices
 from orojar_cli.explore.settings import Saved, state_for
 from orojar_cli.explore.studio import OWN, Studio
 from orojar_cli.fetch.address import is_address
-from orojar_cli.operations.network import check_noise, quiet, say_white
+from orojar_cli.operations.network import check_noise, draw_in_float16, quiet, say_white
 from orojar_cli.operations.resolve import SEFA, Source, named_by, resolve
 from orojar_cli.operations.traverse import shared_name
 from orojar_cli.pictures.recipe import direction_identity
@@ -76,12 +77,14 @@ def room_of(found: Source, noise_mode: str = "const", *, apart: bool = False, ow
 class Library:
     """What can be opened from the page: the runs in a folder, the demonstration, and what somebody at this machine names.
 
-    Nothing is fetched, and no code is run: what is elsewhere or the user's own is named when the program is started.
+    Nothing is fetched, and no code is run: what is elsewhere or the user's own is named when the program is started.  With `fp16`
+    networks that were trained in float16 are drawn in it.
     """
 
     device: str
     noise_mode: str = "const"
     outdir: Path = Path(DEFAULT_OUTDIR)
+    fp16: bool = False
 
     def offered(self) -> list[dict[str, str]]:
         """The newest runs with directions, and the demonstration."""
@@ -96,7 +99,11 @@ class Library:
             raise OptionError("name a run, a checkpoint or a direction set on this machine")
         if is_address(name):
             raise OptionError("addresses are opened by the terminal: orojar explore ADDRESS")
-        return room_of(resolve(name, device=self.device, outdir=self.outdir), self.noise_mode)
+        found = resolve(name, device=self.device, outdir=self.outdir)
+        if self.fp16:
+            with contextlib.suppress(OptionError):
+                draw_in_float16(found.checkpoint)
+        return room_of(found, self.noise_mode)
 
     def belonging(self, sha256: str, identity: str) -> str | None:
         """The name of an offered source with this network and these directions."""

@@ -118,6 +118,19 @@ def network_of(what: Any, device: str | torch.device = "auto", notice: Notice | 
     return own_network(what, device=chosen_device(device), notice=notice)
 
 
+def draw_in_float16(network: Network, notice: Notice = quiet) -> None:
+    """Have the pictures of a network drawn in float16 where it was trained so, which is faster on GPUs; measured is in float32 always.
+
+    Raises OptionError for a network of which nothing was, so far as its file says.
+    """
+    generator: Any = network.generator
+    if not getattr(getattr(generator.config, "synthesis", None), "num_fp16_res", 0):
+        raise OptionError(f"--fp16: {network.name} does not say that any of it was trained in float16; leave out --fp16")
+    generator.fp16 = True
+    if generator.device.type == "cpu":
+        notice("float16 is slower than float32 on a processor; --fp16 is for GPUs")
+
+
 def say_white(generator: Any, notice: Notice, what: str = "grids and films have", keeps: str = "orojar sample keeps it") -> None:
     """Tell, of a network that draws with an alpha channel, that pictures of this kind do without."""
     if generator.img_channels in (2, 4):

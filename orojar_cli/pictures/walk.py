@@ -67,6 +67,7 @@ class Renderer:
 
     def __init__(self, generator: Generator, noise_mode: str = "const", budget: int | None = None) -> None:
         self.generator, self.noise_mode = generator, noise_mode
+        self._precision = {"fp16": True} if getattr(generator, "fp16", False) else {}
         arrange(generator)
         prepare(generator.device)
         budget = memory_budget(generator.device, DEFAULT_BUDGET) if budget is None else budget
@@ -88,7 +89,8 @@ class Renderer:
                 part = slice(start, stop)
                 rng = None if self.noise_mode != "random" else [0] * len(ws[part]) if seeds is None else list(seeds[part])
                 styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
-                parts.append(to_uint8(self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles), alpha))
+                images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles, **self._precision)
+                parts.append(to_uint8(images, alpha))
         self.batch = chunks.size
         return np.concatenate(parts)
 

@@ -7,12 +7,16 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from paths import REFERENCES
 from pretended import available, pretended
 
-from orojar_cli.bench.checking import _compared, _images, _jacobians, _Task, reference_files
+from orojar_cli.bench.checking import _compared, _faster, _images, _jacobians, _Task, reference_files
+from orojar_cli.bench.measurement import Effort
+from orojar_cli.bench.networks import stylegan2
 from orojar_cli.checkpoint.checkpoint import load_checkpoint
 from orojar_cli.devices import prepare
+from orojar_cli.generators.primitives import LAYOUTS
 
 TINY = REFERENCES / "sg2_from_sg3_repo_16.pkl"
 FILES = TINY, REFERENCES / "sg2_cond_fp16_64.pkl", REFERENCES / "fb_dcgan_64.pt"
@@ -40,6 +44,8 @@ def test_the_short_form_on_a_processor_finds_nothing_off(orojar, small) -> None:
         "forward",
         "ganspace in w",
         "joint diagonaliser",
+        "in float16",
+        "channels first",
     ):
         assert any(words in what for what in whats), words
     assert any("finetune, rotation" in what for what in whats) and any("finetune, mapping" in what for what in whats)
@@ -68,6 +74,21 @@ def test_a_gpu_that_computes_in_tf32_is_found_out(monkeypatch) -> None:
     monkeypatch.setattr("test_checking.prepare", lambda device, program: None)
     missed = [row.what for row in rows_there(tf32=True) if row.met is False]
     assert "tiny: Gram matrices, central" in missed and not any("twice" in what for what in missed)
+
+
+@available
+@torch.no_grad()
+def test_what_might_be_faster_is_measured_and_left_as_it_was(monkeypatch) -> None:
+    monkeypatch.setattr("torch.compile", lambda synthesis: synthesis)
+    with pretended():
+        network = stylegan2(8, 256).to("pretend")
+        ws = network.mapping(torch.randn(2, 512, generator=torch.Generator().manual_seed(0)).to("pretend"))
+        before = dict(LAYOUTS)
+        rows = list(_faster(network, ws, 1.0, "a network", Effort(quick=True)))
+        monkeypatch.setattr("torch.compile", lambda synthesis: lambda ws: 1 / 0)
+        assert len(list(_faster(network, ws, 1.0, "a network", Effort(quick=True)))) == 4
+    assert [row.what.partition(", ")[2] for row in rows[::2]] == ["in float16", "channels last", "compiled"]
+    assert all(row.met for row in rows[::2]) and rows[0].value > 0 and LAYOUTS["cpu"] == before["cpu"] == torch.channels_last
 
 
 def test_a_check_that_misses_ends_with_1(orojar, small, monkeypatch) -> None:

@@ -28,6 +28,7 @@ class SynthesisConfig:
 
     The features begin with `start` rows and columns, and each block doubles both.  Blocks are called after the resolution they would
     have if they began with 4 x 4, and widths follow it; `img_resolution` is that of the last.
+    `num_fp16_res` tells in how many of the highest resolutions it was trained in float16, which changes nothing of what it is.
     """
 
     w_dim: int
@@ -41,6 +42,7 @@ class SynthesisConfig:
     conv_clamp: float | None = None
     use_noise: bool = True
     start: tuple[int, int] = (4, 4)
+    num_fp16_res: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         checked_resolution(self.img_resolution)
@@ -51,6 +53,7 @@ class SynthesisConfig:
         checked("channel_max", self.channel_max, 1, 8192)
         checked_choice("architecture", self.architecture, ARCHITECTURES)
         checked_choice("activation", self.activation, ACTIVATIONS)
+        checked("num_fp16_res", self.num_fp16_res, 0, 64)
         checked_pixels("synthesis", self.resample_filter, self.conv_clamp)
         if type(self.use_noise) is not bool:
             raise UnsupportedCheckpointError("not supported: use_noise is neither true nor false")
@@ -58,6 +61,10 @@ class SynthesisConfig:
     @property
     def resolutions(self) -> list[int]:
         return [1 << power for power in range(2, self.img_resolution.bit_length())]
+
+    def in_float16(self, resolution: int) -> bool:
+        """Whether the block of a resolution was trained in float16; the first never is."""
+        return resolution > 4 and resolution << self.num_fp16_res > self.img_resolution
 
     def size(self, resolution: int) -> tuple[int, int]:
         """Height and width of what the block of a resolution makes."""

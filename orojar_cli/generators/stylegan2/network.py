@@ -87,9 +87,9 @@ class SynthesisLayer(nn.Module):
             x, self.weight, styles, self.bias * inner, self.resample_filter, up=self.up, gain=inner, energies=self.known_energies()
         )
         if config.use_noise and noise_mode == "const":
-            x += self.noise_const * (self.noise_strength * inner)
+            x += (self.noise_const * (self.noise_strength * inner)).to(x.dtype)
         elif config.use_noise and noise_mode == "random":
-            x += layer_noise(seeds, self.name, (x.shape[2], x.shape[3]), x) * (self.noise_strength * inner)
+            x += (layer_noise(seeds, self.name, (x.shape[2], x.shape[3]), styles) * (self.noise_strength * inner)).to(x.dtype)
         return act_in_place(x, config.activation, gain / inner, clamp)
 
     def arrange(self) -> None:
@@ -143,7 +143,7 @@ class SkipConvolution(nn.Module):
         self.register_buffer("resample_filter", torch.empty((len(config.resample_filter),) * 2))
 
     def forward(self, x: Tensor, gain: float) -> Tensor:
-        return convolution(x, self.weight * (gain / math.sqrt(self.weight.shape[1])), self.resample_filter, up=2)
+        return convolution(x, (self.weight * (gain / math.sqrt(self.weight.shape[1]))).to(x.dtype), self.resample_filter, up=2)
 
 
 class SynthesisBlock(nn.Module):
@@ -174,7 +174,12 @@ class SynthesisBlock(nn.Module):
         noise_mode: str,
         seeds: Sequence[int] = (),
         style_offsets: StyleOffsets | None = None,
+        fp16: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
+        """`fp16`: in float16 where it was trained so; the image is summed up in float32."""
+        if x is not None:
+            x = x.to(torch.float16 if fp16 and self.config.in_float16(self.resolution) else ws.dtype)
+
         def entry(name: str) -> Tensor:
             return ws[:, self.entries[name]]
 
@@ -195,7 +200,7 @@ class SynthesisBlock(nn.Module):
         if image is not None:
             image = upsample_2x(image, self.resample_filter)
         if "torgb" in self.entries:
-            rgb: Tensor = self.get_submodule("torgb")(x, entry("torgb"), offset("torgb"))
+            rgb: Tensor = self.get_submodule("torgb")(x, entry("torgb"), offset("torgb")).to(ws.dtype)
             image = rgb if image is None else image + rgb
         return x, image
 
@@ -225,7 +230,14 @@ class Synthesis(nn.Module):
         return x, image
 
     def _run(
-        self, ws: Tensor, noise_mode: str, until: int | None, rng: Randomness, style_offsets: StyleOffsets | None, features: bool
+        self,
+        ws: Tensor,
+        noise_mode: str,
+        until: int | None,
+        rng: Randomness,
+        style_offsets: StyleOffsets | None,
+        features: bool,
+        fp16: bool = False,
     ) -> tuple[Tensor | None, Tensor | None]:
         """As `run`; large images one after another, without their `features` where these are not asked for."""
         check_noise_mode(noise_mode)
@@ -243,11 +255,11 @@ class Synthesis(nn.Module):
                     offsets = style_offsets and {name: offset[one] for name, offset in style_offsets.items()}
                     state = x[one], None if image is None else image[one]
                     for later in blocks[index:]:
-                        state = later(*state, ws[one], noise_mode, seeds[one], offsets)
+                        state = later(*state, ws[one], noise_mode, seeds[one], offsets, fp16)
                     found.append(state)
                 images = [image for _, image in found if image is not None]
                 return torch.cat([x for x, _ in found]) if features else None, torch.cat(images) if images else None
-            x, image = block(x, image, ws, noise_mode, seeds, style_offsets)
+            x, image = block(x, image, ws, noise_mode, seeds, style_offsets, fp16)
         return x, image
 
     def arrange(self) -> None:
@@ -264,14 +276,15 @@ class Synthesis(nn.Module):
         resolution: int | None = None,
         rng: Randomness = None,
         style_offsets: StyleOffsets | None = None,
+        fp16: bool = False,
     ) -> Tensor:
         """The image; with `resolution` the smaller image that the skip architecture has accumulated by that block.
 
         `rng` gives the noise of mode "random", best a seed for each image (`generators/noise.py`).  `style_offsets` are added to the
-        styles, behind each layer's affine.
+        styles, behind each layer's affine.  With `fp16` blocks that were trained in float16 are computed in it.
         Raises OptionError for an unknown noise mode or resolution.
         """
-        _, image = self._run(ws, noise_mode, resolution, rng, style_offsets, features=False)
+        _, image = self._run(ws, noise_mode, resolution, rng, style_offsets, features=False, fp16=fp16)
         if image is None:
             raise OptionError(f"the {self.config.architecture} architecture has no image at resolution {resolution}, only at the last")
         return image

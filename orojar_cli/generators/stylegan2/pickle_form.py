@@ -31,7 +31,7 @@ def mapping_options(config: MappingConfig, w_avg_beta: float | None = 0.995) -> 
 
 def synthesis_options(config: SynthesisConfig) -> dict[str, Any]:
     """Constructor options of a StyleGAN2 synthesis network beyond its sizes."""
-    options = {"channel_base": config.channel_base, "channel_max": config.channel_max, "num_fp16_res": 0}
+    options = {"channel_base": config.channel_base, "channel_max": config.channel_max, "num_fp16_res": config.num_fp16_res}
     options |= departures(config, architecture="skip", activation="lrelu", conv_clamp=None, use_noise=True) | beginning(config)
     taps = normalised(config.resample_filter)
     return options if tuple(taps) == TAPS else options | {"resample_filter": taps}
@@ -113,12 +113,12 @@ def _block(module: SynthesisBlock, name: str) -> Description:
         "in_channels": inputs,
         "fused_modconv_default": "inference_only",
         "architecture": config.architecture,
-        "use_fp16": False,
+        "use_fp16": config.in_float16(resolution),
         "channels_last": False,
         "num_conv": 2 if resolution > 4 else 1,
         "num_torgb": int(config.has_torgb(resolution)),
     }
-    options |= {"use_fp16": False} | departures(config, architecture="skip", conv_clamp=None)
+    options |= {"use_fp16": config.in_float16(resolution)} | departures(config, architecture="skip", conv_clamp=None)
     return Description("SynthesisBlock", (inputs, config.channels(resolution)), options, attributes)
 
 
@@ -130,7 +130,7 @@ def _synthesis(module: Synthesis, name: str) -> Description:
         "img_resolution_log2": config.img_resolution.bit_length() - 1,
         "block_resolutions": config.resolutions,
         "num_ws": config.num_ws,
-        "num_fp16_res": 0,
+        "num_fp16_res": config.num_fp16_res,
     }
     if "init_res" in sizes:
         attributes["fmap_base"] = config.channel_base

@@ -75,6 +75,7 @@ def read(tree: NetworkTree, where: str) -> Read:
         conv_clamp=checked_clamp(tree.recorded(layer, "conv_clamp", (int, float, type(None)), given.get("conv_clamp")), where),
         use_noise=tree.recorded(layer, "use_noise", (bool,), given.get("use_noise", True)) is True,
         start=start,
+        num_fp16_res=tree.recorded("synthesis", "num_fp16_res", (int,), given.get("num_fp16_res", 0)),
     )
     mapping = mapping_config(
         tree, nested["mapping_kwargs"], z_dim=flat["z_dim"], c_dim=flat["c_dim"], w_dim=flat["w_dim"], num_ws=synthesis.num_ws, where=where

@@ -10,7 +10,7 @@ from orojar_cli.generators.primitives import act_in_place
 
 def _upsample_axis(x: Tensor, taps: Tensor, up: int, padding: tuple[int, int], axis: int) -> Tensor:
     channels, length, count = int(x.shape[1]), x.shape[axis], taps.numel()
-    kernel = (taps * up).view(1, 1, *((-1, 1) if axis == 2 else (1, -1))).expand(channels, 1, -1, -1)
+    kernel = (taps * up).to(x.dtype).view(1, 1, *((-1, 1) if axis == 2 else (1, -1))).expand(channels, 1, -1, -1)
     stride = (up, 1) if axis == 2 else (1, up)
     # A transposed convolution is the full convolution of the zero-inserted signal; it begins count - 1 samples before its start.
     before, after = padding[0] - (count - 1), length * up + padding[1] - ((length - 1) * up + count)
@@ -31,7 +31,7 @@ def upsample(x: Tensor, taps: Tensor, up: int, padding: tuple[int, int]) -> Tens
 
 def downsample(x: Tensor, taps: Tensor, down: int) -> Tensor:
     """x [N, C, H, W] filtered with `taps` ([T] separable or [T, T] radial), keeping every `down`-th sample; only those are computed."""
-    channels = int(x.shape[1])
+    channels, taps = int(x.shape[1]), taps.to(x.dtype)
     if taps.ndim == 2:
         kernel = taps.flip((0, 1))[None, None].expand(channels, 1, -1, -1)
         return F.conv2d(x, kernel, stride=down, groups=channels)

@@ -46,14 +46,23 @@ class AliasFreeLayer(NamedTuple):
 
 
 class AliasFreeNetwork:
-    """What the layers of a synthesis network say of it; `bands` are the signals, the first that of the Fourier features."""
+    """What the layers of a synthesis network say of it; `bands` are the signals, the first that of the Fourier features.
+
+    `num_fp16_res` tells in how many of the highest sampling rates it was trained in float16, which changes nothing of what it is.
+    """
 
     w_dim: int
+    img_resolution: int
+    num_fp16_res: int
     bands: Any
 
     def alias_free_layers(self) -> list[AliasFreeLayer]:
         """Every layer in the order of execution; the last is ToRGB."""
         raise NotImplementedError
+
+    def in_float16(self, layer: AliasFreeLayer) -> bool:
+        """Whether a layer was trained in float16."""
+        return layer.target.rate << self.num_fp16_res > self.img_resolution
 
     @property
     def num_ws(self) -> int:
@@ -116,9 +125,11 @@ class AliasFreeConfig(AliasFreeNetwork):
     lrelu_upsampling: int = 2
     use_radial_filters: bool = False
     conv_clamp: float | None = 256.0
+    num_fp16_res: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         checked_resolution(self.img_resolution)
+        checked("num_fp16_res", self.num_fp16_res, 0, 64)
         for name, low, high in (
             ("img_channels", 1, 4),
             ("w_dim", 1, 8192),

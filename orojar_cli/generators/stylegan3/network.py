@@ -16,7 +16,7 @@ from orojar_cli.generators.base import BaseGenerator
 from orojar_cli.generators.checks import check_noise_mode, check_ws
 from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.noise import Randomness
-from orojar_cli.generators.primitives import FullyConnected, bias_act, fast_layout, modulated_projection, tap_energies
+from orojar_cli.generators.primitives import FullyConnected, bias_act, fast_layout, half_modulation, modulated_projection, tap_energies
 from orojar_cli.generators.stylegan3.alias_free import filtered_rectifier
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
@@ -69,7 +69,7 @@ class AliasFreeSynthesisLayer(nn.Module):
 
     def __init__(self, config: AliasFreeConfig, layer: AliasFreeLayer) -> None:
         super().__init__()
-        self.layer, self.clamp = layer, config.conv_clamp
+        self.layer, self.clamp, self.fp16 = layer, config.conv_clamp, config.in_float16(layer)
         inputs, outputs = layer.source.channels, layer.target.channels
         self.affine = FullyConnected(config.w_dim, inputs)
         self.weight = nn.Parameter(torch.empty(outputs, inputs, layer.kernel, layer.kernel))
@@ -86,6 +86,10 @@ class AliasFreeSynthesisLayer(nn.Module):
         if layer.is_torgb:
             x = modulated_projection(x, weight, styles * (gain / math.sqrt(weight[0].numel())))
             return bias_act(F.pad(x, layer.padding * 2), self.bias, "linear", clamp=self.clamp)
+        if x.dtype == torch.float16:
+            half = half_modulation(weight, styles, gain)
+            x = F.conv2d(x * half.styles, fast_layout(half.weight), padding=layer.kernel - 1)
+            return self._rectify(torch.addcmul(self.bias.half()[:, None, None], x, half.factors))
         # Weight and styles are brought to unit size, so that the 1e-8 below is nothing.  The original divides the styles by their
         # size over the whole batch; it cancels, and per sample an image does not depend on its neighbours.
         energies = tap_energies(weight)
@@ -114,9 +118,12 @@ class AliasFreeSynthesis(nn.Module):
         for layer in self.layers:
             self.add_module(layer.name, AliasFreeSynthesisLayer(config, layer))
 
-    def run(self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None) -> tuple[Tensor, Tensor | None]:
+    def run(
+        self, ws: Tensor, noise_mode: str = "const", until: int | None = None, rng: Randomness = None, fp16: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
         """(features, image) behind the last layer of sampling rate `until`; features keep their margins, and the image is None
-        before the end.  There is no noise: the mode is checked and has no effect.  Raises OptionError for an unknown mode or rate.
+        before the end.  There is no noise: the mode is checked and has no effect.  With `fp16` layers that were trained in float16 are
+        computed in it.  Raises OptionError for an unknown mode or rate.
         """
         check_noise_mode(noise_mode)
         rates = sorted({layer.target.rate for layer in self.layers})
@@ -129,17 +136,20 @@ class AliasFreeSynthesis(nn.Module):
         for index, layer in enumerate(self.layers):
             if layer.target.rate > until:
                 return x, None
-            following = self.get_submodule(layer.name)(x, ws[:, index + 1])
+            module = self.get_submodule(layer.name)
+            following = module(x.to(torch.float16 if fp16 and module.fp16 else ws.dtype), ws[:, index + 1])
             if layer.is_torgb:
                 return x, following * self.config.output_scale
             x = following
         raise AssertionError("the last layer is ToRGB")
 
-    def forward(self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None) -> Tensor:
-        """The image.  Raises OptionError for a `resolution` other than the image's own: there are no images on the way."""
+    def forward(
+        self, ws: Tensor, noise_mode: str = "const", resolution: int | None = None, rng: Randomness = None, fp16: bool = False
+    ) -> Tensor:
+        """The image; `fp16` as for `run`.  Raises OptionError for a `resolution` other than the image's own: none is on the way."""
         if resolution not in (None, self.config.img_resolution):
             raise OptionError(f"StyleGAN3 has no image at resolution {resolution}, only at {self.config.img_resolution}")
-        _, image = self.run(ws, noise_mode, None, rng)
+        _, image = self.run(ws, noise_mode, None, rng, fp16)
         assert image is not None
         return image
 

@@ -31,7 +31,7 @@ def _alias_free_layer(module: AliasFreeSynthesisLayer, name: str) -> Description
         "w_dim": module.affine.weight.shape[1],
         "is_torgb": layer.is_torgb,
         "is_critically_sampled": layer.is_critical,
-        "use_fp16": False,
+        "use_fp16": module.fp16,
         "in_channels": layer.source.channels,
         "out_channels": layer.target.channels,
         "in_size": layer.source.size,
@@ -62,7 +62,7 @@ def _alias_free_layer(module: AliasFreeSynthesisLayer, name: str) -> Description
 
 
 def _alias_free_options(config: AliasFreeConfig) -> dict[str, Any]:
-    options = {"channel_base": config.channel_base, "channel_max": config.channel_max, "num_fp16_res": 0}
+    options = {"channel_base": config.channel_base, "channel_max": config.channel_max, "num_fp16_res": config.num_fp16_res}
     defaults = AliasFreeConfig(config.w_dim, config.img_resolution, config.img_channels)
     names = (
         name for name in vars(defaults) if name not in ("w_dim", "img_resolution", "img_channels", "channel_base", "channel_max", "bands")
@@ -74,7 +74,8 @@ def _alias_free_synthesis(module: AliasFreeSynthesis, name: str) -> Description:
     config = module.config
     sizes = {"w_dim": config.w_dim, "img_resolution": config.img_resolution, "img_channels": config.img_channels}
     schedule = {key: getattr(config, key) for key in ("num_layers", "num_critical", "margin_size", "output_scale")}
-    attributes = sizes | schedule | {"num_ws": config.num_ws, "num_fp16_res": 0, "layer_names": [layer.name for layer in module.layers]}
+    attributes = sizes | schedule | {"num_ws": config.num_ws, "num_fp16_res": config.num_fp16_res}
+    attributes["layer_names"] = [layer.name for layer in module.layers]
     return Description("SynthesisNetwork", (), sizes | _alias_free_options(config), attributes)
 
 

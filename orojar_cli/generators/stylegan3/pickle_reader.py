@@ -12,7 +12,7 @@ from orojar_cli.generators.pickle_options import mapping_config, options, refuse
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig, AliasFreeLayer, StyleGAN3Config
 
 # What the running average decays with and how layers are rounded changes nothing that is computed in float32.
-_IGNORED_OPTIONS = {"num_fp16_res", "magnitude_ema_beta"}
+_IGNORED_OPTIONS = {"magnitude_ema_beta"}
 _PLAIN_OPTIONS = {
     "channel_base": 32768,
     "channel_max": 512,
@@ -28,6 +28,7 @@ _RECORDED_OPTIONS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "num_critical": (2, (int,)),
     "margin_size": (10, (int,)),
     "output_scale": (0.25, (int, float)),
+    "num_fp16_res": (0, (int,)),
 }
 _SIZES = ("z_dim", "w_dim", "c_dim", "img_resolution", "img_channels")
 _CLASSES = {"Generator", "MappingNetwork", "SynthesisNetwork", "SynthesisInput", "SynthesisLayer", "FullyConnectedLayer"}

@@ -56,9 +56,11 @@ class RecordedConfig(AliasFreeNetwork):
     recorded: tuple[AliasFreeLayer, ...]
     output_scale: float = 0.25
     conv_clamp: float | None = 256.0
+    num_fp16_res: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         checked_resolution(self.img_resolution)
+        checked("num_fp16_res", self.num_fp16_res, 0, 64)
         checked("img_channels", self.img_channels, 1, 4)
         checked("w_dim", self.w_dim, 1, 8192)
         checked("number of layers", len(self.recorded), 2, 128)

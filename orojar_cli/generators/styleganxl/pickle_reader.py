@@ -66,6 +66,7 @@ def read(tree: NetworkTree, where: str) -> Read:
         recorded=tuple(_layer(name, record) for name, record in zip(names, records, strict=True)),
         output_scale=_Records(tree, "synthesis", where).number("output_scale"),
         conv_clamp=clamps.pop(),
+        num_fp16_res=tree.recorded("synthesis", "num_fp16_res", (int,), 0),
     )
     config = StyleGANXLConfig(_mapping(tree, synthesis.num_ws, where), synthesis)
     tensors = {name: record for name, record in tree.tensors.items() if config.c_dim or not name.startswith("mapping.embed")}
