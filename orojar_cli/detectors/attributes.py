@@ -50,7 +50,7 @@ class Attributes:
 
 
 class Together(Attributes):
-    """The attributes of several, one after the other; of two with one name the later is called after what measures it, too."""
+    """The attributes of several, one after the other; a name that an earlier part has is followed by the number of its part."""
 
     def __init__(self, parts: Sequence[Attributes]) -> None:
         self.parts, self.name = tuple(parts), ", ".join(part.name for part in parts)
@@ -58,9 +58,9 @@ class Together(Attributes):
     def __call__(self, images: Tensor) -> Tensor:
         numbers = torch.cat([part(images) for part in self.parts], 1)
         named: dict[str, Attribute] = {}
-        for part in self.parts:
+        for number, part in enumerate(self.parts, 1):
             for one in part.attributes:
-                name = one.name if one.name not in named else f"{one.name} ({part.name})"
+                name = one.name if one.name not in named else f"{one.name} ({number})"
                 named[name] = Attribute(name, one.unit, one.period)
         self.attributes = tuple(named.values())
         return numbers

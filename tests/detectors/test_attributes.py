@@ -218,8 +218,9 @@ def test_attributes_of_ones_own() -> None:
     assert numbers[:, 1].tolist() == [1, 2, 3] and numbers[1, 2].isnan() and numbers[2, 2] == -1
     made = OwnAttributes(Named, "mine:Named")
     assert torch.allclose(made(images)[:, 0], images[..., :4].mean((1, 2, 3)).double()) and made.attributes[1] == Attribute("right", "")
-    both = load_attributes(["image", Named(), Named()])
-    assert both(images).shape == (3, len(NAMES) + 4) and both.name == "image, Named, Named"
+    both = load_attributes(["image", Named(), Named(), Named()])
+    assert both(images).shape == (3, len(NAMES) + 6) and both.name == "image, Named, Named, Named"
+    assert [one.name for one in both.attributes[-6:]] == ["left", "right", "left (3)", "right (3)", "left (4)", "right (4)"]
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ export class Saving {
     byId("save-size").value = pane.shownSize();
     const direction = pane.method.directions[pane.walked];
     const { unit } = this.state();
-    const name = shownName(direction);
-    const about = name ? `dim ${pane.walked} (${name})` : `dim ${pane.walked}`;
+    const called = shownName(direction);
+    const about = called ? `dim ${pane.walked} (${called})` : `dim ${pane.walked}`;
     const choices = [new Option(`along ${about}, there and back`, "along")];
     if (this.marked().length === 2) choices.push(new Option("between the two marked images", "between"));
     byId("save-what").replaceChildren(...choices);
