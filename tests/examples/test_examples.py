@@ -85,6 +85,21 @@ def test_a_seed_draws_what_a_method_sees_and_leaves_the_yardstick(modules) -> No
         assert first == again and (other != first) == drawn
 
 
+def test_the_scores_of_a_known_world_are_kept(modules, shapes_path: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = __import__("known_worlds")
+    monkeypatch.setattr(table.Table, "ROWS", tuple(row for row in table.Table.ROWS if row.name in ("w, SeFa", "w, random")))
+    place = ["--results", str(tmp_path)]
+    table.main(["--quick", "--rows", "SeFa", *place])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| w, ")]
+    assert len(lines) == 1 and len(lines[0].split("|")) == 3 + len(table.Table.COLUMNS)
+    # What is there is not measured again.
+    monkeypatch.setattr(table, "measure", lambda *given: pytest.fail("measured again"))
+    table.main(["--quick", "--rows", "SeFa", *place])
+    assert lines == [line for line in capsys.readouterr().out.splitlines() if line.startswith("| w, ")]
+    with pytest.raises(SystemExit):
+        table.main(["--quick"])
+
+
 @pytest.mark.slow
 def test_every_row_of_the_benchmark_runs(modules, shapes) -> None:
     world = modules["shapes_world"]
