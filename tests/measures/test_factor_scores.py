@@ -74,7 +74,7 @@ def test_the_scores_of_mixed_codes_in_closed_form() -> None:
 def test_the_factor_vae_score_is_that_of_its_definition(numbers) -> None:
     """Batch by batch, in plain loops; a few images fewer leave the other batches what they are."""
     rng = np.random.default_rng(4)
-    codes = numbers @ rng.normal(size=(3, 5)) + 0.2 * rng.normal(size=(4000, 5))
+    codes = numbers @ rng.normal(size=(3, 5)) + rng.normal(size=(4000, 5))
     for rows in (np.arange(4000), np.setdiff1d(np.arange(4000), np.arange(400, 600))):
         votes = np.zeros((5, 3))
         for factor in range(3):
@@ -85,7 +85,7 @@ def test_the_factor_vae_score_is_that_of_its_definition(numbers) -> None:
                     if len(chosen) > 1:
                         votes[(codes[chosen].var(0) / codes[rows].var(0)).argmin(), factor] += 1
         expected = (votes / votes.sum(0)).max(1).sum() / 3
-        assert factor_vae_score(codes, numbers, NUMBERS, rows) == pytest.approx(expected)
+        assert factor_vae_score(codes, numbers, NUMBERS, rows) == pytest.approx(expected) and 0.5 < expected < 0.95
 
 
 def test_predictability_agrees_with_scikit_learn(mixed) -> None:
