@@ -161,7 +161,7 @@ def _tunings() -> Iterator[_Task]:
         options = MappingOptions(
             steps=_STEPS, regression_steps=_STEPS, surrogate_steps=20, images=1024, frame_samples=16, batch=4, anchor_batch=64
         )
-        anchor, surrogate, _ = prepared_mapping(generator, settings, options)
+        anchor, surrogate, *_ = prepared_mapping(generator, settings, options)
         tuned, _ = tune_mapping(generator, anchor, surrogate, settings, options)
         network: Any = tuned
         with torch.no_grad():

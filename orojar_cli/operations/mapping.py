@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import DirectionSet, Settings
 from orojar_cli.distributed import alone, is_first, is_shared
@@ -38,6 +40,9 @@ from orojar_cli.tuning.refinement import RefinementOptions, outputs_of_layers, r
 from orojar_cli.tuning.rotation import default_rotation, fold_rotation
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.watch import Watch
+
+# Of the frozen network, that those of the tuned one are compared with, at most: all pairs of them are held at once.
+_REFERENCE_IMAGES = 8000
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,10 @@ def train(
             # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
             coarse = default_output(generator)
             fold_rotation(generator, default_rotation(generator, replace(settings, outputs=(coarse,)), progress).matrix)
-        anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
+        anchor, surrogate, unexplained, images = prepare(generator, settings, options, progress)
+        if settings.class_index is None:
+            # As many as there are of the frozen network: a small sample of it would be far from all others by itself.
+            before = replace(before, images=torch.cat([before.images, images])[:_REFERENCE_IMAGES])
         if writes:
             notice(f"training in {folder}")
         watch = Watch(

@@ -45,7 +45,7 @@ class Snapshot:
 
 def _images(generator: Generator) -> int:
     """How many images the distributions are compared by."""
-    return affordable(arithmetic(generator, (default_output(generator),)), _IMAGES, _FEWEST_IMAGES, 2 * MINUTE)
+    return affordable(arithmetic(generator, (default_output(generator),)), _IMAGES, _FEWEST_IMAGES, 4 * MINUTE)
 
 
 def images_to_measure(generator: Generator, settings: Settings) -> float:

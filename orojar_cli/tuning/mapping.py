@@ -101,8 +101,9 @@ def images_to_prepare(options: MappingOptions) -> float:
 
 def prepare(
     generator: Generator, settings: Settings, options: MappingOptions, progress: Progress | None = None
-) -> tuple[Anchor, Surrogate, float]:
-    """(anchor, surrogate, the surrogate's unexplained share): everything that depends on the frozen generator alone.
+) -> tuple[Anchor, Surrogate, float, Tensor]:
+    """(anchor, surrogate, the surrogate's unexplained share, the coarse images it learnt from): everything that depends on the frozen
+    generator alone.
 
     Where there are classes, the frame is found at the settings' class or over all of them; anchor and surrogate always hold for all.
     Raises OptionError for networks without a mapping and for those whose w does not fill its space.
@@ -123,7 +124,7 @@ def prepare(
     weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
     anchor = Anchor.of_network(generator, settings, w, at.label, frame, weights)
     surrogate, unexplained = train_surrogate(anchor.of(w), images, weights, settings, options.surrogate_steps, progress)
-    return anchor, surrogate, unexplained
+    return anchor, surrogate, unexplained, images
 
 
 def tune_mapping(

@@ -272,7 +272,7 @@ def test_what_a_mapping_did_is_measured_at_latents_of_no_other_use(settings, qui
     everything, draw = AllClasses.of(settings), AllClasses.latents
     options = replace(quick, surrogate_steps=2, steps=1, regression_steps=0, images=600)
     monkeypatch.setattr(AllClasses, "latents", recording("training"))
-    anchor, surrogate, _ = prepare(generator, everything, options)
+    anchor, surrogate, *_ = prepare(generator, everything, options)
     tune_mapping(generator, anchor, surrogate, everything, options)
     for name in ("before", "after"):
         monkeypatch.setattr(AllClasses, "latents", recording(name))
