@@ -26,6 +26,11 @@ def is_shared() -> bool:
     return not _alone and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
+def processes() -> int:
+    """How many processes share the work."""
+    return dist.get_world_size() if is_shared() else 1
+
+
 @contextmanager
 def alone() -> Iterator[None]:
     """Work that this process does without the others, such as the first one's pictures while they wait."""

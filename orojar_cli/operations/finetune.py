@@ -157,14 +157,15 @@ class Tuning:
         """Rows and steps of the pictures."""
         return grid_size(self.original.generator, min(ROWS, len(self.directions)), max(2, len(self.look.seeds)), STEPS)
 
-    def _axes(self) -> Image.Image:
+    def _axes(self, shared: bool = False) -> Image.Image:
+        """`shared` as for a Renderer."""
         method = "exact OroJaR" if self.mode == "rotation" else "OroJaR mapping"
         title = f"{method if self.checkpoint is self.original else f'after {method}'}: {self.original.name}"
-        renderer = Renderer(self.checkpoint.generator, self.look.noise_mode)
+        renderer = Renderer(self.checkpoint.generator, self.look.noise_mode, shared=shared)
         return direction_grid(renderer, self.look.at, self.directions, self._rows, steps=self._grid[1], seeds=self.look.seeds, title=title)
 
-    def _before_after(self) -> Image.Image:
-        before, after = (Renderer(network.generator, self.look.noise_mode) for network in (self.original, self.checkpoint))
+    def _before_after(self, shared: bool = False) -> Image.Image:
+        before, after = (Renderer(network.generator, self.look.noise_mode, shared=shared) for network in (self.original, self.checkpoint))
         first = self.look.at[:1]
         return before_after_grid(
             before,
@@ -287,19 +288,21 @@ def finetune(
             folder = run.path if run is not None else None if outdir is None else Path(outdir)
             trained = train(changing, settings, parsed, training, folder, (at[:1], seeds[0]), progress, tell, seconds)
             made = _Made(settings, trained.axes, trained.numbers, lambda at: at, history=trained.history)
-        if not is_first():
+        if outdir is None and not is_first():
             return None
+        # Hashes are for what is written and returned.
+        named, before = (changing.sha256, checkpoint.sha256) if is_first() else ("", "")
         if not own:
-            changing.generator.identity = changing.sha256
+            changing.generator.identity = named
         look = Look(at, seeds, noise_mode)
-        rotation = None if made.rotation is None else made.rotation(checkpoint.sha256)
-        axes = made.axes(changing.sha256)
+        rotation = None if made.rotation is None else made.rotation(before)
+        axes = made.axes(named)
         tuning = Tuning(changing, checkpoint, mode, axes, rotation, made.numbers, made.history, look, made.tuned_at(at), made.expected)
-        if run is None:
+        if outdir is None:
             return tuning
-        # The other processes of a group have nothing to do with what is written.
-        with alone():
-            written = _written(run, tuning, made.axes, made.settings.to_dict() | options, format, safetensors, tell)
+        written = _written(run, tuning, made.axes, made.settings.to_dict() | options, format, safetensors, tell)
+    if run is None or written is None:
+        return None
     changed = f" (changed: {_some(written.changed)})" if written.changed else ""
     assert written.run is not None
     files = (DIRECTIONS, "grid.png") if own else tuple(written.run.manifest["artefacts"].values())
@@ -413,18 +416,43 @@ def _save_tuned(tuning: Tuning, folder: Path, format: str | None, notice: Notice
 
 
 def _written(
-    run: RunWriter,
+    run: RunWriter | None,
     tuning: Tuning,
     axes: Callable[[str], DirectionSet],
     options: dict[str, Any],
     format: str | None,
     safetensors: bool,
     notice: Notice,
-) -> Tuning:
-    """The tuning as a run: the file, its axes as directions, and pictures drawn by the file read back."""
+) -> Tuning | None:
+    """The tuning as a run: the file, its axes as directions, and pictures drawn by the file read back.
+
+    The other processes of a group, which have no `run`, draw their share of the pictures, with the network in memory.
+    """
     artefacts: dict[str, str] = {}
-    original = tuning.original
-    # First of all, so that a disk that is full afterwards takes nothing that was found.
+    original, has_file = tuning.original, isinstance(tuning.checkpoint, Checkpoint)
+    if run is not None:
+        with alone():
+            tuning, artefacts = _files(run, tuning, axes, format, safetensors, notice)
+    pictures = {"before-after.png": tuning._before_after(shared=True)} if has_file else {}
+    pictures["grid.png"] = tuning._axes(shared=True)
+    if run is None:
+        return None
+    with alone():
+        for name, picture in pictures.items():
+            save_image(picture, run.path / name)
+        device = str(torch.device(original.device))
+        finished = run.finish(options=options, checkpoint=original.record(), device=device, artefacts=artefacts)
+        if SUMMARY in artefacts.values():
+            write_run_summary(finished, tuning.directions, tuning.numbers, tuning.history)
+    return dataclasses.replace(tuning, run=finished)
+
+
+def _files(
+    run: RunWriter, tuning: Tuning, axes: Callable[[str], DirectionSet], format: str | None, safetensors: bool, notice: Notice
+) -> tuple[Tuning, dict[str, str]]:
+    """Write what was found, so that a disk that is full afterwards takes nothing of it: the tuning with its file read back, and the names
+    of what the run will hold."""
+    artefacts: dict[str, str] = {}
     if tuning.rotation is not None and isinstance(tuning.checkpoint, Checkpoint):
         save_directions(tuning.rotation, run.path / ROTATION)
         artefacts["rotation"] = ROTATION
@@ -436,9 +464,8 @@ def _written(
             save_checkpoint(tuning.checkpoint, run.path / SAFETENSORS)
             artefacts["safetensors"] = SAFETENSORS
         # What is shown is what was written.
-        tuned = load_checkpoint(run.path / network, original.device)
+        tuned = load_checkpoint(run.path / network, tuning.original.device)
         tuning = dataclasses.replace(tuning, checkpoint=tuned, directions=axes(tuned.sha256), changed=tuple(changed))
-        save_image(tuning._before_after(), run.path / "before-after.png")
     else:
         artefacts = {"directions": DIRECTIONS, "grid": "grid.png", "metrics": METRICS}
     save_directions(tuning.directions, run.path / DIRECTIONS)
@@ -446,12 +473,7 @@ def _written(
         run.metric(**record)
     for index, active in enumerate(tuning.directions.activeness.tolist()):
         run.metric(dimension=index, activeness=active)
-    save_image(tuning._axes(), run.path / "grid.png")
-    device = str(torch.device(original.device))
-    finished = run.finish(options=options, checkpoint=original.record(), device=device, artefacts=artefacts)
-    if SUMMARY in artefacts.values():
-        write_run_summary(finished, tuning.directions, tuning.numbers, tuning.history)
-    return dataclasses.replace(tuning, run=finished)
+    return tuning, artefacts
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 from orojar_cli.devices import Chunks, memory_budget, prepare
 from orojar_cli.directions.applied import chosen_layers, displaced
 from orojar_cli.directions.direction_set import DirectionSet
+from orojar_cli.distributed import as_first, gathered, is_shared, processes, share
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator, arrange
 from orojar_cli.latents.projected import Points, ProjectedLatents
@@ -63,15 +64,22 @@ def _rested(phase: float) -> float:
 
 
 class Renderer:
-    """Draws a generator's pictures in batches that fit a memory budget."""
+    """Draws a generator's pictures in batches that fit a memory budget.
 
-    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int | None = None) -> None:
+    Where a renderer is `shared`, each process of a group draws its share of what it is asked for, and all get everything: all must ask.
+    """
+
+    def __init__(self, generator: Generator, noise_mode: str = "const", budget: int | None = None, shared: bool = False) -> None:
         self.generator, self.noise_mode = generator, noise_mode
         self._precision = {"fp16": True} if getattr(generator, "fp16", False) else {}
         arrange(generator)
         prepare(generator.device)
         budget = memory_budget(generator.device, DEFAULT_BUDGET) if budget is None else budget
         self.batch = max(1, budget // (4 * 4 * max(cost.numbers for cost in generator.config.costs())))
+        self._shared = shared and is_shared()
+        if self._shared:
+            # What is asked for at once is the same in all, whose memories may differ.
+            self.batch = processes() * int(as_first(torch.tensor(self.batch, device="cpu")))
 
     @torch.no_grad()
     def images(
@@ -82,8 +90,25 @@ class Renderer:
         Noise of mode "random" is that of `seeds`, one for each image (by default of one seed for all): films do not flicker.
         With `alpha` an alpha channel is kept: [N, H, W, 4].
         """
-        parts = []
+        if self._shared:
+            return self._together(ws, style_offsets, seeds, alpha)
         chunks = Chunks(0, len(ws), self.batch)
+        parts = self._drawn(chunks, ws, style_offsets, seeds, alpha)
+        self.batch = chunks.size
+        return np.concatenate(parts)
+
+    def _together(self, ws: Tensor, style_offsets: dict[str, Tensor] | None, seeds: Sequence[int] | None, alpha: bool) -> np.ndarray:
+        """`images`, of which each process draws its share."""
+        mine = share(len(ws))
+        parts = self._drawn(Chunks(mine.start, mine.stop, self.batch // processes()), ws, style_offsets, seeds, alpha)
+        channels = 4 if alpha and self.generator.img_channels in (2, 4) else 3
+        nothing = np.empty((0, *self.generator.image_shape[1:], channels), np.uint8)
+        return gathered(torch.from_numpy(np.concatenate([nothing, *parts])), len(ws)).numpy()
+
+    def _drawn(
+        self, chunks: Chunks, ws: Tensor, style_offsets: dict[str, Tensor] | None, seeds: Sequence[int] | None, alpha: bool
+    ) -> list[np.ndarray]:
+        parts = []
         for start, stop in chunks:
             with chunks.fitting():
                 part = slice(start, stop)
@@ -91,8 +116,7 @@ class Renderer:
                 styles = {} if style_offsets is None else {"style_offsets": {name: offset[part] for name, offset in style_offsets.items()}}
                 images = self.generator.synthesis(ws[part], noise_mode=self.noise_mode, rng=rng, **styles, **self._precision)
                 parts.append(to_uint8(images, alpha))
-        self.batch = chunks.size
-        return np.concatenate(parts)
+        return parts
 
 
 def along(directions: DirectionSet, index: int | None, values: Sequence[float] | Tensor, edits: Sequence[tuple[int, float]] = ()) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from orojar_cli.devices import on_processor
+from orojar_cli.distributed import gathered, share
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.latents.points import Latents
 from orojar_cli.response.jacobian import Response, gram_matrices
@@ -52,15 +53,16 @@ class Pullback:
         """Factors F [N, k, z_dim] (float64) of the Gram matrices F^T F of the z axes at N points; arguments and errors as for
         `gram_matrices`."""
         grams = gram_matrices(self.response, at, self.steps, method=method, callback=callback, kept=kept)
-        values, vectors = torch.linalg.eigh(grams)
+        mine = share(len(at))
+        values, vectors = torch.linalg.eigh(grams[mine.start : mine.stop])
         roots = (vectors * values.clamp_min(0).sqrt().unsqueeze(1)).transpose(1, 2)
-        return roots @ on_processor(self.through_mapping(at))
+        return gathered(roots @ on_processor(self.through_mapping(at[mine.start : mine.stop])), len(at))
 
     def through_mapping(self, at: Latents) -> Tensor:
         """[N, k, z_dim] the coordinates in the subspace that every axis of z moves, at every point."""
         if self.response.space == "z":
             return self.coordinates.T.expand(len(at), -1, -1)
-        parts = [self._through_mapping(at[start : start + _POINTS]) for start in range(0, len(at), _POINTS)]
+        parts = [self._through_mapping(at[start : start + _POINTS]) for start in range(0, max(1, len(at)), _POINTS)]
         return torch.cat(parts)
 
     def _through_mapping(self, at: Latents) -> Tensor:
