@@ -70,8 +70,9 @@ class FaceAttributes(Attributes):
 def _loaded() -> Any:
     try:
         import cv2
+        from cv2.data import haarcascades
 
-        cascade = cv2.CascadeClassifier(cv2.data.haarcascades + _CASCADE)
+        cascade = cv2.CascadeClassifier(haarcascades + _CASCADE)
     except (ImportError, AttributeError) as error:
         raise MissingExtraError(_NEEDED) from error
     if cascade.empty():
