@@ -197,7 +197,7 @@ def _numbers(before: Snapshot, after: Snapshot, unexplained: float, max_shift: f
     if not shift <= max_shift:
         raise DriftError(
             f"the tuned network's images moved by an energy distance of {shift:.4f} (limit {max_shift}, floor {floor:.4f}); "
-            "no network was written; train longer (--steps) or raise --max-shift"
+            "no network was written; train longer (--steps), draw more (--images) or raise --max-shift"
         )
     return {
         "before": before.to_dict(),
