@@ -26,7 +26,7 @@ from orojar_cli.response.outputs import Output
 from orojar_cli.latents.points import Latents
 size, points, count = map(int, sys.argv[1:])
 response = Response(stylegan2(size), "w", outputs=(Output(),))
-gram_matrices(response, Latents(torch.zeros(points, 512)), axes[:count])
+gram_matrices(response, Latents(torch.zeros(points, 512)), torch.eye(512)[:count])
 """
 _DOUBLING = [8, 16, 32, 64, 128, 256, 512]
 
