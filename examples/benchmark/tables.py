@@ -1,4 +1,4 @@
-"""Measure every method on the shapes world and on a face GAN, the paper's search on a BigGAN, and write the README's tables.
+"""Measure every method on the shapes world and (twice) on a face GAN, the paper's search on a BigGAN, and write the README's tables.
 
     python examples/benchmark/tables.py
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import biggan
+import face_attributes
 import faces
 import shapes_world
 import torch
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "faces"))
 from face_weights import fetch
 
 ROOT = Path(__file__).parent.parent.parent
-WORLDS: dict[str, Any] = {"shapes": shapes_world, "faces": faces, "biggan": biggan}
+WORLDS: dict[str, Any] = {"shapes": shapes_world, "faces": faces, "attributes": face_attributes, "biggan": biggan}
 RESULTS, README = ROOT / "examples" / "benchmark" / "results", ROOT / "README.md"
 SEEDS = (0, 1, 2)
 
@@ -42,9 +43,9 @@ def say(line: str) -> None:
 def checkpoints(options: argparse.Namespace) -> dict[str, Path]:
     """The file of every chosen world; the face GAN's is fetched unless it was given.  Raises DownloadError."""
     found = {"shapes": options.checkpoint, "biggan": ROOT / "tests" / "references" / "biggan_pt_noshared_32.pth"}
-    if "faces" in options.only:
+    if {"faces", "attributes"} & set(options.only):
         try:
-            found["faces"] = options.faces or fetch()
+            found["faces"] = found["attributes"] = options.faces or fetch()
         except DownloadError as error:
             raise DownloadError(f"{error}, or measure --only shapes") from error
     return {name: found[name] for name in options.only}

@@ -18,7 +18,7 @@ from torch import nn
 ROOT = Path(__file__).parents[2]
 BENCHMARK = ROOT / "examples" / "benchmark"
 PAGE = "before\n<!-- benchmark: shapes -->\nold\n<!-- /benchmark -->\nbetween\n<!-- benchmark: faces -->\n<!-- /benchmark -->\n"
-PAGE += "<!-- benchmark: biggan -->\n<!-- /benchmark -->\nafter\n"
+PAGE += "<!-- benchmark: attributes -->\n<!-- /benchmark -->\n<!-- benchmark: biggan -->\n<!-- /benchmark -->\nafter\n"
 
 
 @pytest.fixture
@@ -63,25 +63,32 @@ def scripted(tables: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
         asked.append((row.name, seed))
         return {"loss": 0.1, "steps": row.steps, "evaluations": 3000, "seconds": 3.0}
 
+    def attributes(generator, row, seed, yardstick) -> dict[str, float]:
+        asked.append((row.name, seed))
+        scores = dict.fromkeys(("disentanglement", "completeness", "best"), 0.1)
+        return scores | {"named": 2 + (row.method == "sefa"), "seconds": 4.0, "evaluations": 4000}
+
     monkeypatch.setattr(tables.faces, "measure", faces)
+    monkeypatch.setattr(tables.face_attributes, "measure", attributes)
     monkeypatch.setattr(tables.biggan, "measure", biggan)
     return asked
 
 
-@pytest.mark.parametrize("name", ["shapes", "faces", "biggan"])
+@pytest.mark.parametrize("name", ["shapes", "faces", "attributes", "biggan"])
 def test_the_readme_holds_what_the_committed_figures_render_to(tables, name: str) -> None:
     record = json.loads((BENCHMARK / "results" / f"{name}.json").read_text(encoding="utf-8"))
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     assert page == tables.replaced(page, name, tables.section(tables.WORLDS[name], record))
 
 
-@pytest.mark.parametrize("name", ["shapes", "faces", "biggan"])
+@pytest.mark.parametrize("name", ["shapes", "faces", "attributes", "biggan"])
 def test_the_committed_figures_are_complete_and_of_the_present_settings(tables, name: str) -> None:
     record = json.loads((BENCHMARK / "results" / f"{name}.json").read_text(encoding="utf-8"))
     world = tables.WORLDS[name]
     bundled = hashlib.sha256((ROOT / "checkpoints" / "shapes32.pkl").read_bytes()).hexdigest()
     reference = hashlib.sha256((ROOT / "tests" / "references" / "biggan_pt_noshared_32.pth").read_bytes()).hexdigest()
-    known = {"shapes": bundled, "faces": __import__("face_weights").SHA256, "biggan": reference}
+    faces = __import__("face_weights").SHA256
+    known = {"shapes": bundled, "faces": faces, "attributes": faces, "biggan": reference}
     assert record["subject"]["sha256"] == known[name]
     assert record["subject"]["yardstick"] == world.YARDSTICK
     assert {row: known["settings"] for row, known in record["rows"].items()} == {row.name: asdict(row) for row in world.ROWS}
@@ -102,13 +109,19 @@ def test_the_command_runs_from_end_to_end(place: Path) -> None:
     command = [
         sys.executable,
         str(BENCHMARK / "tables.py"),
-        *arguments(place, "--quick", "--rows", "SeFa", "--only", "shapes", "--only", "faces"),
+        *arguments(place, "--quick", "--rows", "SeFa", "--only", "shapes", "--only", "faces", "--only", "attributes"),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     page = (place / "page.md").read_text()
     assert page.startswith("before\n<!-- benchmark: shapes -->\n| directions | disentanglement |") and page.endswith("after\n")
-    assert "\n| w, SeFa | **0." in page and "\n| SeFa | **0." in page and "old" not in page and "<!-- benchmark: biggan -->\n<!--" in page
+    assert (
+        "\n| w, SeFa | **0." in page
+        and "\n| SeFa | **0." in page
+        and "attributes named |" in page
+        and "old" not in page
+        and "<!-- benchmark: biggan -->\n<!--" in page
+    )
     record = (place / "results" / "shapes.json").read_text()
     assert str(place) not in record and os.uname().nodename not in record
     assert set(json.loads(record)["subject"]) == {"sha256", "yardstick", "torch", "threads", "processor"}
@@ -162,6 +175,7 @@ def test_tables_show_spread_and_mark_the_best(tables, place: Path, monkeypatch) 
     assert "| w, random | 0.110 ± 0.010 | **0.500** | **-0.110 ± 0.010** | 1.0 | 1,000 |" in page
     assert "| z axes, as trained | 0.2000 | 2.0 | 2,000 |" in page
     assert "| SeFa | **0.1100 ± 0.0100** | 2.0 | 2,000 |" in page
+    assert "| SeFa | **0.100** | **0.100** | **0.100** | **3.0** | 4.0 | 4,000 |" in page
     (place / "page.md").write_text(PAGE)
     monkeypatch.setattr(tables, "measure", None)
     tables.main(arguments(place, "--write-only"))

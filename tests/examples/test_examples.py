@@ -19,7 +19,7 @@ BENCHMARK = Path(__file__).parents[2] / "examples" / "benchmark"
 @pytest.fixture
 def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     monkeypatch.syspath_prepend(str(BENCHMARK))
-    return {name: __import__(name) for name in ("cost", "faces", "shapes_world")}
+    return {name: __import__(name) for name in ("cost", "faces", "shapes_world", "face_attributes")}
 
 
 def random_faces() -> DCGAN:
@@ -101,7 +101,25 @@ def test_the_scores_of_a_known_world_are_kept(modules, shapes_path: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_every_row_of_the_benchmark_runs(modules, shapes) -> None:
-    world = modules["shapes_world"]
-    for row in world.ROWS:
-        assert 0 <= world.measure(shapes.generator, row.quick(), 0, world.QUICK_YARDSTICK)["best"] <= 1
+@pytest.mark.parametrize("world", ["shapes_world", "face_attributes"])
+def test_every_row_of_the_benchmark_runs(modules, shapes, world: str) -> None:
+    rows = [row for row in modules[world].ROWS if world == "shapes_world" or row.method != "axes"]
+    for row in rows:
+        assert 0 <= modules[world].measure(shapes.generator, row.quick(), 0, modules[world].QUICK_YARDSTICK)["best"] <= 1
+
+
+def test_attributes_fitted_to_latents_are_moved_by_them(modules) -> None:
+    """A GAN whose z is the brightness, the light from the right, and nothing else that is measured."""
+    world = modules["face_attributes"]
+    ramp = torch.linspace(-0.3, 0.3, 16).expand(3, 16, 16)
+    even = torch.full((3, 16, 16), 0.3)
+    noise = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    generator = DCGAN(DCGANConfig(2, (8, 4, 3), (False, False, False), (True, True, True)))
+    generator.synthesis.forward = lambda ws, *_, **__: (
+        0.1 * noise + ws[:, 0, 0, None, None, None] * even + ws[:, 0, 1, None, None, None] * ramp
+    )
+    found, cost = world.directions_of(generator, world.Row("fitted", "regression", samples=500), 0)
+    rows = dict(zip(world.CHOSEN, found.directions, strict=True))
+    assert rows["brightness"].tolist() == pytest.approx([1, 0], abs=0.02)
+    assert rows["light from the right"].tolist() == pytest.approx([0, 1], abs=0.02)
+    assert cost.evaluations >= 500
