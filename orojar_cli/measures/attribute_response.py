@@ -17,6 +17,7 @@ from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.proposal import Proposal
 from orojar_cli.errors import NumericalError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.measures.factors import shorter_way
 from orojar_cli.measures.settings import MetricSettings, response_of
 from orojar_cli.measures.uncertainty import LEVEL
 from orojar_cli.progress import Progress
@@ -76,8 +77,7 @@ class AttributeResponse:
     def _wrapped(self, difference: np.ndarray) -> np.ndarray:
         for index, attribute in enumerate(self.attributes):
             if attribute.period is not None:
-                half = attribute.period / 2
-                difference[..., index] = (difference[..., index] + half) % attribute.period - half
+                difference[..., index] = shorter_way(difference[..., index], attribute.period)
         return difference
 
 

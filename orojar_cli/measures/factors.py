@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+
+def shorter_way(difference: Any, period: float) -> Any:
+    """A difference of angles (a tensor or an array) as at most half a period, either way round."""
+    return (difference + period / 2) % period - period / 2
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Factor:
             return (after != before).to(after)
         change = after - before
         if self.period is not None:
-            change = torch.remainder(change + self.period / 2, self.period) - self.period / 2
+            change = shorter_way(change, self.period)
         return change
 
     def deviation(self, values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from orojar_cli.measures.factors import Factor, changes_of
+from orojar_cli.measures.factors import Factor, changes_of, shorter_way
 from orojar_cli.measures.image_moments import centred, soft_mask, weighted
 
 SHAPES = ("square", "ellipse", "heart")
@@ -61,5 +61,5 @@ def sprites_changes(after: Tensor, before: Tensor) -> Tensor:
     now, then = (symmetry[values[:, 0].long()] for values in (after, before))
     common = torch.minimum(now, then)
     share = (after[:, 2] * now - before[:, 2] * then) / common
-    change[:, 2] = torch.remainder(share + 0.5, 1) - 0.5
+    change[:, 2] = shorter_way(share, 1)
     return change
