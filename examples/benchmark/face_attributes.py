@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from cost import Cost, measured
 from rendering import Column
@@ -101,12 +102,17 @@ def directions_of(generator: Any, row: Row, seed: int) -> tuple[DirectionSet, Co
     return found.select(range(min(COUNT, len(found)))), cost
 
 
+def mean_spans(spans: np.ndarray) -> np.ndarray:
+    """[K, F] mean over the images in `spans` [N, K, F] that an attribute has an answer in; one that never has any is moved by nothing."""
+    known = np.isfinite(spans)
+    return np.where(known, spans, 0.0).sum(0) / known.sum(0).clip(1)
+
+
 def measure(generator: Any, row: Row, seed: int, yardstick: dict[str, int]) -> dict[str, float]:
     """The scores of one row, in how many different attributes' names its directions get, seconds and evaluations."""
     found, cost = directions_of(generator, row, seed)
     response = attribute_response(generator, found, ImageAttributes(CHOSEN), MetricSettings(samples=yardstick["latents"], seed=seed))
-    spans = response.spans()  # [N, K, F]
-    matrix = spans[torch.from_numpy(spans).isfinite().all(2).all(1).numpy()].mean(0)
+    matrix = mean_spans(response.spans())
     named = {proposal.attribute for proposal in proposals(response) if proposal is not None}
     scores = {"disentanglement": disentanglement(matrix), "completeness": completeness(matrix), "best": best_purity(matrix)}
     return scores | {"named": len(named)} | asdict(cost)

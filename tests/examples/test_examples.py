@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -106,6 +107,11 @@ def test_every_row_of_the_benchmark_runs(modules, shapes, world: str) -> None:
     rows = [row for row in modules[world].ROWS if world == "shapes_world" or row.method != "axes"]
     for row in rows:
         assert 0 <= modules[world].measure(shapes.generator, row.quick(), 0, modules[world].QUICK_YARDSTICK)["best"] <= 1
+
+
+def test_an_attribute_counts_in_the_images_that_have_it(modules) -> None:
+    spans = np.array([[[1.0, np.nan, np.nan], [2.0, 4.0, np.nan]], [[3.0, 5.0, np.nan], [np.nan, 6.0, np.nan]]])
+    assert modules["face_attributes"].mean_spans(spans).tolist() == [[2.0, 5.0, 0.0], [2.0, 5.0, 0.0]]
 
 
 def test_attributes_fitted_to_latents_are_moved_by_them(modules) -> None:
