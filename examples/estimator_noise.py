@@ -194,7 +194,7 @@ def main(argv: list[str] | None = None) -> None:
         if done == total:
             print(stage, file=sys.stderr, flush=True)
 
-    anchor, surrogate, *_ = prepare(generator, settings, training, report)
+    anchor, surrogate, _ = prepare(generator, settings, training, report)
     candidates = estimators(generator, anchor, surrogate, options.batch)
     warm, _ = tune_mapping(generator, anchor, surrogate, settings, training, report)
     results = {}

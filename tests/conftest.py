@@ -145,7 +145,7 @@ def rough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured at few latents: activeness, which only orders and weighs directions, and the distance of images."""
     monkeypatch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
     monkeypatch.setattr("orojar_cli.tuning.rotation.ACTIVENESS_SAMPLES", 4)
-    monkeypatch.setattr("orojar_cli.tuning.drift._IMAGES", 1000)
+    monkeypatch.setattr("orojar_cli.tuning.mapping._COMPARED_RANGE", (1000, 512))
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def least_work(monkeypatch: pytest.MonkeyPatch, little_training: None) -> None:
     """What measures as much as its arithmetic allows measures as little as it would in the largest network."""
     for module in ("tuning.drift", "tuning.mapping", "tuning.rotation", "response.activeness"):
         monkeypatch.setattr(f"orojar_cli.{module}.affordable", lambda each, most, least, multiplications=0.0: int(min(most, least)))
-    for name, value in {"drift._FEWEST_IMAGES": 64, "mapping._IMAGE_RANGE": (256, 256), "surrogate._HELD_OUT": 64}.items():
+    for name, value in {"mapping._COMPARED_RANGE": (4000, 64), "mapping._IMAGE_RANGE": (256, 256), "surrogate._HELD_OUT": 64}.items():
         monkeypatch.setattr(f"orojar_cli.tuning.{name}", value)
     monkeypatch.setattr("orojar_cli.tuning.watch._CLOUD", 64)
     monkeypatch.setattr(Watch, "__init__", functools.partialmethod(Watch.__init__, images=32))

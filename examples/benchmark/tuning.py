@@ -21,6 +21,6 @@ def tune(generator: Any, mode: str, seed: int, samples: int | None, options: dic
         fold_rotation(generator, found.matrix)
         return
     training = MappingOptions(**options)
-    anchor, surrogate, *_ = prepare(generator, settings, training)
+    anchor, surrogate, _ = prepare(generator, settings, training)
     mapping, _ = tune_mapping(generator, anchor, surrogate, settings, training)
     install_mapping(generator, mapping, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,17 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orojar_cli.devices import memory_budget
 from orojar_cli.directions.direction_set import DirectionSet
 from orojar_cli.directions.frame import Frame, finished
 from orojar_cli.directions.method import Option, with_defaults
 from orojar_cli.directions.settings import Settings
 from orojar_cli.errors import OptionError
 from orojar_cli.generators.protocol import Generator
+from orojar_cli.latents.points import Latents
 from orojar_cli.progress import Progress
 from orojar_cli.response.jacobian import Response
 from orojar_cli.response.penalties import REDUCTIONS
+from orojar_cli.response.recomputation import pieces, recomputed
 
 _STREAM = 20
+# Of what a step's gradient keeps, on a processor: beside it there is the network, and all commands together stay within 4 GiB.
+_BUDGET = 2 << 30
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 OPTIONS = {
     "steps": Option(300, low=1),
@@ -77,12 +83,19 @@ def descent(
         last = float(found["loss"])
     response = Response(generator, settings.space, settings.layers_of(generator), settings.outputs)
     batch = options["batch"]
+    # The penalties ask for every point at most twice along each vector, and once as it is.
+    few = pieces(generator, settings.outputs, batch * (2 * options["k"] + 1), budget=memory_budget(generator.device, _BUDGET))
     yield gram_schmidt(matrix.detach()), last
     for step in itertools.count(first):
         at = settings.latents(generator, batch, _STREAM + 1 + step)
         directions = gram_schmidt(matrix) @ steps
+
+        def moved(index: Tensor, c: Tensor, at: Latents = at, directions: Tensor = directions) -> tuple[Tensor, ...]:
+            return response(at[index], c @ directions)
+
+        draw = functools.partial(recomputed(moved, few and few[0]), torch.arange(batch, device=steps.device))
         loss = penalty(
-            lambda c, at=at, directions=directions: response(at, c @ directions),
+            draw,
             coefficients(batch, count, options["point"], rng).to(steps),
             options["k"],
             options["epsilon"],

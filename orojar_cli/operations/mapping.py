@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from orojar_cli.checkpoint.checkpoint import Checkpoint
 from orojar_cli.directions import DirectionSet, Settings
 from orojar_cli.distributed import alone, is_first, is_shared
@@ -40,9 +38,6 @@ from orojar_cli.tuning.refinement import RefinementOptions, outputs_of_layers, r
 from orojar_cli.tuning.rotation import default_rotation, fold_rotation
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.watch import Watch
-
-# Of the frozen network, that those of the tuned one are compared with, at most: all pairs of them are held at once.
-_REFERENCE_IMAGES = 8000
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,8 @@ def train(
         "seed": settings.seed,
         "class": settings.class_index,
         "start": start,
-        "options": vars(options),
+        # How far images may move is decided anew by whoever goes on.
+        "options": {name: value for name, value in vars(options).items() if name != "settle_beyond"},
         "refinement": vars(refining) | {"outputs": [str(output) for output in refining.outputs]},
         "watch": [choices.watch_every, choices.patience],
         "data": None if pictures is None else pictures.digest,
@@ -115,15 +111,15 @@ def train(
         if begins:
             always = images_to_measure(generator, settings) * pace().image
             _announce(generator, prepared(generator, options), pace(), always, refining.steps, budget, tell)
-        before = measure(generator, loaded.critic, settings, "before", progress=progress)
+        chosen = settings.class_index is not None
+        before = measure(generator, loaded.critic, settings, "before", progress=progress, images=chosen)
         if start == "rotation":
             # The images' distribution stays as it is, so the rotated network is as good an anchor as the original.
             coarse = default_output(generator)
             fold_rotation(generator, default_rotation(generator, replace(settings, outputs=(coarse,)), progress).matrix)
-        anchor, surrogate, unexplained, images = prepare(generator, settings, options, progress)
-        if settings.class_index is None:
-            # As many as there are of the frozen network: a small sample of it would be far from all others by itself.
-            before = replace(before, images=torch.cat([before.images, images])[:_REFERENCE_IMAGES])
+        anchor, surrogate, unexplained = prepare(generator, settings, options, progress)
+        if not chosen:
+            before = replace(before, images=anchor.images)
         if writes:
             notice(f"training in {folder}")
         watch = Watch(
@@ -169,7 +165,7 @@ def _announce(
     """Say what is drawn first, how many steps follow, and how long it all lasts."""
     output: Output = default_output(generator)
     seconds = always + pace.seconds(options)
-    steps = (options.regression_steps or 0) + options.surrogate_steps + options.steps
+    steps = (options.regression_steps or 0) + options.surrogate_steps + options.steps + (options.settling_steps or 0)
     line = f"drawing {options.images} images on {output} to learn from, then {steps} steps of training: {lasting(seconds, budget)}"
     tell(line + (f"; {refining} steps of refinement come on top" if refining else ""))
 
@@ -177,7 +173,12 @@ def _announce(
 def _training(choices: MappingSettings, wide: bool) -> tuple[str, MappingOptions]:
     """(the start, how hard to train); `wide` where z has as many dimensions as w."""
     options = MappingOptions(
-        steps=choices.steps, images=choices.images, orojar_weight=choices.weight, penalty=choices.penalty, ramp=choices.ramp
+        steps=choices.steps,
+        images=choices.images,
+        orojar_weight=choices.weight,
+        penalty=choices.penalty,
+        ramp=choices.ramp,
+        settle_beyond=choices.max_shift / 2,
     )
     if choices.penalty == "hessian":
         options = replace(options, contrast_weight=0.0)

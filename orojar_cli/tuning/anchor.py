@@ -34,7 +34,7 @@ class Anchor:
     `weights` [D] are the square roots of activeness along the frame.
     Where there are classes, `offsets` [c_dim, D] are the coordinates of their mean w, A whitens w inside a class, and samples are
     compared class by class: the mixture alone would let the mapping swap classes.  Labels are one-hot [N, c_dim], [N, 0] without.
-    `generator` is the network with its mapping as it was; z is drawn as it takes it.
+    `generator` is the network with its mapping as it was; z is drawn as it takes it.  `images` [N, P] are coarse images of it.
     """
 
     mean: Tensor
@@ -43,13 +43,21 @@ class Anchor:
     weights: Tensor
     offsets: Tensor
     generator: Generator
+    images: Tensor
     class_index: Classes | None = None
 
     @classmethod
     def of_network(
-        cls, generator: Generator, settings: Settings, w: Tensor, label: Tensor | None, frame: Tensor, weights: Tensor
+        cls,
+        generator: Generator,
+        settings: Settings,
+        w: Tensor,
+        label: Tensor | None,
+        frame: Tensor,
+        weights: Tensor,
+        images: Tensor,
     ) -> Anchor:
-        """The anchor of samples w [N, w_dim] with labels in the frame [w_dim, w_dim] of directions in w."""
+        """The anchor of samples w [N, w_dim] with labels in the frame [w_dim, w_dim] of directions in w, and of some of their images."""
         mean, inverse = w.mean(0), torch.linalg.inv(on_processor(frame)).to(frame)
         offsets = frame.new_zeros(0, len(frame))
         if label is not None:
@@ -60,7 +68,7 @@ class Anchor:
             frame = (vectors * values.clamp_min(1e-8).sqrt() @ vectors.T).to(frame) @ frame
             inverse = torch.linalg.inv(on_processor(frame)).to(frame)
             offsets = (means - mean) @ inverse
-        return cls(mean, frame, inverse, weights, offsets, generator, settings.class_index)
+        return cls(mean, frame, inverse, weights, offsets, generator, images, settings.class_index)
 
     @functools.cached_property
     def leading(self) -> int:

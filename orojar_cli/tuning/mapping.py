@@ -5,13 +5,13 @@ Warm start: z is rotated to where the mapping comes nearest to w = mean + z A, w
 Then it is trained on the OroJaR loss of its axes (Wei et al. 2021, eq. 4-6, normalised per sample, over all of z) and on the
 independent-mechanism contrast of the most active ones (Gresele et al. 2021), both through a surrogate of the coarse image, while two
 anchors hold the distribution: the energy distance of coarse images and the sliced Wasserstein distance of w to the frozen mapping's.
-Without them the loss would be lowest where nothing happens.
+Without them the loss would be lowest where nothing happens.  At last the distribution of w settles where it was (settling.py).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from orojar_cli.tuning.anchor import Anchor, image_distance, random_projections,
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.estimators import hessian_of_axes
 from orojar_cli.tuning.rotation import axis_activeness, fold_rotation, z_directions
+from orojar_cli.tuning.settling import Settling
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.surrogate import Surrogate, coarse_images, train_surrogate
 from orojar_cli.tuning.training import Stage, ramp, run_stages
@@ -40,6 +41,11 @@ from orojar_cli.tuning.watch import Watch, with_mapping
 
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
 _ALIGNMENT_STREAM, _ALIGNMENT_SAMPLES = 52, 32_768
+_MOVED_STREAM = 54
+# Of the frozen network, that those of the tuned one are compared with, at most: all pairs of them are held at once.
+_ANCHOR_IMAGES = 8000
+# Most and least images of the tuned network, to tell how far they moved.
+_COMPARED_RANGE = (4000, 512)
 # Mapping weights are stored divided by their learning-rate multiplier of 0.01, so rates look a hundred times too large.
 _REGRESSION_BATCH, _REGRESSION_RATE = 512, 0.2
 # Most and least steps of the warm start: a large mapping, whose loss is level by then, gets five minutes of one core at most.
@@ -55,11 +61,13 @@ class MappingOptions:
     """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1.
 
     `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.  `images`,
-    `frame_samples` and `regression_steps` None: as many as `prepared` says.
+    `frame_samples`, `regression_steps` and `settling_steps` None: as many as `prepared` says.  The settling is for images that moved by
+    an energy distance beyond `settle_beyond`: where they did not it would cost disentanglement for nothing.
     """
 
     steps: int = 2000
     regression_steps: int | None = None
+    settling_steps: int | None = None
     surrogate_steps: int = 6000
     images: int | None = None
     frame_samples: int | None = None
@@ -73,6 +81,7 @@ class MappingOptions:
     latent_weight: float = 1.0
     penalty: str = "orojar"
     ramp: int = 0
+    settle_beyond: float = 0.005
 
 
 def check_trainable(generator: Generator) -> None:
@@ -83,7 +92,7 @@ def check_trainable(generator: Generator) -> None:
 
 def prepared(generator: Generator, options: MappingOptions) -> MappingOptions:
     """The same options with numbers of latents that the frame is found from, of images that the surrogate learns from and of steps of the
-    warm start: those given, or what a network of this size is worth."""
+    warm start: those given, or what a network of this size is worth; and of steps of the settling."""
     image = arithmetic(generator, (default_output(generator),))
     samples = options.frame_samples or affordable(_FRAME_COLUMNS * image, *_FRAME_RANGE, 2 * MINUTE)
     images = options.images or affordable(image, *_IMAGE_RANGE, _IMAGE_ARITHMETIC)
@@ -91,7 +100,8 @@ def prepared(generator: Generator, options: MappingOptions) -> MappingOptions:
     if steps is None:
         weights = sum(parameter.numel() for parameter in generator.mapping.parameters())
         steps = affordable(3 * _REGRESSION_BATCH * max(1, weights), *_REGRESSION_RANGE, _REGRESSION_ARITHMETIC)
-    return replace(options, frame_samples=samples, images=images, regression_steps=steps)
+    settling = options.steps // 2 if options.settling_steps is None else options.settling_steps
+    return replace(options, frame_samples=samples, images=images, regression_steps=steps, settling_steps=settling)
 
 
 def images_to_prepare(options: MappingOptions) -> float:
@@ -101,9 +111,8 @@ def images_to_prepare(options: MappingOptions) -> float:
 
 def prepare(
     generator: Generator, settings: Settings, options: MappingOptions, progress: Progress | None = None
-) -> tuple[Anchor, Surrogate, float, Tensor]:
-    """(anchor, surrogate, the surrogate's unexplained share, the coarse images it learnt from): everything that depends on the frozen
-    generator alone.
+) -> tuple[Anchor, Surrogate, float]:
+    """(anchor, surrogate, the surrogate's unexplained share): everything that depends on the frozen generator alone.
 
     Where there are classes, the frame is found at the settings' class or over all of them; anchor and surrogate always hold for all.
     Raises OptionError for networks without a mapping and for those whose w does not fill its space.
@@ -122,9 +131,9 @@ def prepare(
         w = generator.mapping.w(at.z, at.label)
     images = coarse_images(generator, w, progress, settings.partial.section("images"))
     weights = (directions.activeness / directions.activeness.max()).clamp_min(1e-5).sqrt().to(frame)
-    anchor = Anchor.of_network(generator, settings, w, at.label, frame, weights)
+    anchor = Anchor.of_network(generator, settings, w, at.label, frame, weights, images[:_ANCHOR_IMAGES])
     surrogate, unexplained = train_surrogate(anchor.of(w), images, weights, settings, options.surrogate_steps, progress)
-    return anchor, surrogate, unexplained, images
+    return anchor, surrogate, unexplained
 
 
 def tune_mapping(
@@ -140,14 +149,14 @@ def tune_mapping(
 ) -> tuple[nn.Module, list[dict[str, Any]]]:
     """(the tuned mapping, losses every 50 steps and what the `watch` saw).  The generator given is not changed.
 
-    `further` are stages after the two of this module.  With a `state` training continues from where it was saved and saves as it goes;
-    every step draws its samples from the seed and its own number, so an interrupted and resumed run ends exactly where an
-    uninterrupted one does.
+    `further` are stages between the training and the settling (settling.py).  With a `state` training continues from where it was saved
+    and saves as it goes; every step draws its samples from the seed and its own number, so an interrupted and resumed run ends exactly
+    where an uninterrupted one does.
     """
     mapping: Any = copy.deepcopy(generator.mapping)
     state = state or TrainingState()
     options = prepared(generator, options)
-    assert options.regression_steps is not None
+    assert options.regression_steps is not None and options.settling_steps is not None
     if options.regression_steps:
         align(generator, mapping, anchor, settings)
         if progress is not None:
@@ -155,19 +164,42 @@ def tune_mapping(
     mapping.requires_grad_(True)
 
     def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return regression_losses(mapping, anchor, rng)
+        return regression_losses(mapping, anchor, anchor.target, rng)
 
     def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return training_losses(mapping, anchor, surrogate, options, step, rng)
+
+    settled = Settling(anchor, settings.seed)
+
+    def settling(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return regression_losses(mapping, anchor, settled.target, rng)
+
+    def moved(mapping: Any) -> bool:
+        return images_moved(mapping, anchor, settings, progress) > options.settle_beyond
 
     stages = (
         Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
         Stage("training", options.steps, options.learning_rate, training),
         *further,
+        Stage("settling", options.settling_steps, options.learning_rate, settling, watched=False, companion=settled, needed=moved),
     )
     run_stages(mapping, stages, settings.seed, state, progress, watch)
     mapping.requires_grad_(False)
     return mapping, state.history
+
+
+@torch.no_grad()
+def images_moved(mapping: Any, anchor: Anchor, settings: Settings, progress: Progress | None = None) -> float:
+    """`image_distance` of coarse images by `mapping` to those by the frozen one, over all classes; the same in all processes."""
+    generator = anchor.generator
+    at = AllClasses.of(settings).latents(generator, images_to_compare(generator), _MOVED_STREAM)
+    images = coarse_images(generator, mapping.w(at.z, at.label), progress)
+    return float(as_first(image_distance(images, anchor.images)))
+
+
+def images_to_compare(generator: Generator) -> int:
+    """How many images tell how far a distribution moved: what some minutes of arithmetic draw, but 4,000 at most."""
+    return affordable(arithmetic(generator, (default_output(generator),)), *_COMPARED_RANGE, 4 * MINUTE)
 
 
 @torch.no_grad()
@@ -187,11 +219,12 @@ def align(generator: Generator, mapping: nn.Module, anchor: Anchor, settings: Se
     fold_rotation(with_mapping(generator, mapping), as_first(left @ right))
 
 
-def regression_losses(mapping: Any, anchor: Anchor, rng: torch.Generator) -> dict[str, Tensor]:
-    """What the warm start minimises: the weighted squared distance of w to the frame's."""
+def regression_losses(mapping: Any, anchor: Anchor, target: Callable[[Tensor, Tensor], Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+    """What the warm start and the settling minimise: the weighted squared distance of w to the `target` of z [N, z_dim] and labels, both
+    as coordinates [N, D]."""
     z, label = anchor.draw(_REGRESSION_BATCH, rng)
     coordinates = joined(anchor.of(mapping.w(own(z), own(label))), len(z))
-    return {"total": ((coordinates - anchor.target(z, label)) * anchor.weights).square().sum(1).mean()}
+    return {"total": ((coordinates - target(z, label)) * anchor.weights).square().sum(1).mean()}
 
 
 def training_losses(

@@ -23,7 +23,7 @@ _STREAM = 90
 # will be is not known before the frame is found.
 _SAMPLES, _LEADING = 512, 32
 # What is left of a number at least, however little time there is; at most it becomes so many times as much.
-_FEWEST = {"steps": 200, "regression_steps": 500, "surrogate_steps": 500, "images": 2000, "frame_samples": 16}
+_FEWEST = {"steps": 200, "regression_steps": 500, "settling_steps": 100, "surrogate_steps": 500, "images": 2000, "frame_samples": 16}
 _MOST = 4.0
 
 
@@ -38,9 +38,10 @@ class Pace:
 
     def seconds(self, options: MappingOptions) -> float:
         """What preparing and training take with options as `prepared` gives them, without a refinement."""
-        warm_start = (options.regression_steps or 0) * self.regression
+        # A step of the settling draws its target too.
+        regression = ((options.regression_steps or 0) + 1.3 * (options.settling_steps or 0)) * self.regression
         training = options.surrogate_steps * self.surrogate + options.steps * self.training
-        return images_to_prepare(options) * self.image + warm_start + training
+        return images_to_prepare(options) * self.image + regression + training
 
 
 def measured_pace(generator: Generator, settings: Settings, options: MappingOptions, image: float) -> Pace:
@@ -55,13 +56,13 @@ def measured_pace(generator: Generator, settings: Settings, options: MappingOpti
         frame = torch.eye(generator.w_dim, dtype=w.dtype, device=w.device)
         offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
         weights = (torch.arange(generator.w_dim, device=w.device) < _LEADING).to(w)
-        anchor = Anchor(w.mean(0), frame, frame, weights, offsets, generator, settings.class_index)
+        anchor = Anchor(w.mean(0), frame, frame, weights, offsets, generator, images, settings.class_index)
     mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
     with torch.random.fork_rng(devices=[]):
         surrogate = Surrogate(weights, size).to(w.device)
     return Pace(
         image,
-        _step(mapping, lambda: regression_losses(mapping, anchor, rng)["total"]),
+        _step(mapping, lambda: regression_losses(mapping, anchor, anchor.target, rng)["total"]),
         _step(surrogate, lambda: surrogate_loss(surrogate, w, images, rng)),
         _step(mapping, lambda: training_losses(mapping, anchor, surrogate.requires_grad_(False), options, 0, rng)["total"]),
     )

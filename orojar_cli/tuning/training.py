@@ -34,7 +34,10 @@ class Companion(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of training: its losses, its length, and the highest learning rate, which falls to a twentieth by a cosine."""
+    """One stretch of training: its losses, its length, and the highest learning rate, which falls to a twentieth by a cosine.
+
+    One that is not `needed`, asked with the mapping when it would begin, is left out.
+    """
 
     name: str
     steps: int
@@ -42,6 +45,7 @@ class Stage:
     losses: Losses
     watched: bool = True
     companion: Companion | None = None
+    needed: Callable[[Any], bool] | None = None
 
 
 def run_stages(
@@ -59,6 +63,8 @@ def run_stages(
         optimiser = torch.optim.Adam(mapping.parameters(), stage.rate, betas=_BETAS)
         parts = {"": (mapping, optimiser)} | (stage.companion.parts if stage.companion is not None else {})
         step = state.restore(parts)
+        if step == 0 and stage.needed is not None and not stage.needed(mapping):
+            continue
         stalled = stalled_at(state.history, number)
         while step < (end := _end(stage, watch, stalled)):
             for group in optimiser.param_groups:

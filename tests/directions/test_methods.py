@@ -18,6 +18,7 @@ from orojar_cli.directions.optimised import gram_schmidt
 from orojar_cli.directions.sefa import style_factors, style_weights
 from orojar_cli.errors import OptionError
 from orojar_cli.response.outputs import Output
+from orojar_cli.response.recomputation import graph_bytes, recomputed
 
 pytestmark = pytest.mark.usefixtures("rough")
 SMALL = {"orojar-sgd": {"steps": 3, "batch": 4}, "hessian": {"steps": 3, "batch": 4}, "ganspace": {"num_samples": 2000}}
@@ -232,6 +233,23 @@ def test_no_method_touches_the_global_random_state(tiny, method: str) -> None:
     if method == "ganspace":
         METHODS[method](tiny.generator, settings(options={"activation": "b8", "num_samples": 300}, num=2))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("method", ["orojar-sgd", "hessian"])
+def test_an_optimisation_in_little_memory_finds_the_same(method: str, tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The responses of a step are computed again for its gradient where not all of them fit."""
+    given, rows = settings(method, space="w", num=3), []
+
+    def recorded(function, count):
+        rows.append(count)
+        return recomputed(function, count)
+
+    monkeypatch.setattr("orojar_cli.directions.optimised.recomputed", recorded)
+    whole = METHODS[method](tiny.generator, given)
+    monkeypatch.setattr("orojar_cli.directions.optimised._BUDGET", 3 * graph_bytes(tiny.generator, given.outputs))
+    parts = METHODS[method](tiny.generator, given)
+    assert rows == [None] * 3 + [3] * 3
+    assert torch.allclose(parts.directions, whole.directions, atol=1e-4)
 
 
 def test_every_step_of_an_optimisation_draws_anew(monkeypatch: pytest.MonkeyPatch) -> None:

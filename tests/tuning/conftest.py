@@ -19,7 +19,7 @@ def prepared():
     generator = load_checkpoint(ROOT / "checkpoints" / "shapes32.pkl").generator
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orojar_cli.directions.frame._ACTIVENESS_SAMPLES", 4)
-        return generator, *prepare(generator, SETTINGS, QUICK)[:3]
+        return generator, *prepare(generator, SETTINGS, QUICK)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ LONGER = MappingOptions(steps=200, regression_steps=600, surrogate_steps=800, im
 
 
 def tuned(generator: Any, settings: Settings, options: MappingOptions) -> tuple[Any, nn.Module, float]:
-    anchor, surrogate, unexplained, _ = prepare(generator, settings, options)
+    anchor, surrogate, unexplained = prepare(generator, settings, options)
     return anchor, tune_mapping(generator, anchor, surrogate, settings, options)[0], unexplained
 
 

@@ -168,23 +168,26 @@ def same(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-@pytest.mark.parametrize("stop", [7, 20, 26])
-def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(prepared, settings, quick, tmp_path: Path, stop: int) -> None:
+@pytest.mark.parametrize(("stop", "kept"), [(7, (0, 5)), (20, (0, 20)), (26, (1, 5)), (32, (1, 12)), (36, (1, 12)), (37, (2, 5))])
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
+    prepared, settings, quick, tmp_path: Path, stop: int, kept: tuple[int, int]
+) -> None:
     generator, anchor, surrogate, _ = prepared
+    quick = replace(quick, settle_beyond=-1.0)
     whole, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
     path = tmp_path / "training.safetensors"
     done = 0
 
     def interrupt(stage: str, step: int, total: int) -> None:
         nonlocal done
-        done += stage != "alignment"
+        done += stage in ("warm start", "training", "settling")
         if done == stop:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tune_mapping(generator, anchor, surrogate, settings, quick, interrupt, TrainingState(Partial(path, {"a": 1}), every=5))
     resumed = TrainingState(Partial(path, {"a": 1}), every=5)
-    assert (resumed.stage, resumed.step) == ((0, stop // 5 * 5) if stop <= 20 else (1, (stop - 20) // 5 * 5))
+    assert (resumed.stage, resumed.step) == kept
     again, _ = tune_mapping(generator, anchor, surrogate, settings, quick, None, resumed)
     assert same(whole, again)
     assert not same(whole, generator.mapping)
@@ -272,7 +275,7 @@ def test_what_a_mapping_did_is_measured_at_latents_of_no_other_use(settings, qui
     everything, draw = AllClasses.of(settings), AllClasses.latents
     options = replace(quick, surrogate_steps=2, steps=1, regression_steps=0, images=600)
     monkeypatch.setattr(AllClasses, "latents", recording("training"))
-    anchor, surrogate, *_ = prepare(generator, everything, options)
+    anchor, surrogate, _ = prepare(generator, everything, options)
     tune_mapping(generator, anchor, surrogate, everything, options)
     for name in ("before", "after"):
         monkeypatch.setattr(AllClasses, "latents", recording(name))
@@ -327,7 +330,7 @@ def test_gram_matrices_along_the_leading_coordinates_are_the_same(tiny) -> None:
 
 
 def test_the_coordinates_that_count_hold_nearly_all_of_the_activeness() -> None:
-    anchor = functools.partial(Anchor, None, None, None, offsets=None, generator=None)
+    anchor = functools.partial(Anchor, None, None, None, offsets=None, generator=None, images=None)
     active = torch.cat([torch.full((20,), 1.0), torch.full((492,), 1e-5)])
     assert anchor(weights=active.sqrt()).leading == 20
     assert anchor(weights=torch.ones(12)).leading == 12 and anchor(weights=torch.tensor([1.0] + [1e-5] * 63)).leading == 16

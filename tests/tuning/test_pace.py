@@ -10,7 +10,7 @@ from orojar_cli.directions import Settings
 from orojar_cli.tuning.mapping import MappingOptions, images_to_prepare, prepared
 from orojar_cli.tuning.pace import Pace, fitted, measured_pace, scaled
 
-NUMBERS = ("steps", "regression_steps", "surrogate_steps", "images", "frame_samples")
+NUMBERS = ("steps", "regression_steps", "settling_steps", "surrogate_steps", "images", "frame_samples")
 PACE = Pace(image=0.001, regression=0.01, surrogate=0.02, training=0.1)
 
 
@@ -29,15 +29,16 @@ def test_a_share_of_everything_is_taken_in_proportion(tiny) -> None:
 def test_little_time_leaves_what_can_mean_something_and_what_somebody_asked_for(tiny) -> None:
     generator = tiny.generator
     least = scaled(generator, MappingOptions(images=5000), 0.0)
-    assert [getattr(least, name) for name in NUMBERS] == [200, 500, 500, 5000, 16]
+    assert [getattr(least, name) for name in NUMBERS] == [200, 500, 100, 500, 5000, 16]
     assert scaled(generator, MappingOptions(), -3.0).images == 2000
     few = MappingOptions(steps=7, regression_steps=0, images=900)
-    assert [getattr(scaled(generator, few, 0.0), name) for name in NUMBERS[:2]] == [7, 0]
+    assert [getattr(scaled(generator, few, 0.0), name) for name in NUMBERS[:3]] == [7, 0, 3]
 
 
 def test_seconds_are_those_of_images_and_steps(tiny) -> None:
     options = prepared(tiny.generator, MappingOptions(steps=30, regression_steps=20, surrogate_steps=10, images=1000, frame_samples=10))
-    assert PACE.seconds(options) == pytest.approx(0.001 * images_to_prepare(options) + 0.2 + 0.2 + 3)
+    assert options.settling_steps == 15
+    assert PACE.seconds(options) == pytest.approx(0.001 * images_to_prepare(options) + 0.2 + 0.2 + 3 + 1.3 * 0.15)
     assert images_to_prepare(options) > 1000 + 10 * 10
 
 

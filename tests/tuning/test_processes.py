@@ -35,7 +35,7 @@ REFINING = RefinementOptions(steps=3, batch=3, dims=3, outputs=(Output(), Output
 def trained(pictures: Path, state: TrainingState | None = None, stop: int | None = None) -> tuple[nn.Module, list[dict]]:
     loaded = load_checkpoint(REFERENCES / "sg2_from_sg3_repo_16.pkl")
     generator = loaded.generator
-    anchor, surrogate, *_ = prepare(generator, SETTINGS, OPTIONS)
+    anchor, surrogate, _ = prepare(generator, SETTINGS, OPTIONS)
     watch = Watch(generator, anchor, surrogate, SETTINGS, every=3, images=33)
 
     def progress(stage: str, done: int, total: int) -> None:

@@ -1,0 +1,87 @@
+"""The last stage of training a mapping: the distribution of every coordinate of w becomes the frozen mapping's again.
+
+The anchors hold distributions by the surrogate and by random projections of some hundred samples, which leaves standard deviations of
+some hundredths more or less than before, and images are then more or less varied than they were.  A monotone map of each coordinate onto
+the frozen one's quantiles puts that right (the optimal transport of one dimension), and hardly turns what the axes of z do.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from orojar_cli.devices import sent
+from orojar_cli.tuning.anchor import Anchor
+
+_SAMPLES, _KNOTS = 32_768, 257
+_STREAM = 53
+
+
+@dataclass(frozen=True)
+class QuantileMap:
+    """A monotone function of each of D coordinates: through the points (`given`, `wanted`), both [D, K] ascending; beyond the first and
+    the last of them coordinates are shifted as these are."""
+
+    given: Tensor
+    wanted: Tensor
+
+    @classmethod
+    def between(cls, given: Tensor, wanted: Tensor, knots: int = _KNOTS) -> QuantileMap:
+        """What takes the distribution of each column of `given` [N, D] to that of `wanted` [M, D]."""
+        at = torch.linspace(0, 1, knots, dtype=torch.float64, device="cpu")
+        return cls(*(_quantiles(samples, at) for samples in (given, wanted)))
+
+    def __call__(self, coordinates: Tensor) -> Tensor:
+        """Coordinates [N, D] moved."""
+        columns = coordinates.T.contiguous()
+        inside = columns.clamp(self.given[:, :1], self.given[:, -1:])
+        after = torch.searchsorted(self.given, inside).clamp(1, self.given.shape[1] - 1)
+        start, stop = (self.given.gather(1, index) for index in (after - 1, after))
+        first, last = (self.wanted.gather(1, index) for index in (after - 1, after))
+        share = ((inside - start) / (stop - start).clamp_min(1e-12)).clamp(0, 1)
+        return (first + share * (last - first) + columns - inside).T
+
+
+def _quantiles(samples: Tensor, at: Tensor) -> Tensor:
+    """[D, K] of the columns of samples [N, D], at shares `at` [K] in float64 on the processor: the nearest of the ordered values."""
+    index = (at * (len(samples) - 1)).round().long()
+    return samples.sort(0).values[sent(index, samples.device)].T.contiguous()
+
+
+class Settling:
+    """What the stage trains towards: the mapping as the stage found it, its coordinates moved by a `QuantileMap`.
+
+    A companion of the stage (training.py): the mapping as it was found is kept with the state.
+    """
+
+    def __init__(self, anchor: Anchor, seed: int) -> None:
+        self.anchor, self.seed = anchor, seed
+        self.found: Any = copy.deepcopy(anchor.generator.mapping).requires_grad_(False)
+        self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {"found.": (self.found, torch.optim.Adam(self.found.parameters(), 0.0))}
+        self._moved: QuantileMap | None = None
+
+    def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """Take over the mapping when the stage begins; it takes no steps of its own."""
+        if step == 0:
+            self.found.load_state_dict(mapping.state_dict())
+            self._moved = None
+        return {}
+
+    @torch.no_grad()
+    def target(self, z: Tensor, label: Tensor) -> Tensor:
+        """Coordinates [N, D] that z with labels shall have."""
+        anchor = self.anchor
+        if self._moved is None:
+            rng = torch.Generator().manual_seed(self.seed * 1000 + _STREAM)
+            found, frozen = (self._inside(mapping, *anchor.draw(_SAMPLES, rng)) for mapping in (self.found, anchor.generator.mapping))
+            self._moved = QuantileMap.between(found, frozen)
+        return self._moved(self._inside(self.found, z, label)) + label @ anchor.offsets
+
+    @torch.no_grad()
+    def _inside(self, mapping: Any, z: Tensor, label: Tensor) -> Tensor:
+        """Coordinates [N, D] about the means of the frozen mapping's classes."""
+        return self.anchor.of(mapping.w(z, label)) - label @ self.anchor.offsets
