@@ -27,8 +27,8 @@ from orojar_cli.cli.options import (
 
 @click.command(short_help="Style mixing: a table of images, and films of it.")
 @click.argument("source", required=False)
-@click.option("--rows", type=Images("seeds"), default="0-3", show_default=True, help="Seeds at the left, or an .npz with w.")
-@click.option("--cols", "columns", type=Images("seeds"), default="4-9", show_default=True, help="Seeds across the top, or an .npz with w.")
+@click.option("--rows", type=Images("seeds"), show_default="0-3", help="Seeds at the left, or an .npz with w.")
+@click.option("--cols", "columns", type=Images("seeds"), show_default="4-9", help="Seeds across the top, or an .npz with w.")
 @click.option(
     "--layers",
     type=NumberList("layers", words=LAYER_WORDS),
@@ -82,6 +82,7 @@ def mix(
     """
     from orojar_cli.cli.sources import given_of, load_material
     from orojar_cli.operations.mixing import mix as operation
+    from orojar_cli.operations.moving_picture import is_film
     from orojar_cli.operations.traverse import check_out
 
     check_out(out)
@@ -89,5 +90,5 @@ def mix(
     named |= {"picture": picture, "command": "mix"}
     found, recipe = load_material(source, dims, directions=directions, device=torch_device(device), fp16=fp16, **named)
     given = look if recipe is None else given_of(context, look)
-    table = operation(found, dims=dims, recipe=recipe, notice=say, **given)
+    table = operation(found, dims=dims, recipe=recipe, film=is_film(out), notice=say, **given)
     save_and_tell(table, out, picture, as_json)

@@ -19,6 +19,7 @@ from orojar_cli.latents.projected import load_projected
 from orojar_cli.latents.spaces import named_layers
 from orojar_cli.operations.moving_picture import MovingPicture, check_remade, moved
 from orojar_cli.operations.network import check_noise, quiet, say_white, shown_class
+from orojar_cli.pictures.axes import affordable_images
 from orojar_cli.pictures.loop import Material, is_mapped
 from orojar_cli.pictures.mixing import Mix, Sources, check_mixed, draw_mix, mix_frames, mix_image_count
 from orojar_cli.pictures.recipe import Recipe
@@ -81,6 +82,7 @@ def mix(
     directions: Any = None,
     dims: str | Iterable[str] = (),
     recipe: Recipe | None = None,
+    film: bool = False,
     device: str = "auto",
     notice: Notice = quiet,
     **values: Any,
@@ -90,7 +92,8 @@ def mix(
 
     `rows` and `columns` are seeds (0 to 3, 4 to 9 unless said), or an .npz with w such as `project` writes; `layers` numbers (0 to 3), or
     "coarse", "mid" or "fine".  As a film
-    every column travels on to the next one's image.  `network`, `directions` and `dims` as in `interpolate`; all further `values` are
+    every column travels on to the next one's image; for a `film` of large networks on a processor fewer than the usual rows and columns
+    are taken, as many as a minute or so draws.  `network`, `directions` and `dims` as in `interpolate`; all further `values` are
     those of `Mix`: class_index, psi, cutoff, noise_mode, unit, size, caption; leg, hold, pace, fps and space of a film.
     With `recipe`, what a picture of this function keeps, everything that is not said is as it was there; photographs are named again.
     A network that is given its latent as a whole has no layers to mix; BigGAN has, where each block is given its part of z and the class.
@@ -110,6 +113,12 @@ def mix(
     check_mixed(generator, mixed)
     files = [images if isinstance(images, (str, os.PathLike)) else None for images in (rows, columns)]
     seeds = [_seeds(images, name, recipe) for images, name in ((rows, "rows"), (columns, "seeds"))]
+    if film and recipe is None and rows is None and columns is None:
+        usual = [len(some) for some in seeds]
+        counts = _affordable(generator, usual[0], usual[1], round(2 * values.get("leg", Mix.leg) * values.get("fps", Mix.fps)) // 2)
+        if list(counts) != usual:
+            notice(f"large images: a film of {counts[0]} rows and {counts[1]} columns; --rows and --cols say otherwise")
+        seeds = [some[:count] for some, count in zip(seeds, counts, strict=True)]
     materials = [
         Material(generator, change.directions, loaded.name, None if file is None else load_projected(file, generator)) for file in files
     ]
@@ -126,6 +135,12 @@ def mix(
     check_noise(loaded, scene.noise_mode, notice)
     say_white(generator, notice)
     return table
+
+
+def _affordable(generator: Generator, rows: int, columns: int, frames: int) -> tuple[int, int]:
+    """How many of so many rows and columns a film has whose columns take so many frames to the next: fewer columns first, two at least."""
+    columns = affordable_images(generator, columns, frames * (rows + 1), 2)
+    return (rows if columns > 2 else affordable_images(generator, rows + 1, 2 * frames, 2) - 1), columns
 
 
 def _seeds(images: Images | None, name: str, recipe: Recipe | None) -> tuple[int, ...]:

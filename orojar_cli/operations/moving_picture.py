@@ -30,6 +30,11 @@ from orojar_cli.progress import Notice, Progress
 _FULL_SIZE = (".mp4",)
 
 
+def is_film(path: str | os.PathLike[str]) -> bool:
+    """Whether a path of that name is written as a film, or its frames."""
+    return Path(path).suffix.lower() in FILMS or frames_of(path) is not None
+
+
 @dataclass(frozen=True)
 class MovingPicture:
     """A film or a still of it, ready to be drawn; with the files that its directions and photographs come from."""
@@ -65,7 +70,7 @@ class MovingPicture:
         names, film = frames_of(path), Path(path).suffix.lower() in FILMS
         if names is None:
             written_file(path)
-        count = self.image_count(film or names is not None)
+        count = self.image_count(is_film(path))
         say_drawing(self.network.generator, count, self.notice)
         metadata = self.recipe().to_dict()
         if names is not None:

@@ -17,6 +17,9 @@ from orojar_cli.errors import OptionError, OutputFileError
 from orojar_cli.latents.projected import save_projected
 from orojar_cli.operations.interpolate import interpolate
 from orojar_cli.operations.mixing import mix
+from orojar_cli.pictures.mixing import Mix
+from orojar_cli.response.budget import arithmetic
+from orojar_cli.response.outputs import Output
 
 NETWORK = "sg2_from_sg3_repo_16.pkl"
 FEW = {"leg": 0.5, "fps": 8.0, "size": 16}
@@ -67,6 +70,21 @@ def test_photographs_come_from_files(tiny, tmp_path: Path) -> None:
 def test_networks_without_a_mapping_go_through_z(references: Path) -> None:
     without = load_checkpoint(references / "orojar_simplegan_64.pth")
     assert interpolate(without, [0, 1]).scene.space == "z" and interpolate(without, [0, 1], space="w").scene.space == "w"
+
+
+@pytest.mark.parametrize(("share", "rows", "columns"), [(1.0, 4, 6), (0.7, 4, 4), (0.3, 3, 2), (0.0, 1, 2)])
+def test_a_film_of_large_images_has_fewer_of_them(tiny, monkeypatch: pytest.MonkeyPatch, share: float, rows: int, columns: int) -> None:
+    """Of 6 x 50 frames of five images each as many as fit; what somebody asks for stays, and so does a table."""
+    image = arithmetic(tiny.generator, (Output(),))
+    monkeypatch.setattr("orojar_cli.pictures.axes._FILM_MULTIPLICATIONS", share * image * 6 * round(Mix.leg * Mix.fps) * 5)
+    lines: list[str] = []
+    found = mix(tiny, film=True, notice=lines.append).scene
+    assert (len(found.rows), len(found.seeds)) == (rows, columns)
+    told = [f"large images: a film of {rows} rows and {columns} columns; --rows and --cols say otherwise"]
+    assert lines == (told if share < 1 else [])
+    for asked in ({"rows": [0, 1, 2], "columns": [4, 5, 6, 7], "film": True}, {}):
+        scene = mix(tiny, **asked).scene
+        assert (len(scene.rows), len(scene.seeds)) == ((3, 4) if asked else (4, 6))
 
 
 def test_conditional_networks_show_the_first_class_unless_told(conditional) -> None:
