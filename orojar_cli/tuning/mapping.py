@@ -169,7 +169,7 @@ def tune_mapping(
     def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return training_losses(mapping, anchor, surrogate, options, step, rng)
 
-    settled = Settling(anchor, settings.seed)
+    settled = Settling(anchor, settings.seed, progress)
 
     def settling(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return regression_losses(mapping, anchor, settled.target, rng)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from orojar_cli.devices import sent
+from orojar_cli.progress import Progress
 from orojar_cli.tuning.anchor import Anchor
 
 _SAMPLES, _KNOTS = 32_768, 257
@@ -58,8 +59,8 @@ class Settling:
     A companion of the stage (training.py): the mapping as it was found is kept with the state.
     """
 
-    def __init__(self, anchor: Anchor, seed: int) -> None:
-        self.anchor, self.seed = anchor, seed
+    def __init__(self, anchor: Anchor, seed: int, progress: Progress | None = None) -> None:
+        self.anchor, self.seed, self.progress = anchor, seed, progress
         self.found: Any = copy.deepcopy(anchor.generator.mapping).requires_grad_(False)
         self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {"found.": (self.found, torch.optim.Adam(self.found.parameters(), 0.0))}
         self._moved: QuantileMap | None = None
@@ -79,6 +80,8 @@ class Settling:
             rng = torch.Generator().manual_seed(self.seed * 1000 + _STREAM)
             found, frozen = (self._inside(mapping, *anchor.draw(_SAMPLES, rng)) for mapping in (self.found, anchor.generator.mapping))
             self._moved = QuantileMap.between(found, frozen)
+            if self.progress is not None:
+                self.progress("quantiles", 1, 1)  # so that its time is not taken for that of a step
         return self._moved(self._inside(self.found, z, label)) + label @ anchor.offsets
 
     @torch.no_grad()
