@@ -111,7 +111,7 @@ def test_a_budget_chooses_steps_and_images_and_is_kept(orojar, tmp_path: Path, m
     )
     monkeypatch.setattr("orojar_cli.operations.mapping.images_to_measure", lambda *_: 10.0)
     monkeypatch.setattr("orojar_cli.operations.mapping.measured_pace", lambda *_: Pace(0.0, 1.0, 1.0, 1.0))
-    command = ["finetune", NETWORK, *BUDGET, "--budget", "18", "--json"]
+    command = ["finetune", NETWORK, *BUDGET, "--budget", "17.9", "--json"]
     with interrupted_at(5):
         code, _, err = orojar(*command, "--outdir", tmp_path / "cut")
     # Half of 6 + 20 + 6 + 3 steps, of which those of the settling are longer, but for the moment before.
