@@ -39,12 +39,13 @@ class QuantileMap:
     def __call__(self, coordinates: Tensor) -> Tensor:
         """Coordinates [N, D] moved."""
         columns = coordinates.T.contiguous()
-        inside = columns.clamp(self.given[:, :1], self.given[:, -1:])
-        after = torch.searchsorted(self.given, inside).clamp(1, self.given.shape[1] - 1)
+        least, most = self.given[:, :1], self.given[:, -1:]
+        after = torch.searchsorted(self.given, columns).clamp(1, self.given.shape[1] - 1)
         start, stop = (self.given.gather(1, index) for index in (after - 1, after))
         first, last = (self.wanted.gather(1, index) for index in (after - 1, after))
-        share = ((inside - start) / (stop - start).clamp_min(1e-12)).clamp(0, 1)
-        return (first + share * (last - first) + columns - inside).T
+        share = ((columns - start) / (stop - start).clamp_min(1e-12)).clamp(0, 1)
+        moved = torch.where(columns <= least, self.wanted[:, :1] + columns - least, first + share * (last - first))
+        return torch.where(columns >= most, self.wanted[:, -1:] + columns - most, moved).T
 
 
 def _quantiles(samples: Tensor, at: Tensor) -> Tensor:
