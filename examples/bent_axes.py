@@ -123,7 +123,7 @@ class Bent:
         z = normal(latents, len(self.frame), 1 << 20)
         images = (self(part) for part in normal(8 * latents, len(self.frame), 1 << 21).split(256))
         deviation = torch.cat([measure_factors(part) for part in images]).std(0)
-        response = response_matrix(self, z, torch.eye(len(self.frame))[:COUNT], 1.0, deviation)
+        response = response_matrix(self, z, torch.eye(len(self.frame), device=z.device)[:COUNT], 1.0, deviation)
         spread = self.move(normal(4096, len(self.frame), 1 << 22))[:, :MOVED].std(0)
         cosine = torch.stack([squared_cosines(self.columns(part)) for part in z.split(BATCH)]).mean().sqrt()
         return {"cosine": float(cosine)} | scores(response) | {"least": float(spread.min()), "most": float(spread.max())}
