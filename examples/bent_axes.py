@@ -1,14 +1,22 @@
 """Whether axes that bend come apart further when they are made orthogonal: python examples/bent_axes.py [--steps 800] [--out FILE].
 
 On the bundled network, whose factors are known.  The straight axes are w = mean + z A, the rows of A the OroJaR directions of whitened w;
-then z is moved by a learnt map first, w = mean + T(z) A, and T minimises the mean squared cosine between the columns of the exact Jacobian
-of the full image along the five most active axes: the criterion with every axis at the same weight.
+then z is moved by a learnt map first, w = mean + T(z) A, and T minimises a criterion of the exact Jacobian of the full image along the five
+most active axes, with every axis at the same weight:
+
+- "cosines": the mean squared cosine between its columns, which is what OroJaR asks for.
+- "mixed": how much a column changes, relative to its length, where another coordinate moves: the mixed terms of the Hessian Penalty.
+- "norms": how much the logarithm of its length changes then.  Where factors are independent, moving one does not change how much moving
+  another does.
+- "sparse": its sum of absolute values over its length, which is least where an axis changes few pixels.
+
+`--criterion cosines+norms` minimises a sum, each part relative to its value on the straight axes.  T is one of two:
 
 - "turned": T is made of rotations of pairs of coordinates, by angles that the other coordinates and the distance from the middle decide.
   Such a map keeps the normal distribution exactly: images come as often as before, and nothing has to hold it.
 - "free": T is a multilayer perceptron that nothing holds; what it makes of the distribution is said.
 
-The table has the root mean square of the cosines, disentanglement, completeness and best purity of the first ten axes (defined in the
+The table has every criterion (of the cosines the root), disentanglement, completeness and best purity of the first ten axes (defined in the
 README), and the least and largest standard deviation of T(z) over the coordinates it moves.
 """
 
@@ -18,7 +26,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +46,7 @@ from disentanglement import measure_factors, response_matrix, scores
 
 ROOT = Path(__file__).parent.parent
 AXES, MOVED, COUNT = 5, 8, 10
+STEP = 0.1
 BATCH = 16
 
 
@@ -92,6 +101,35 @@ def squared_cosines(columns: Tensor) -> Tensor:
     return ((units @ units.transpose(1, 2)).square().sum((1, 2)) - count).mean() / (count * (count - 1))
 
 
+def column_changes(bent: Bent, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(||dJ_i / dz_j||^2 over ||J_i||^2, (d log ||J_i|| / dz_j)^2), both [N, AXES - 1], for a random axis j at every point and all i != j.
+
+    Derivatives along j are central differences of exact columns.
+    """
+    moved = torch.randint(AXES, (len(z),), generator=rng)
+    step = STEP * torch.eye(z.shape[1], device=z.device)[moved]
+    after, before = bent.columns(torch.cat([z + step, z - step])).chunk(2)
+    others = torch.arange(AXES, device=z.device) != moved[:, None]
+    after, before = (columns[others].unflatten(0, (len(z), AXES - 1)) for columns in (after, before))
+    long, short = (columns.norm(dim=2).clamp_min(1e-12) for columns in (after, before))
+    mixed = ((after - before) / (2 * STEP)).square().sum(2) / (long * short)
+    return mixed, ((long.log() - short.log()) / (2 * STEP)).square()
+
+
+# Each takes the bent axes, points z [N, D] and what draws the axis to move along, to a number to be small.
+CRITERIA: dict[str, Callable[[Bent, Tensor, torch.Generator], Tensor]] = {
+    "cosines": lambda bent, z, rng: squared_cosines(bent.columns(z)),
+    "mixed": lambda bent, z, rng: column_changes(bent, z, rng)[0].mean(),
+    "norms": lambda bent, z, rng: column_changes(bent, z, rng)[1].mean(),
+    "sparse": lambda bent, z, rng: spread_out(bent.columns(z)),
+}
+
+
+def spread_out(columns: Tensor) -> Tensor:
+    """Mean over columns [N, K, P] of |J|_1 / (sqrt(P) |J|_2): 1 where every pixel changes alike, near 0 where few do."""
+    return (columns.abs().sum(2) / columns.norm(dim=2).clamp_min(1e-12)).mean() / columns.shape[2] ** 0.5
+
+
 class Bent:
     """Images of w = mean + T(z) A, as a function of z [N, D]."""
 
@@ -106,12 +144,13 @@ class Bent:
         """[N, AXES, P] exact derivatives of the full image along the first axes, differentiable in the map."""
         return axis_columns(lambda points, _: (self(points).flatten(1),), z, z[:, :0], AXES)[0]
 
-    def train(self, steps: int, rate: float = 5e-3) -> None:
-        """Minimise the mean squared cosine, at fresh z in every step."""
+    def train(self, criterion: str, unit: dict[str, float], steps: int, rate: float = 5e-3) -> None:
+        """Minimise a criterion, or a sum of several (`a+b`) in their units, at fresh z in every step."""
         optimiser = torch.optim.Adam(self.move.parameters(), rate, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
         for step in range(steps):
-            loss = squared_cosines(self.columns(normal(BATCH, len(self.frame), step)))
+            z, rng = normal(BATCH, len(self.frame), step), torch.Generator().manual_seed(step)
+            loss = torch.stack([CRITERIA[name](self, z, rng) / unit[name] for name in criterion.split("+")]).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -125,8 +164,10 @@ class Bent:
         deviation = torch.cat([measure_factors(part) for part in images]).std(0)
         response = response_matrix(self, z, torch.eye(len(self.frame), device=z.device)[:COUNT], 1.0, deviation)
         spread = self.move(normal(4096, len(self.frame), 1 << 22))[:, :MOVED].std(0)
-        cosine = torch.stack([squared_cosines(self.columns(part)) for part in z.split(BATCH)]).mean().sqrt()
-        return {"cosine": float(cosine)} | scores(response) | {"least": float(spread.min()), "most": float(spread.max())}
+        rng = torch.Generator().manual_seed(1 << 23)
+        values = {name: float(torch.stack([of(self, part, rng) for part in z.split(BATCH)]).mean()) for name, of in CRITERIA.items()}
+        values["cosines"] **= 0.5
+        return values | scores(response) | {"least": float(spread.min()), "most": float(spread.max())}
 
 
 def normal(count: int, dims: int, seed: int) -> Tensor:
@@ -141,15 +182,23 @@ def straight(generator: Any, samples: int) -> tuple[Tensor, Tensor]:
     return w.mean(0), found.directions * found.sigma.unsqueeze(1)
 
 
-def rows(generator: Any, steps: int, samples: int, latents: int, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+def rows(
+    generator: Any, criteria: Sequence[str], steps: int, samples: int, latents: int, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
     """The table: name -> scores."""
     mean, frame = straight(generator, samples)
-    table = {}
-    for name, move in (("straight", nn.Identity()), ("turned", turned(MOVED)), ("free", Free(MOVED))):
+    asked = {"straight": ("", nn.Identity())}
+    for criterion in criteria:
+        asked[f"turned, {criterion}"] = criterion, turned(MOVED)
+        if criterion == "cosines":
+            asked[f"free, {criterion}"] = criterion, Free(MOVED)
+    table, unit = {}, {}
+    for name, (criterion, move) in asked.items():
         bent, started = Bent(generator, mean, frame, move), time.monotonic()
-        if name != "straight":
-            bent.train(steps)
+        if criterion:
+            bent.train(criterion, unit, steps)
         table[name] = bent.measured(latents)
+        unit = unit or table[name] | {"cosines": table[name]["cosines"] ** 2}
         say(f"{name}: {json.dumps({key: round(value, 3) for key, value in table[name].items()})} {time.monotonic() - started:.0f} s")
     return table
 
@@ -161,10 +210,14 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=384, help="Gram matrices that the straight frame is found from")
     parser.add_argument("--latents", type=int, default=256, help="that the scores are measured at")
     parser.add_argument("--out", type=Path, help="write the table as JSON too")
+    parser.add_argument("--criterion", action="append", metavar="NAME[+NAME]", help="repeat for several [default: cosines]")
     options = parser.parse_args()
+    criteria = options.criterion or ["cosines"]
+    if unknown := {name for criterion in criteria for name in criterion.split("+")} - set(CRITERIA):
+        parser.error(f"unknown criterion {', '.join(sorted(unknown))}; choose of {', '.join(CRITERIA)}")
     torch.manual_seed(0)
     generator = load_checkpoint(options.checkpoint).generator.requires_grad_(False)
-    table = rows(generator, options.steps, options.samples, options.latents, lambda line: print(line, flush=True))
+    table = rows(generator, criteria, options.steps, options.samples, options.latents, lambda line: print(line, flush=True))
     if options.out is not None:
         write_text(options.out, json.dumps(table, indent=1) + "\n")
 

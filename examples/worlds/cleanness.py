@@ -2,8 +2,8 @@
 
 A picture is clean if it is what the world's renderer draws from the factors measured on it, with the object's and the ground's colour
 free, and the object is one connected piece of a plausible size.  In the shapes world the better of disc and square must leave a mean
-absolute error below `TOLERANCE`; in the others the absolute errors must sum to less than `MISDRAWN` of the object (its area times its
-contrast), which is stricter where objects are small.
+absolute error below `TOLERANCE`; in the others the absolute errors that can be seen (`VISIBLE`) must sum to less than `MISDRAWN` of the
+object (its area times its contrast), which is stricter where objects are small.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from orojar_cli.measures.bars_factors import measure_bars
 from orojar_cli.measures.sprites_factors import SYMMETRY, measure_sprites
 
 TOLERANCE, MISDRAWN = 0.03, 0.2
+# A texture of the ground that nobody sees would add up over thousands of pixels to more than a small object is.
+VISIBLE = 0.05
 _SMALLEST_PIECE = 3
 _SCALES = (0.92, 0.96, 1.0, 1.04, 1.08)
 
@@ -53,13 +55,14 @@ def _sprites_masks(images: Tensor) -> Iterator[Tensor]:
         yield sprites.inside(scenes, images.shape[-1]).to(images)
 
 
-def _errors(images: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def _errors(images: Tensor, mask: Tensor, least: float = 0.0) -> tuple[Tensor, Tensor]:
     """(sum of absolute errors [N], the object's area times its contrast [N]) of the picture that a mask [N, R, R] draws with the best
-    colours, summed over channels, in units of the range [0, 1]."""
+    colours, summed over channels, in units of the range [0, 1]; errors up to `least` do not count."""
     rgb = ((images.clamp(-1, 1) + 1) / 2).flatten(2)
     design = torch.stack([mask.flatten(1), 1 - mask.flatten(1)], 1)
     colours = torch.linalg.lstsq(design.transpose(1, 2), rgb.transpose(1, 2)).solution
-    errors = (design.transpose(1, 2) @ colours - rgb.transpose(1, 2)).abs().sum((1, 2))
+    errors = (design.transpose(1, 2) @ colours - rgb.transpose(1, 2)).abs()
+    errors = torch.where(errors > least, errors, 0).sum((1, 2))
     return errors, mask.sum((1, 2)) * (colours[:, 0] - colours[:, 1]).abs().sum(1)
 
 
@@ -69,9 +72,10 @@ def fit_error(images: Tensor) -> Tensor:
 
 
 def misdrawn(images: Tensor, world: str) -> Tensor:
-    """[N] summed absolute error against the best object of the bars or sprites world, as a share of that object."""
+    """[N] visible absolute error, summed, against the best object of the bars or sprites world, as a share of that object."""
     masks = {"bars": _bars_masks, "sprites": _sprites_masks}[world](images)
-    return torch.stack([errors / objects.clamp_min(1e-3) for errors, objects in (_errors(images, mask) for mask in masks)]).amin(0)
+    found = (_errors(images, mask, VISIBLE) for mask in masks)
+    return torch.stack([errors / objects.clamp_min(1e-3) for errors, objects in found]).amin(0)
 
 
 def pieces(images: Tensor) -> np.ndarray:

@@ -24,11 +24,13 @@ import sprites
 import torch
 import torch.nn.functional as F
 from cleanness import clean
+from convolutional import new_convolutional, write_convolutional
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from orojar_cli import hessian_penalty, orojar_penalty
 from orojar_cli.checkpoint.emitter import write_pickle
+from orojar_cli.cli.process import keep_freed_memory
 from orojar_cli.files import write_bytes
 from orojar_cli.generators.critic.config import CriticConfig
 from orojar_cli.generators.critic.network import Critic
@@ -79,6 +81,17 @@ def initialise(network: nn.Module) -> None:
             module.weight.div_(module.bias_gain)
 
 
+def write_stylegan2(generator: StyleGAN2, critic: Critic, path: Path) -> None:
+    """Both networks as a pickle."""
+    write_pickle(SimpleNamespace(generator=generator, critic=critic), path)
+
+
+ARCHITECTURES: dict[str, Any] = {
+    "stylegan2": (new_networks, write_stylegan2),
+    "convolutional": (new_convolutional, lambda generator, critic, path: write_convolutional(generator, path)),
+}
+
+
 def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
     """[] mean squared norm of the critic's gradient at real pictures (Mescheder et al. 2018)."""
     real = real.detach().requires_grad_(True)
@@ -106,6 +119,9 @@ def report(name: str, average: StyleGAN2, device: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", choices=list(WORLDS), default="shapes")
+    parser.add_argument(
+        "--architecture", choices=list(ARCHITECTURES), default="stylegan2", help="convolutional: that of the papers' dSprites"
+    )
     parser.add_argument("--out", type=Path, help="the checkpoint to write [default: the world and its resolution, e.g. shapes32.pkl]")
     parser.add_argument("--kimg", type=float, default=700, help="thousands of pictures to train on")
     parser.add_argument("--resolution", type=int, help="that of the pictures [default: the world's]")
@@ -125,12 +141,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    keep_freed_memory()
     world = WORLDS[options.world]
     resolution = options.resolution or world.RESOLUTION
     width, most = (given or usual for given, usual in zip((options.width, options.most), WIDTHS[world.RESOLUTION], strict=True))
     options.out = options.out or Path(f"{options.world}{resolution}.pkl")
 
-    generator, critic = new_networks(resolution, world.CHANNELS, width, most, options.latent, options.seed)
+    new, write = ARCHITECTURES[options.architecture]
+    generator, critic = new(resolution, world.CHANNELS, width, most, options.latent, options.seed)
     average = copy.deepcopy(generator).eval()
     for network in (generator, critic, average):
         network.to(options.device, memory_format=torch.channels_last)  # a sixth less time on a CPU
@@ -155,7 +173,8 @@ def main() -> None:
         z = torch.randn(2, options.batch, options.latent, generator=rng).to(options.device)
 
         w = generator.mapping.w(z[0])
-        generator.mapping.w_avg.lerp_(w.detach().mean(0), 1 - W_AVG_BETA)
+        if options.architecture == "stylegan2":
+            generator.mapping.w_avg.lerp_(w.detach().mean(0), 1 - W_AVG_BETA)
         fake = generator.synthesis(generator.mapping.broadcast(w), noise_mode="random")
         critic.requires_grad_(False)
         loss_g = F.softplus(-critic(fake)).mean()
@@ -185,7 +204,7 @@ def main() -> None:
                 ours.copy_(theirs)
         if step % snapshot == 0 or step == steps:
             save_state(state_file, (generator, critic, average), (adam_g, adam_d), step)
-            write_pickle(SimpleNamespace(generator=average, critic=critic), options.out)
+            write(average, critic, options.out)
             losses = f"G {loss_g.item():.3f} D {loss_d.item():.3f}  {report(options.world, average, options.device)}"
             print(
                 f"{seen / 1000:.0f} kimg  {time.time() - started:.0f} s  {losses}",

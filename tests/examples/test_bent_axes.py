@@ -37,14 +37,65 @@ def test_the_criterion_sees_every_axis_alike(bent) -> None:
     assert float(bent.squared_cosines(columns)) == pytest.approx(0.25)
 
 
+class _Toy:
+    """Images exp(0.5 z_0) * (z_1, 1): whatever the other coordinates of z [N, 5] are."""
+
+    def __init__(self, bent) -> None:
+        self.bent = bent
+
+    def columns(self, z: torch.Tensor) -> torch.Tensor:
+        grown = (0.5 * z[:, 0]).exp()
+        first = torch.stack([0.5 * grown * z[:, 1], 0.5 * grown], 1)
+        second = torch.stack([grown, torch.zeros_like(grown)], 1)
+        constant = torch.tensor([[1.0, 0], [0, 2], [3, 4]])[:, :2].expand(len(z), -1, -1)
+        return torch.cat([torch.stack([first, second], 1), constant], 1)
+
+
+def test_changes_of_columns_are_those_of_the_formula(bent) -> None:
+    """Along z_0 both columns grow by half their length; along z_1 only the first one changes; along all others nothing does."""
+    z = torch.tensor([[0.3, 0.7, 0, 0, 0]]).expand(300, -1)
+    mixed, norms = bent.column_changes(_Toy(bent), z, torch.Generator().manual_seed(0))
+    seen = sorted({tuple(round(value, 4) for value in row) for row in torch.cat([mixed, norms], 1).tolist()})
+    # d J_0 / d z_1 = (0.5, 0) exp(0.5 z_0), |J_0| = 0.5 exp(0.5 z_0) sqrt(z_1^2 + 1), and d log |J_0| / d z_1 = z_1 / (z_1^2 + 1).
+    expected = [
+        (0, 0, 0, 0, 0, 0, 0, 0),
+        (0.25, 0, 0, 0, 0.25, 0, 0, 0),
+        (1 / 1.49, 0, 0, 0, (0.7 / 1.49) ** 2, 0, 0, 0),
+    ]
+    assert len(seen) == 3
+    for row, told in zip(seen, expected, strict=True):
+        assert row == pytest.approx(told, abs=3e-3)
+
+
+def test_a_column_of_few_pixels_is_sparse(bent) -> None:
+    columns = torch.tensor([[[1.0, 1, 1, 1], [0, 0, -5, 0]]])
+    assert float(bent.spread_out(columns)) == pytest.approx((1 + 0.5) / 2)
+
+
+def test_unknown_criteria_are_told(bent, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr("sys.argv", ["bent_axes.py", "--criterion", "cosines+norm"])
+    with pytest.raises(SystemExit):
+        bent.main()
+    assert "unknown criterion norm; choose of cosines, mixed, norms, sparse" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_table_is_made_and_cosines_fall(bent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     out = tmp_path / "bent.json"
     monkeypatch.setattr("sys.argv", ["bent_axes.py", "--steps", "60", "--samples", "8", "--latents", "32", "--out", str(out)])
     bent.main()
     table = json.loads(out.read_text())
-    assert list(table) == ["straight", "turned", "free"] and capsys.readouterr().out.count("\n") == 3
-    assert table["free"]["cosine"] < 0.9 * table["straight"]["cosine"]
-    for name in ("straight", "turned"):
+    assert list(table) == ["straight", "turned, cosines", "free, cosines"] and capsys.readouterr().out.count("\n") == 3
+    assert table["free, cosines"]["cosines"] < 0.9 * table["straight"]["cosines"]
+    for name in ("straight", "turned, cosines"):
         assert 0.9 < table[name]["least"] <= table[name]["most"] < 1.1
     assert all(0 <= row[score] <= 1 for row in table.values() for score in ("disentanglement", "completeness", "best"))
+
+
+@pytest.mark.slow
+def test_every_criterion_falls_where_it_is_asked_for(bent, shapes) -> None:
+    table = bent.rows(shapes.generator, ["norms", "mixed+sparse"], 40, 8, 32, lambda line: None)
+    before = table["straight"]
+    assert table["turned, norms"]["norms"] < 0.95 * before["norms"]
+    both = table["turned, mixed+sparse"]
+    assert both["mixed"] / before["mixed"] + both["sparse"] / before["sparse"] < 1.98

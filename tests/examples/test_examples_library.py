@@ -88,6 +88,10 @@ def test_scenes_of_other_worlds_are_clean_and_others_are_not(example, name: str)
     assert not cleanness.clean(torch.maximum(images[:30], images[30:]), name).all()
     blurred = torch.nn.functional.avg_pool2d(images, 3, 1, 1)
     assert cleanness.clean(blurred, name).mean() < 0.2
+    # Ground that is uneven by some grey levels of 255 looks even; by fifty it does not.
+    uneven = torch.rand(images.shape, generator=torch.Generator().manual_seed(3)) - 0.5
+    assert cleanness.clean(images + 0.1 * uneven, name).mean() > 0.95
+    assert cleanness.clean(images + 0.8 * uneven, name).mean() < 0.1
 
 
 @pytest.mark.parametrize("penalty", ["orojar", "hessian"])
@@ -120,6 +124,47 @@ def test_a_penalty_takes_part_in_training(example, tmp_path: Path, monkeypatch: 
         train.penalty_of(penalty, generator, torch.randn(64, 8, generator=rng), rng).backward()
         optimiser.step()
     assert measured() < 0.9 * before
+
+
+def test_the_simple_generator_is_written_as_in_the_papers(example, tmp_path: Path) -> None:
+    """Read back, it computes the same; the image depends on z, and so do the logits of the critic on the image."""
+    from orojar_cli import load_checkpoint
+
+    networks = example("convolutional")
+    generator, critic = networks.new_convolutional(32, 1, 4, 8, 6, 0)
+    assert networks.widths(32, 4, 8) == (8, 8, 8, 4) and generator.config.channels == (8, 8, 8, 4)
+    networks.write_convolutional(generator, tmp_path / "netG.pth")
+    loaded = load_checkpoint(tmp_path / "netG.pth").generator
+    z = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        images = generator(z)
+        assert torch.equal(loaded(z), images) and images.shape == (50, 1, 32, 32)
+        assert 0.05 < images.std(0).mean() < 1 and critic(images).shape == (50, 1) and critic(images).std() > 0
+
+
+def test_the_simple_generator_learns(example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps bring its pictures' mean, at first grey, to that of the world's, which are mostly black; w stays z."""
+    from orojar_cli import load_checkpoint
+
+    train = example("train")
+    monkeypatch.setattr(train, "report", lambda *given: "")
+    out = tmp_path / "sprites.pth"
+    options = [
+        "--world=sprites",
+        "--architecture=convolutional",
+        "--resolution=16",
+        "--width=4",
+        "--most=8",
+        "--latent=5",
+        "--lr=0.005",
+        "--kimg=1.6",
+    ]
+    monkeypatch.setattr("sys.argv", ["train.py", *options, "--ema-kimg", "0.1", "--out", str(out)])
+    train.main()
+    generator = load_checkpoint(out).generator
+    with torch.no_grad():
+        mean = generator(torch.randn(200, 5, generator=torch.Generator().manual_seed(0))).mean()
+    assert mean < -0.5 and not generator.mapping.w_avg.any()
 
 
 def test_training_resumes_where_it_stopped(example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
