@@ -101,6 +101,19 @@ def test_the_scores_of_a_known_world_are_kept(modules, shapes_path: Path, tmp_pa
         table.main(["--quick"])
 
 
+def test_fitted_directions_move_their_factors(modules, shapes) -> None:
+    """x, y, size, the cosine and sine of the hue, and the ground: all but the hue's, which take the size along, move their own most."""
+    table = __import__("known_worlds")
+    settings = table.Settings("w", True, samples=3000)
+    found = table.supervised(shapes.generator, settings, table.WORLDS["shapes"])
+    assert len(found) == 6 and found.method == "supervised"
+    asked = table.MetricSettings(samples=32, images=500, world="shapes")
+    response = torch.tensor(table.ground_truth(shapes.generator, found, asked)[0].details["response"])
+    assert response.argmax(1)[[0, 1, 2, 5]].tolist() == [0, 1, 2, 4]
+    assert response.argmax(0)[3] in (3, 4)
+    assert float(response[0, 0]) > 2 * float(response[0, 1])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("world", ["shapes_world", "face_attributes"])
 def test_every_row_of_the_benchmark_runs(modules, shapes, world: str) -> None:
