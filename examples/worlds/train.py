@@ -1,11 +1,12 @@
 """Train a StyleGAN2 on one of the worlds, on our own networks: non-saturating loss, lazy R1, EMA of the weights.
 
     python examples/worlds/train.py --out shapes32.pkl
-    python examples/worlds/train.py --world bars --gamma 4 --out bars64.pkl
+    python examples/worlds/train.py --world bars --gamma 4 --kimg 600 --out bars64.pkl
+    python examples/worlds/train.py --world sprites --architecture convolutional --latent 16 --lr 0.001 --kimg 600 --out sprites64.pth
 
-The defaults made the bundled checkpoint, in 51 minutes on one thread.  Of the other worlds there is no finished network yet: a picture
-of 64x64 takes about 8 ms (700,000 of them an hour and a half), and how many and which gamma they need is not known.  Interrupted, the same
-command continues where the state file beside the output was written last (every `--snapshot` kimg).  The recipe is that of Karras et al.
+The first made the bundled checkpoint, in 51 minutes on one thread, the others the networks of the other worlds (checkpoints/README.md), in
+80 and 40.  Interrupted, the same command continues where the state file beside the output was written last (every `--snapshot` kimg).
+The recipe is that of Karras et al.
 2020 (arXiv 1912.04958) without path-length regularisation and style mixing: Adam (0, 0.99), R1 every 16 steps.
 """
 

@@ -46,12 +46,15 @@ class World:
         return torch.stack([factor.deviation(values[:, index]) for index, factor in enumerate(self.factors)])
 
 
+# checkpoints/README.md
+_BARS = "40ab08117cbddb220e3a83ffe48801dacdbbc19223627b50d8c6a0b81be7594c"
+
 WORLDS = {
     world.name: world
     for world in (
         # The shapes world's numbers have always been told in the plain deviation of the hue, whose upper sixth counts as negative angles.
         World("shapes", shapes_factors.FACTORS, shapes_factors.measure_factors, shapes_factors.changes, plain=True),
-        World("bars", bars_factors.FACTORS, bars_factors.measure_bars, bars_factors.bars_changes),
+        World("bars", bars_factors.FACTORS, bars_factors.measure_bars, bars_factors.bars_changes, networks=(_BARS,)),
         World("sprites", sprites_factors.FACTORS, sprites_factors.measure_sprites, sprites_factors.sprites_changes, channels=1),
     )
 }

@@ -101,6 +101,26 @@ def test_the_scores_of_a_known_world_are_kept(modules, shapes_path: Path, tmp_pa
         table.main(["--quick"])
 
 
+@pytest.mark.slow
+def test_training_against_turning_is_trained_and_measured_once(modules, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = __import__("post_hoc")
+    monkeypatch.setattr(table, "SEEDS", (0,))
+    place = ["--quick", "--networks", str(tmp_path / "networks"), "--results", str(tmp_path)]
+    table.main(place)
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if line.startswith("| ")]
+    assert len(lines) == 1 + len(table.ROWS) and all(len(line.split("|")) == 3 + len(table.COLUMNS) for line in lines)
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "networks").glob("*.pth")}
+    assert sorted(path.name for path in written) == ["hessian-0.pth", "orojar-0.pth", "plain-0.pth"]
+    assert len({path.read_bytes() for path in written}) == 3
+    # What is there is neither trained nor measured again, and a rotation leaves the file as it is.
+    monkeypatch.setattr(table, "measure", lambda *given: pytest.fail("measured again"))
+    table.main(place)
+    assert capsys.readouterr().out == out and {path: path.stat().st_mtime_ns for path in written} == written
+    with pytest.raises(SystemExit):
+        table.main(["--quick"])
+
+
 def test_fitted_directions_move_their_factors(modules, shapes) -> None:
     """x, y, size, the cosine and sine of the hue, and the ground: all but the hue's, which take the size along, move their own most."""
     table = __import__("known_worlds")
