@@ -16,9 +16,9 @@ most active axes, with every axis at the same weight:
   Such a map keeps the normal distribution exactly: images come as often as before, and nothing has to hold it.
 - "free": T is a multilayer perceptron that nothing holds; what it makes of the distribution is said.
 
-Last, "held": T moves the five coordinates by a perceptron of all coordinates, and is held to the volume they have (the determinant of their
-own block of its Jacobian) and to the distribution (the sliced Wasserstein distance).  It minimises the cosines of the surrogate that `orojar
-finetune --mode mapping` trains, at sixteen times as many points.
+Last, "held": T moves the five coordinates by a perceptron of all coordinates, and is held to the volume they have (the determinant of
+their own block of its Jacobian) and to the distribution (the sliced Wasserstein distance).  It minimises the cosines of the surrogate that
+`orojar finetune --mode mapping` trains, at sixteen times as many points.
 
 The table has every criterion (of the cosines the root), disentanglement, completeness and best purity of the first ten axes (defined in the
 README), and the least and largest standard deviation of T(z) over the coordinates it moves.

@@ -48,6 +48,7 @@ class World:
 
 # checkpoints/README.md
 _BARS = "40ab08117cbddb220e3a83ffe48801dacdbbc19223627b50d8c6a0b81be7594c"
+_SPRITES = "7c676921175759b6dce02f0330fafde2e400b5b54508c3fe5ec1be8fc94dedf3"
 
 WORLDS = {
     world.name: world
@@ -55,7 +56,14 @@ WORLDS = {
         # The shapes world's numbers have always been told in the plain deviation of the hue, whose upper sixth counts as negative angles.
         World("shapes", shapes_factors.FACTORS, shapes_factors.measure_factors, shapes_factors.changes, plain=True),
         World("bars", bars_factors.FACTORS, bars_factors.measure_bars, bars_factors.bars_changes, networks=(_BARS,)),
-        World("sprites", sprites_factors.FACTORS, sprites_factors.measure_sprites, sprites_factors.sprites_changes, channels=1),
+        World(
+            "sprites",
+            sprites_factors.FACTORS,
+            sprites_factors.measure_sprites,
+            sprites_factors.sprites_changes,
+            channels=1,
+            networks=(_SPRITES,),
+        ),
     )
 }
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from paths import ROOT
 
+from orojar_cli import load_checkpoint
 from orojar_cli.errors import OptionError
 from orojar_cli.measures.bars_factors import bars_changes, measure_bars
 from orojar_cli.measures.factors import Factor
@@ -121,6 +122,26 @@ def test_worlds_are_known_by_name_or_network(monkeypatch: pytest.MonkeyPatch) ->
         assert all(world_of(sha256) == world.name for sha256 in world.networks)
     with pytest.raises(OptionError, match="unknown world 'cars'; choose one of shapes, bars, sprites"):
         known_world("", "cars")
+
+
+@pytest.mark.parametrize(("file", "name"), [("shapes32.pkl", "shapes"), ("bars64.pkl", "bars"), ("sprites32.pth", "sprites")])
+def test_our_networks_draw_their_worlds(file: str, name: str) -> None:
+    """Each is recognised, stands in its page with this hash, and varies in every factor about as much as the world."""
+    path = ROOT / "checkpoints" / file
+    generator = load_checkpoint(path).generator
+    page = (path.parent / "README.md").read_text(encoding="utf-8")
+    assert world_of(generator.sha256) == name and f"SHA-256 `{generator.sha256}`" in page and f"`{file}`" in page
+    rng, world = torch.Generator().manual_seed(0), WORLDS[name]
+    with torch.no_grad():
+        drawn = torch.cat([generator(z) for z in torch.randn(600, generator.z_dim, generator=rng).split(200)])
+    sys.path.insert(0, str(ROOT / "examples" / "worlds"))
+    try:
+        renderer = importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
+    scenes = renderer.render(renderer.Scenes.sample(600, rng), drawn.shape[-1])
+    ratio = world.deviations(world.measure(drawn)) / world.deviations(world.measure(scenes))
+    assert ratio.min() > 0.8 and ratio.max() < 1.2
 
 
 def test_dsprites_values() -> None:
