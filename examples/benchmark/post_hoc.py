@@ -46,7 +46,7 @@ COMMON = ["--world=sprites", "--architecture=convolutional", "--resolution=32", 
 TRAININGS = {
     "plain": (),
     "orojar": ("--penalty", "orojar", "--penalty-weight", "1"),
-    "hessian": ("--penalty", "hessian", "--penalty-weight", "0.0125"),
+    "hessian": ("--penalty", "hessian", "--penalty-weight", "0.001"),
 }
 PICTURES = 2000
 _COLUMNS = (

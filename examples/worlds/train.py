@@ -1,13 +1,12 @@
-"""Train a StyleGAN2 on one of the worlds, on our own networks: non-saturating loss, lazy R1, EMA of the weights.
+"""Train a generator on one of the worlds, on our own networks: non-saturating loss, lazy R1, EMA of the weights.
 
     python examples/worlds/train.py --out shapes32.pkl
     python examples/worlds/train.py --world bars --gamma 4 --kimg 600 --out bars64.pkl
-    python examples/worlds/train.py --world sprites --architecture convolutional --latent 16 --lr 0.001 --kimg 600 --out sprites64.pth
 
-The first made the bundled checkpoint, in 51 minutes on one thread, the others the networks of the other worlds (checkpoints/README.md), in
-80 and 40.  Interrupted, the same command continues where the state file beside the output was written last (every `--snapshot` kimg).
-The recipe is that of Karras et al.
-2020 (arXiv 1912.04958) without path-length regularisation and style mixing: Adam (0, 0.99), R1 every 16 steps.
+The defaults made the bundled checkpoint, in 51 minutes on one thread, the second line the network of the bars, in 80; checkpoints/README.md
+has these and the one of the sprites.  Interrupted, the same command continues where the state file beside the output was written last
+(every `--snapshot` kimg).  The recipe is that of Karras et al. 2020 (arXiv 1912.04958) without path-length regularisation and style mixing:
+Adam (0, 0.99), R1 every 16 steps.  Of `--architecture convolutional` a state dictionary of the generator alone is written.
 """
 
 from __future__ import annotations
