@@ -1,7 +1,7 @@
 """Measure methods on a network that draws a world with known factors, by the scores of the field's tables, and print them.
 
     python examples/benchmark/known_worlds.py
-    python examples/benchmark/known_worlds.py --world bars --checkpoint bars64.pkl
+    python examples/benchmark/known_worlds.py --world bars
 
 The scores are those of `orojar metrics --metric ground_truth` (docs/report.md).  Figures are kept in examples/benchmark/results/; an
 interrupted measurement goes on where it was.  Worlds and the networks on them: examples/worlds/.
@@ -33,6 +33,7 @@ from orojar_cli.response.outputs import default_output
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
+NETWORKS = {"shapes": "shapes32.pkl", "bars": "bars64.pkl", "sprites": "sprites32.pth"}
 SEEDS = (0, 1, 2)
 YARDSTICK, QUICK_YARDSTICK = {"latents": 128, "images": 2000}, {"latents": 8, "images": 100}
 _FIT_STREAM = 60
@@ -114,7 +115,7 @@ def measure(generator: Any, world: str, row: Row, seed: int, yardstick: dict[str
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", choices=list(WORLDS), default="shapes")
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "checkpoints" / "shapes32.pkl", metavar="FILE", help="a network on it")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="a network on it [default: that in checkpoints/]")
     parser.add_argument("--rows", default="", metavar="TEXT", help="measure only rows whose name contains this")
     parser.add_argument("--write-only", action="store_true", help="measure nothing, print the table of the figures that are there")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="where the figures are kept")
@@ -127,7 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     if not options.write_only:
         torch.set_num_threads(1)
         keep_freed_memory()
-        loaded = load_checkpoint(options.checkpoint)
+        loaded = load_checkpoint(options.checkpoint or ROOT / "checkpoints" / NETWORKS[name])
         about = subject(loaded.sha256, QUICK_YARDSTICK if options.quick else YARDSTICK)
         record = Record(path, about)
         mapped = loaded.generator.config.mapping.num_layers > 0
