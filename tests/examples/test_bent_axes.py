@@ -113,10 +113,23 @@ def test_the_table_is_made_and_cosines_fall(bent, tmp_path: Path, monkeypatch: p
     assert all(0 <= row[score] <= 1 for row in table.values() for score in ("disentanglement", "completeness", "best"))
 
 
-@pytest.mark.slow
-def test_every_criterion_falls_where_it_is_asked_for(bent, shapes) -> None:
-    table = bent.rows(shapes.generator, ["norms", "mixed+sparse"], 40, 8, 2000, 32, lambda line: None)
-    before = table["straight"]
-    assert table["turned, norms"]["norms"] < 0.95 * before["norms"]
-    both = table["turned, mixed+sparse"]
-    assert both["mixed"] / before["mixed"] + both["sparse"] / before["sparse"] < 1.98
+def test_a_sum_of_criteria_is_minimised(bent) -> None:
+    """Columns of a linear generator that are far from orthogonal become so under a map that nothing holds, beside another criterion."""
+    mixing = torch.eye(7)
+    mixing[0, 1] = mixing[2, 3] = mixing[4, 0] = 0.8
+
+    class Linear:
+        num_ws = 1
+
+        @staticmethod
+        def synthesis(ws: torch.Tensor) -> torch.Tensor:
+            return (ws[:, 0] @ mixing)[:, None, None]
+
+    torch.manual_seed(0)
+    move = bent.Bent(Linear(), torch.zeros(7), torch.eye(7), bent.Free(5, 24))
+    z = bent.normal(200, 7, 1)
+    before = bent.squared_cosines(move.columns(z)).item()
+    assert before > 0.02
+    move.train("cosines+norms", {"cosines": before, "norms": 1.0}, 120)
+    assert bent.squared_cosines(move.columns(z)).item() < 0.5 * before
+    assert bent.CRITERIA["norms"](move, z, torch.Generator().manual_seed(0)).item() < 0.1
