@@ -57,6 +57,18 @@ COSINES, DISTRIBUTION, VOLUME = 20.0, 30.0, 0.3
 BATCH = 16
 
 
+def minimise(move: nn.Module, loss: Callable[[int], Tensor], steps: int, rate: float) -> None:
+    """Train a map in place by Adam on the loss of each step's number; the rate rises for a tenth of the steps and then falls."""
+    optimiser = torch.optim.Adam(move.parameters(), rate, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
+    for step in range(steps):
+        value = loss(step)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        schedule.step()
+
+
 class Twist(nn.Module):
     """z [N, D] -> the same with coordinates `first` and `second` rotated into each other, by an angle that their distance from 0 and the
     others among the `moved` first coordinates decide; at first by nothing.  The Jacobian's determinant is 1 and |z| stays: so does N(0, I).
@@ -113,25 +125,21 @@ class Held(nn.Module):
 
     def train_on(self, surrogate: Surrogate, weights: Tensor, steps: int, rate: float = 3e-3) -> None:
         """Minimise the cosines of the surrogate's columns, with volume and distribution held; `weights` are the anchor's."""
-        optimiser = torch.optim.Adam(self.parameters(), rate, betas=(0.9, 0.98))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
 
         def draw(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
             coordinates = self(z)
             return surrogate(coordinates), coordinates
 
-        for step in range(steps):
+        def loss(step: int) -> Tensor:
             z = normal(16 * BATCH, len(weights), step)
             images, coordinates = axis_columns(draw, z, z[:, :0], AXES)
             volume = torch.linalg.slogdet(coordinates[:, :, :AXES])[1].square().mean()
             projections = random_projections(weights, 128, torch.Generator().manual_seed(step))
             ours, wanted = (normal(1024, len(weights), start + step) for start in (1 << 24, 1 << 25))
             moved = sliced_wasserstein(self(ours), wanted, projections)
-            loss = COSINES * squared_cosines(images) + DISTRIBUTION * moved + VOLUME * volume
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+            return COSINES * squared_cosines(images) + DISTRIBUTION * moved + VOLUME * volume
+
+        minimise(self, loss, steps, rate)
 
 
 def turned(moved: int) -> nn.Module:
@@ -191,15 +199,12 @@ class Bent:
 
     def train(self, criterion: str, unit: dict[str, float], steps: int, rate: float = 5e-3) -> None:
         """Minimise a criterion, or a sum of several (`a+b`) in their units, at fresh z in every step."""
-        optimiser = torch.optim.Adam(self.move.parameters(), rate, betas=(0.9, 0.98))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
-        for step in range(steps):
+
+        def loss(step: int) -> Tensor:
             z, rng = normal(BATCH, len(self.frame), step), torch.Generator().manual_seed(step)
-            loss = torch.stack([CRITERIA[name](self, z, rng) / unit[name] for name in criterion.split("+")]).sum()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+            return torch.stack([CRITERIA[name](self, z, rng) / unit[name] for name in criterion.split("+")]).sum()
+
+        minimise(self.move, loss, steps, rate)
 
     @torch.no_grad()
     def measured(self, latents: int) -> dict[str, Any]:
