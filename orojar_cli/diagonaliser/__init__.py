@@ -16,12 +16,11 @@ from orojar_cli.devices import is_out_of_memory, release_memory
 from orojar_cli.diagonaliser.criteria import (
     CRITERIA,
     Criterion,
-    check,
     log_likelihood_loss,
     off_diagonal_energy,
     orojar_loss,
 )
-from orojar_cli.diagonaliser.grams import FactoredGrams, Grams, dimension, mean_matrix, normalise_by_trace
+from orojar_cli.diagonaliser.grams import FactoredGrams, Grams, checked, dimension, mean_matrix, normalise_by_trace
 from orojar_cli.diagonaliser.place import working_place
 from orojar_cli.diagonaliser.quasinewton import Diagonalisation, descend
 from orojar_cli.diagonaliser.reduction import completion, economical, joint_range
@@ -78,7 +77,8 @@ def joint_diagonalise(
     its memory does not hold it, on the processor.  Results differ by rounding.  V lies where the matrices do, or on the processor.
 
     Raises OptionError for an unknown criterion or settings out of range, NumericalError for matrices that are not [N, d, d],
-    finite, symmetric and not all zero, or (for "loglik") not positive semi-definite, and for an `initial` that is not orthogonal.
+    finite, symmetric and not all zero (those that are zero count for nothing), or (for "loglik") not positive semi-definite, and for an
+    `initial` that is not orthogonal.
     """
     if criterion not in CRITERIA:
         raise OptionError(f"unknown criterion {criterion!r}; choose one of {', '.join(CRITERIA)}")
@@ -114,12 +114,12 @@ def _search(
     callback: Callable[[int, float, float | None], None] | None,
 ) -> Diagonalisation:
     """`joint_diagonalise` of matrices that all lie in one place."""
-    check(grams)
+    grams = checked(grams)
     dim = dimension(grams)
     if held_out is not None:
         if (isinstance(held_out, Tensor) and held_out.shape[1:] != (dim, dim)) or dimension(held_out) != dim:
             raise NumericalError(f"held-out Gram matrices are not {[dim, dim]}, as the others are")
-        check(held_out)
+        held_out = checked(held_out)
     inside = outside = None
     if initial is None:
         start = joint_range(grams)

@@ -12,6 +12,7 @@ from orojar_cli.diagonaliser.grams import (
     FactoredGrams,
     Grams,
     along,
+    checked,
     chunks,
     dimension,
     energy,
@@ -26,7 +27,6 @@ from orojar_cli.errors import NumericalError
 CRITERIA = ("orojar", "loglik")
 # A singular M_n has log-diagonals that fall without bound; a ridge of this share of its mean diagonal keeps them finite.
 RIDGE = 1e-9
-_ASYMMETRY = 1e-5
 # Least curvature of a pair against a typical one: a pair with equal diagonals has none, and would turn without bound.
 _CURVATURE_FLOOR = 1e-3
 
@@ -53,10 +53,9 @@ def log_likelihood_loss(grams: Grams, rotation: Tensor | None = None) -> float:
     """Pham's criterion (2001) for orthogonal V: mean over samples and dimensions of log (V M_n V^T)_ii - log det(M_n) / d.
 
     Not negative, and zero where every V M_n V^T is diagonal.  Each M_n is given a ridge of 1e-9 of its mean diagonal, so that
-    singular matrices count too.  Raises NumericalError for matrices that are zero or not positive semi-definite.
+    singular matrices count too; those that are zero do not.  Raises NumericalError as `joint_diagonalise` does.
     """
-    check(grams)
-    criterion = Criterion(grams, "loglik")
+    criterion = Criterion(checked(grams), "loglik")
     start = torch.eye(dimension(grams), dtype=torch.float64) if rotation is None else rotation
     return criterion.loss(start.to(criterion.mean))
 
@@ -124,7 +123,7 @@ class Criterion:
             self.mean_offset = self.scale * float(self.mean.square().sum())
         else:
             if not bool((self.traces > 0).all()):
-                raise NumericalError("a Gram matrix is zero or not positive semi-definite; the log-likelihood criterion needs it to be")
+                raise NumericalError("a Gram matrix is not positive semi-definite; the log-likelihood criterion needs it to be")
             self.scale = 1 / self.whole
             self.offset = -self._log_determinants(grams) / self.whole
             self.rounding = 1e-15 * max(1.0, abs(self.offset))
@@ -228,17 +227,3 @@ class Criterion:
 def _with_ridges(grams: Grams, ridge: Tensor) -> Iterator[tuple[Grams, Tensor]]:
     parts = chunks(grams)
     return zip(parts, ridge.split([len(part) for part in parts]), strict=True)
-
-
-def check(grams: Grams) -> None:
-    """Raise NumericalError for matrices that are not [N, d, d], finite, symmetric and not all zero."""
-    if isinstance(grams, Tensor) and (grams.ndim != 3 or grams.shape[1] != grams.shape[2] or 0 in grams.shape):
-        raise NumericalError(f"Gram matrices must be [N, d, d], not {list(grams.shape)}")
-    for chunk in chunks(grams):
-        largest = (chunk if isinstance(chunk, Tensor) else chunk.factors).abs().amax((1, 2))
-        if not bool(torch.isfinite(largest).all()):
-            raise NumericalError("a Gram matrix holds numbers that are not finite")
-        if isinstance(chunk, Tensor) and bool(((chunk - chunk.transpose(1, 2)).abs().amax((1, 2)) > _ASYMMETRY * largest).any()):
-            raise NumericalError("a Gram matrix is not symmetric")
-    if not float(traces(grams).square().mean()) > 0:
-        raise NumericalError("the Gram matrices are zero: the image does not change along any direction")

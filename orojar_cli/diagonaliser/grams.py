@@ -14,6 +14,8 @@ from orojar_cli.errors import NumericalError
 # Numbers worked on at once: they stay in the processor's cache, and the Gram matrices are never copied as a whole.
 _CHUNK = {"cpu": 1 << 20}
 _CHUNK_ELSEWHERE = 1 << 26
+_ASYMMETRY = 1e-5
+_ALL_ZERO = "the Gram matrices are zero: the image does not change along any direction"
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,44 @@ def mean_matrix(grams: Grams) -> Tensor:
 
 
 def normalise_by_trace(grams: GramsT) -> GramsT:
-    """M_n / tr M_n, so that every sample counts the same.  Raises NumericalError where a trace is not positive and finite."""
-    sums = grams.diagonal(dim1=1, dim2=2).sum(1) if isinstance(grams, Tensor) else traces(grams)
-    if not bool((torch.isfinite(sums) & (sums > 0)).all()):
-        raise NumericalError("a Gram matrix is not finite or is zero; there the image does not change along any direction")
-    return grams / sums[:, None, None] if isinstance(grams, Tensor) else grams.scaled(1 / sums)
+    """M_n / tr M_n, so that every sample counts the same; but M_n = 0, where the image does not change along any direction, stays 0.
+
+    Raises NumericalError where a trace is not finite or belongs to no Gram matrix, and where all are zero.
+    """
+    sums = traces(grams)
+    still = _largest(grams) == 0
+    if not bool((torch.isfinite(sums) & ((sums > 0) | still)).all()):
+        raise NumericalError("a Gram matrix is not finite or has no positive trace")
+    if bool(still.all()):
+        raise NumericalError(_ALL_ZERO)
+    weights = 1 / sums.masked_fill(still, 1.0)
+    return grams * weights.to(grams)[:, None, None] if isinstance(grams, Tensor) else grams.scaled(weights)
+
+
+def checked(grams: Grams) -> Grams:
+    """The matrices that are not zero: where the image does not change along any direction, no rotation is better than another.
+
+    Raises NumericalError for matrices that are not [N, d, d], finite, symmetric and not all zero.
+    """
+    if isinstance(grams, Tensor) and (grams.ndim != 3 or grams.shape[1] != grams.shape[2] or 0 in grams.shape):
+        raise NumericalError(f"Gram matrices must be [N, d, d], not {list(grams.shape)}")
+    largest = _largest(grams)
+    if not bool(torch.isfinite(largest).all()):
+        raise NumericalError("a Gram matrix holds numbers that are not finite")
+    if isinstance(grams, Tensor):
+        asymmetry = torch.cat([(chunk - chunk.transpose(1, 2)).abs().amax((1, 2)) for chunk in chunks(grams)])
+        if bool((asymmetry > _ASYMMETRY * largest).any()):
+            raise NumericalError("a Gram matrix is not symmetric")
+    moving = traces(grams).square() > 0
+    if not bool(moving.any()):
+        raise NumericalError(_ALL_ZERO)
+    return grams if bool(moving.all()) else grams[moving]
+
+
+def _largest(grams: Grams) -> Tensor:
+    """[N] the largest absolute number of each matrix, or of its factors."""
+    parts = (chunk if isinstance(chunk, Tensor) else chunk.factors for chunk in chunks(grams))
+    return torch.cat([part.abs().amax((1, 2)) for part in parts])
 
 
 def chunk_numbers(device: torch.device) -> int:

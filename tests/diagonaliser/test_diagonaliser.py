@@ -13,6 +13,7 @@ from torch import Tensor
 
 from orojar_cli.diagonaliser import (
     CRITERIA,
+    FactoredGrams,
     joint_diagonalise,
     log_likelihood_loss,
     mean_eigenvectors,
@@ -21,6 +22,7 @@ from orojar_cli.diagonaliser import (
     orojar_loss,
 )
 from orojar_cli.diagonaliser.criteria import Criterion
+from orojar_cli.diagonaliser.grams import mean_matrix
 from orojar_cli.diagonaliser.jacobi import plane_rotations
 from orojar_cli.errors import NumericalError, OptionError
 
@@ -292,6 +294,20 @@ def test_energy_and_normalisation_by_hand() -> None:
     assert log_likelihood_loss(grams) == pytest.approx(expected, abs=1e-8)
 
 
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("factored", [False, True])
+def test_a_sample_where_nothing_moves_counts_for_nothing(criterion: str, factored: bool) -> None:
+    factors = torch.randn(12, 4, 5, generator=torch.Generator().manual_seed(40))
+    still = torch.cat([factors[:7], torch.zeros(2, 4, 5), factors[7:]])
+    both = [FactoredGrams(part) if factored else part.transpose(1, 2) @ part for part in (factors, still)]
+    moving, all_of_them = (normalise_by_trace(grams) for grams in both)
+    assert float(mean_matrix(all_of_them).trace()) * 14 == pytest.approx(12)
+    results = [joint_diagonalise(grams, held_out=grams, criterion=criterion) for grams in (moving, all_of_them)]
+    assert torch.equal(results[0].rotation, results[1].rotation)
+    assert orojar_loss(all_of_them) == pytest.approx(orojar_loss(moving), rel=1e-12)
+    assert log_likelihood_loss(all_of_them) == log_likelihood_loss(moving)
+
+
 def test_unusable_input_is_refused() -> None:
     good = torch.eye(3).repeat(2, 1, 1)
     for wrong in (torch.eye(3), torch.ones(2, 3, 4), torch.ones(0, 3, 3), good * float("nan"), good * 0, good + torch.ones(3, 3).triu(1)):
@@ -304,8 +320,11 @@ def test_unusable_input_is_refused() -> None:
     for initial in (torch.eye(2), torch.ones(3, 3), torch.full((3, 3), float("nan"))):
         with pytest.raises(NumericalError, match="initial"):
             joint_diagonalise(good, initial=initial)
-    with pytest.raises(NumericalError):
+    with pytest.raises(NumericalError, match="are zero"):
         normalise_by_trace(good * 0)
+    hollow = torch.tensor([[[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
+    with pytest.raises(NumericalError, match="positive trace"):
+        normalise_by_trace(hollow)
     with pytest.raises(OptionError, match="unknown criterion"):
         joint_diagonalise(good, criterion="pham")
     for option in ({"restarts": -1}, {"max_sweeps": -1}, {"patience": 0}, {"tolerance": -1.0}):
