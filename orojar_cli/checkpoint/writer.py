@@ -62,7 +62,8 @@ def save_checkpoint(
     path, contents = Path(path), checkpoint.contents
     if path.exists() and os.path.samestat(path.stat(), contents.file.status):
         raise OutputFileError(f"cannot write {path}: it is the input checkpoint; choose another name")
-    chosen = _format_of(path, contents) if format is None else format
+    resized = checkpoint.generator.config != contents.generator.config
+    chosen = _format_of(path, contents, resized) if format is None else format
     if chosen not in FORMATS:
         raise OptionError(f"unknown format {ascii(chosen)[:40]}; choose one of {', '.join(FORMATS)}")
     if chosen == "input" and contents.container == SAFETENSORS:
@@ -72,6 +73,10 @@ def save_checkpoint(
     if contents.choices:
         raise OptionError(f"{path.suffix or path.name} cannot keep what was assumed ({', '.join(contents.choices)}); write .safetensors")
     if chosen == "input":
+        if resized:
+            raise UnsupportedCheckpointError(
+                f"not supported: {contents.file.name} has no place for layers of another size; write .safetensors or --format nvlabs"
+            )
         changed = _save_patched(checkpoint, path, also_g, training)
         _copy_settings(checkpoint, path)
         return changed
@@ -82,6 +87,14 @@ def save_checkpoint(
     else:
         write_rosinality(checkpoint.generator, path)
     return sorted(_changed(checkpoint.generator, contents, "G_ema"))
+
+
+def keeps_layers(checkpoint: Checkpoint, format: str | None) -> bool:
+    """Whether a network written in this format (None: the default) has the layers of the input, of the same sizes."""
+    contents = checkpoint.contents
+    if format is None and contents.container != SAFETENSORS:
+        return contents.container != PYTORCH_PICKLE or not has_pickle_form(contents.generator.config)
+    return format not in (None, "safetensors", "nvlabs") and not (format == "input" and contents.container == SAFETENSORS)
 
 
 def default_format(contents: Contents) -> str:
@@ -102,9 +115,12 @@ def _training_copy(checkpoint: Checkpoint, also_g: bool, training: Any) -> Any:
             stored = contents.network("G")
         except CheckpointError:
             return None
-        if stored.config != checkpoint.generator.config:
+        resized = checkpoint.generator.config != contents.generator.config
+        if stored.config != contents.generator.config or (resized and not also_g):
             return None
         training = checkpoint.build("G", stored)
+        if resized:
+            training.replace_mapping(checkpoint.generator.mapping)
         if also_g:
             current = checkpoint.generator.state_dict()
             training.load_state_dict({name: current[name] for name in _changed(checkpoint.generator, contents, "G_ema")}, strict=False)
@@ -119,11 +135,11 @@ def own_suffix(contents: Contents) -> str:
     return contents.file.path.suffix if contents.container in (*STATE_DICTIONARIES, TORCH_MODULE) else ".pkl"
 
 
-def _format_of(path: Path, contents: Contents) -> str:
-    """What a name asks for; raises OptionError."""
+def _format_of(path: Path, contents: Contents, resized: bool) -> str:
+    """What a name asks for, of a network whose layers were `resized` or not; raises OptionError."""
     if path.suffix == ".safetensors":
         return "safetensors"
-    if path.suffix == ".pkl" and (contents.container != PYTORCH_PICKLE or default_format(contents) == "nvlabs"):
+    if path.suffix == ".pkl" and (resized or contents.container != PYTORCH_PICKLE or default_format(contents) == "nvlabs"):
         return "nvlabs"
     if path.suffix == own_suffix(contents):
         return "input"
@@ -136,11 +152,14 @@ def _format_of(path: Path, contents: Contents) -> str:
 def _changed(present: Any, contents: Contents, network: str) -> dict[str, tuple[Any, Tensor]]:
     """Tensors of `network` in the file that differ from those of the network `present`, in the stored dtype.
 
-    A tensor is unchanged if it is what loading gave, or if it rounds to the stored numbers.
+    A tensor is unchanged if it is what loading gave, or if it rounds to the stored numbers.  One of another size is changed, and one that
+    is there no more is left out.
     """
     current = present.state_dict()
     changed = {}
     for name, record in contents.network(network).tensors.items():
+        if name not in current:
+            continue
         stored = stored_tensor(record)
         tensor = current[name].detach().cpu()
         new = tensor.to(stored.dtype)

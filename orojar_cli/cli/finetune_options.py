@@ -26,7 +26,8 @@ _OPTIONS = (
     _option(
         "--start",
         click.Choice(STARTS),
-        "Mapping: fit to the OroJaR frame of w, exact rotation of z, as it is; auto: frame, but rotation where z is smaller than w.",
+        "Mapping: a wider mapping, whose axes are the OroJaR frame of w exactly and then bend; the file's layers, fitted to that frame; "
+        "rotation of z; as it is. auto: wide where the file has a place for it, else frame, but rotation where z is smaller than w.",
     ),
     _option("--steps", click.IntRange(1), "Mapping: training steps after the warm start."),
     _option("--images", click.IntRange(2000), "Mapping: images drawn to learn from [default: 4,000 to 40,000, by the network's size]."),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -96,6 +98,15 @@ class BaseGenerator(nn.Module):
     def sha256(self) -> str:
         """SHA-256 of the file that the network was read from; "" for a network that was made or changed in memory."""
         return self.identity if isinstance(self.identity, str) else self.identity()
+
+    def replace_mapping(self, mapping: Any) -> None:
+        """Make the mapping, in place, a copy of another; its options, which may be of other sizes, become those of the network."""
+        if mapping.config == self.mapping.config:
+            self.mapping.load_state_dict(mapping.state_dict())
+        else:
+            self.mapping = copy.deepcopy(mapping).requires_grad_(False)
+            self.config = replace(self.config, mapping=mapping.config)
+        self.identity = ""
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies, which cannot take an open file along: the hash itself."""

@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor
 
 from orojar_cli.checkpoint.checkpoint import Checkpoint, load_checkpoint
-from orojar_cli.checkpoint.contents import Contents, read_contents
-from orojar_cli.checkpoint.writer import default_format, own_suffix, save_checkpoint
+from orojar_cli.checkpoint.contents import read_contents
+from orojar_cli.checkpoint.writer import default_format, keeps_layers, own_suffix, save_checkpoint
 from orojar_cli.directions import DirectionSet, Settings, save_directions
 from orojar_cli.distributed import alone, is_first, is_shared
 from orojar_cli.errors import CheckpointError, OptionError, UnsupportedCheckpointError
@@ -286,7 +286,8 @@ def finetune(
         else:
             # In the other processes of a group the folder is only a word: the first one's file is what all read.
             folder = run.path if run is not None else None if outdir is None else Path(outdir)
-            trained = train(changing, settings, parsed, training, folder, (at[:1], seeds[0]), progress, tell, seconds)
+            strip, narrow = (at[:1], seeds[0]), keeps_layers(checkpoint, format)
+            trained = train(changing, settings, parsed, training, folder, strip, progress, tell, seconds, narrow)
             made = _Made(settings, trained.axes, trained.numbers, lambda at: at, history=trained.history)
         if outdir is None and not is_first():
             return None
@@ -371,16 +372,23 @@ def _rotated(
     )
 
 
-def _names(contents: Contents, format: str | None) -> dict[str, str]:
+def _names(checkpoint: Checkpoint, format: str | None) -> dict[str, str]:
     """Formats to write the tuned network in, the first that is possible, with the file's name in each."""
+    contents = checkpoint.contents
     own = getattr(contents.generator.config, "file_ending", None) or own_suffix(contents)
     suffixes = {"input": own, "nvlabs": ".pkl", "rosinality": ".pt", "genforce": ".pth", "safetensors": ".safetensors"}
     if format is not None:
         if format not in suffixes:
             raise OptionError(f"unknown format {ascii(format)[:40]}; choose one of {', '.join(suffixes)}")
         return {format: TUNED + suffixes[format]}
-    possible = ("input", "nvlabs", "safetensors") if has_pickle_form(contents.generator.config) else ("input", "safetensors")
-    return {each: TUNED + suffixes[each] for each in dict.fromkeys((default_format(contents), *possible))}
+    possible: tuple[str, ...] = (
+        ("input", "nvlabs", "safetensors") if has_pickle_form(contents.generator.config) else ("input", "safetensors")
+    )
+    if keeps_layers(checkpoint, "input") and checkpoint.generator.config != contents.generator.config:
+        possible = possible[1:]
+    else:
+        possible = tuple(dict.fromkeys((default_format(contents), *possible)))
+    return {each: TUNED + suffixes[each] for each in possible}
 
 
 def _check_alone(path: Path, checkpoint: Checkpoint) -> None:
@@ -401,7 +409,7 @@ def _save_tuned(tuning: Tuning, folder: Path, format: str | None, notice: Notice
     checkpoint = tuning.checkpoint
     rotated = tuning.mode == "rotation"
     copies = {"training": checkpoint.training} if rotated else {"also_g": checkpoint.training is not None}
-    names = _names(checkpoint.contents, format)
+    names = _names(checkpoint, format)
     for each, name in names.items():
         try:
             changed = save_checkpoint(checkpoint, folder / name, format=each, **(copies if each in ("input", "nvlabs", "genforce") else {}))

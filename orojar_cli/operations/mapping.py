@@ -21,6 +21,7 @@ from orojar_cli.response.budget import seconds_each, timed_batch
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.runs.resume import TRAINING, resumable
 from orojar_cli.tuning.adversary import Adversary
+from orojar_cli.tuning.bend import can_widen
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.dataset import TrainingPictures
 from orojar_cli.tuning.drift import Snapshot, image_shift, images_to_measure, measure
@@ -59,19 +60,21 @@ def train(
     progress: Progress | None,
     notice: Notice,
     budget: float | None = None,
+    keeps_layers: bool = False,
 ) -> Trained:
     """Train the mapping and put it into the loaded generator; raises DriftError where images moved too far.
 
     `settings` say what is measured, `outputs` what the refinement is on besides the layers to regularise.  Into the `folder` of a run the
     first process of a group writes the state to continue from and the log, with strips of pictures at the point and seed of `strip`.
-    With a `budget` of seconds everything is done as much more or less as fits it; a refinement, whose steps somebody asks for, is not.
+    A file that `keeps_layers` has no place for a mapping of another size.  With a `budget` of seconds everything is done as much more or
+    less as fits it; a refinement, whose steps somebody asks for, is not.
     """
     started = time.monotonic()
     generator = loaded.generator
     check_trainable(generator)
     if generator.c_dim and settings.class_index is None:
         settings = AllClasses.of(settings)
-    start, options = _training(choices, generator.z_dim >= generator.w_dim)
+    start, options = _training(choices, generator, keeps_layers)
     refining = RefinementOptions(steps=choices.refinement, outputs=outputs + outputs_of_layers(generator, choices.layers_to_reg or ()))
     if not refining.steps and (choices.layers_to_reg or choices.data):
         raise OptionError("--layers-to-reg and --data act in the refinement: give --refine-steps")
@@ -170,8 +173,8 @@ def _announce(
     tell(line + (f"; {refining} steps of refinement come on top" if refining else ""))
 
 
-def _training(choices: MappingSettings, wide: bool) -> tuple[str, MappingOptions]:
-    """(the start, how hard to train); `wide` where z has as many dimensions as w."""
+def _training(choices: MappingSettings, generator: Any, keeps_layers: bool) -> tuple[str, MappingOptions]:
+    """(the start, how hard to train); raises OptionError for axes that cannot bend here."""
     options = MappingOptions(
         steps=choices.steps,
         images=choices.images,
@@ -184,12 +187,25 @@ def _training(choices: MappingSettings, wide: bool) -> tuple[str, MappingOptions
         options = replace(options, contrast_weight=0.0)
     start = choices.start
     if start == "auto":
+        bends = can_widen(generator) and not keeps_layers and choices.penalty == "orojar"
         # Through fewer dimensions the linear frame would flatten the distribution of w.
-        start = "frame" if wide else "rotation"
-    if start != "frame":
+        start = "wide" if bends else "frame" if generator.z_dim >= generator.w_dim else "rotation"
+    if start == "wide":
+        _check_wide(choices, generator, keeps_layers)
+        options = options.bending
+    elif start != "frame":
         # Without the frame to come back to, the full rate loses more than it gains at first.
         options = replace(options, regression_steps=0, learning_rate=0.2 * options.learning_rate)
     return start, options
+
+
+def _check_wide(choices: MappingSettings, generator: Any, keeps_layers: bool) -> None:
+    if not can_widen(generator):
+        raise OptionError("--start wide needs a mapping without classes, of leaky rectifiers, with z no smaller than w; use --start frame")
+    if keeps_layers:
+        raise OptionError("--start wide: this format has no place for a wider mapping; add --format safetensors, or use --start frame")
+    if choices.penalty != "orojar":
+        raise OptionError("--start wide bends the axes by the OroJaR loss; leave out --penalty, or use --start frame")
 
 
 def _numbers(before: Snapshot, after: Snapshot, unexplained: float, max_shift: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from orojar_cli.errors import OptionError
 from orojar_cli.numbers import check_number, check_whole
 
-STARTS = ("auto", "frame", "rotation", "original")
+STARTS = ("auto", "wide", "frame", "rotation", "original")
 PENALTIES = ("orojar", "hessian")
 REFINE_WITH_DATA = 300
 
@@ -18,11 +18,12 @@ REFINE_WITH_DATA = 300
 class MappingSettings:
     """How a mapping is trained.
 
-    `start`: the mapping is first fitted to the OroJaR frame of w, or z is rotated exactly, or it stays as it is; "auto" takes the frame,
-    but the rotation where z is smaller than w.  `steps` of training after the warm start, on `images` images
-    (None: what fits ten minutes of one core, 4,000 to 40,000); `refine_steps` on the
-    generator itself, on the outputs and on the activations that the entries `layers_to_reg` of ws drive (None: none, but 300 with
-    `data`, training pictures for the critic).  The `penalty` has a `weight` that warms up over `ramp` steps.  Every `watch_every` steps
+    `start`: "wide" begins with a wider mapping whose axes are the OroJaR frame of w exactly, and bends them; with "frame" the layers of the
+    file are fitted to the frame first, with "rotation" z is rotated exactly, with "original" they stay as they are.  "auto" is wide where
+    the written format has a place for other layers and there are no classes, else the frame, but the rotation where z is smaller than w.
+    `steps` of training on `images` images (None: what fits ten minutes of one core, 4,000 to 40,000); `refine_steps` on the generator
+    itself, on the outputs and on the activations that the entries `layers_to_reg` of ws drive (None: none, but 300 with `data`, training
+    pictures for the critic).  The `penalty` has a `weight` that warms up over `ramp` steps.  Every `watch_every` steps
     training is measured; it stops after `patience` measurements without gain (0: never).  Every `save_every` steps it is saved.
     A network whose images moved by an energy distance above `max_shift` is refused.  Raises OptionError for values that cannot be.
     """

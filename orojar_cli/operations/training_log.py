@@ -24,7 +24,7 @@ from orojar_cli.tuning.watch import with_mapping
 
 LOG, STRIPS, EVENTS = "training.jsonl", "strips", "tensorboard"
 # Of the stages that are watched, by number.
-_STAGES = {1: "step", 2: "refinement"}
+_STAGES = {0: "step", 1: "step", 2: "refinement"}
 _AXES = 5
 
 
@@ -53,7 +53,7 @@ class TrainingLog:
         order = active.argsort(descending=True, stable=True)[:_AXES].tolist()
         axes = z_directions(torch.eye(len(active), device="cpu"), active, "mapping in training", "", self.generator.num_ws, {})
         renderer = Renderer(with_mapping(self.generator, mapping))
-        title = f"most active z axes at {'' if record['stage'] == 1 else 'refinement '}step {record['step']}"
+        title = f"most active z axes at {'refinement ' if record['stage'] == 2 else ''}step {record['step']}"
         save_image(direction_grid(renderer, self.at, axes, order, steps=7, seeds=(self.seed,), title=title), strip)
         shift = f", critic {record['critic_shift']:+.3f}" if "critic_shift" in record else ""
         self._notice(

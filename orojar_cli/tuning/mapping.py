@@ -25,18 +25,20 @@ from orojar_cli.directions.orojar import orojar
 from orojar_cli.directions.settings import Settings
 from orojar_cli.distributed import as_first, joined, own
 from orojar_cli.errors import OptionError
+from orojar_cli.generators.mapping import Mapping
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.progress import Progress
 from orojar_cli.response.budget import MINUTE, affordable, arithmetic
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.tuning.anchor import Anchor, image_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.bend import Bend, bent_axes, squared_cosines, straight_mapping, volume_change, wide_config
 from orojar_cli.tuning.classes import AllClasses
-from orojar_cli.tuning.estimators import hessian_of_axes
+from orojar_cli.tuning.estimators import axis_columns, hessian_of_axes
 from orojar_cli.tuning.rotation import axis_activeness, fold_rotation, z_directions
 from orojar_cli.tuning.settling import Settling
 from orojar_cli.tuning.state import TrainingState
 from orojar_cli.tuning.surrogate import Surrogate, coarse_images, train_surrogate
-from orojar_cli.tuning.training import Stage, ramp, run_stages
+from orojar_cli.tuning.training import Kept, Stage, ramp, run_stages
 from orojar_cli.tuning.watch import Watch, with_mapping
 
 _DATA_STREAM, _AVERAGE_STREAM, _AVERAGE_SAMPLES = 50, 71, 50_000
@@ -60,6 +62,8 @@ _FRAME_COLUMNS = 1.6 * 11
 class MappingOptions:
     """How long and how hard to train; the weights multiply losses that are all of order 0.01 to 1.
 
+    `wide`: axes bend (bend.py), and are written into a wider mapping; `bending` gives the numbers that go with it.
+
     `penalty` "orojar" or "hessian" (of all axes, on the surrogate); its weight warms up over the first `ramp` steps.  `images`,
     `frame_samples`, `regression_steps` and `settling_steps` None: as many as `prepared` says.  The settling is for images that moved by
     an energy distance beyond `settle_beyond`: where they did not it would cost disentanglement for nothing.
@@ -82,6 +86,14 @@ class MappingOptions:
     penalty: str = "orojar"
     ramp: int = 0
     settle_beyond: float = 0.005
+    wide: bool = False
+    volume_weight: float = 0.3
+
+    @property
+    def bending(self) -> MappingOptions:
+        """The same for axes that bend: how far they are held to the distribution does not depend on the penalty's weight."""
+        penalty = 5 * self.orojar_weight
+        return replace(self, wide=True, batch=256, learning_rate=3e-3, orojar_weight=penalty, image_weight=10.0, latent_weight=30.0)
 
 
 def check_trainable(generator: Generator) -> None:
@@ -98,7 +110,8 @@ def prepared(generator: Generator, options: MappingOptions) -> MappingOptions:
     images = options.images or affordable(image, *_IMAGE_RANGE, _IMAGE_ARITHMETIC)
     steps = options.regression_steps
     if steps is None:
-        weights = sum(parameter.numel() for parameter in generator.mapping.parameters())
+        written: Any = Mapping(wide_config(generator)) if options.wide else generator.mapping
+        weights = sum(parameter.numel() for parameter in written.parameters())
         steps = affordable(3 * _REGRESSION_BATCH * max(1, weights), *_REGRESSION_RANGE, _REGRESSION_ARITHMETIC)
     settling = options.steps // 2 if options.settling_steps is None else options.settling_steps
     return replace(options, frame_samples=samples, images=images, regression_steps=steps, settling_steps=settling)
@@ -153,15 +166,15 @@ def tune_mapping(
     and saves as it goes; every step draws its samples from the seed and its own number, so an interrupted and resumed run ends exactly
     where an uninterrupted one does.
     """
-    mapping: Any = copy.deepcopy(generator.mapping)
     state = state or TrainingState()
     options = prepared(generator, options)
     assert options.regression_steps is not None and options.settling_steps is not None
-    if options.regression_steps:
-        align(generator, mapping, anchor, settings)
+    start: Any = straight_mapping(anchor, settings.seed) if options.wide else copy.deepcopy(generator.mapping)
+    if options.regression_steps and not options.wide:
+        align(generator, start, anchor, settings)
         if progress is not None:
             progress("alignment", 1, 1)
-    mapping.requires_grad_(True)
+    mapping: Any = start.requires_grad_(True)
 
     def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return regression_losses(mapping, anchor, anchor.target, rng)
@@ -169,7 +182,7 @@ def tune_mapping(
     def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return training_losses(mapping, anchor, surrogate, options, step, rng)
 
-    settled = Settling(anchor, settings.seed, progress)
+    settled = Settling(anchor, mapping, settings.seed, progress)
 
     def settling(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return regression_losses(mapping, anchor, settled.target, rng)
@@ -177,9 +190,27 @@ def tune_mapping(
     def moved(mapping: Any) -> bool:
         return images_moved(mapping, anchor, settings, progress) > options.settle_beyond
 
+    if options.wide:
+        bend = Bend(anchor, settings.seed)
+        held = Kept({"bend.": bend})
+
+        def bending(bend: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return bending_losses(bend, anchor, surrogate, options, step, rng)
+
+        def folding(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return regression_losses(mapping, anchor, torch.no_grad()(bend.coordinates), rng)
+
+        first = (
+            Stage("training", options.steps, options.learning_rate, bending, module=bend),
+            Stage("folding", options.regression_steps, _REGRESSION_RATE, folding, watched=False, companion=held),
+        )
+    else:
+        first = (
+            Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
+            Stage("training", options.steps, options.learning_rate, training),
+        )
     stages = (
-        Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
-        Stage("training", options.steps, options.learning_rate, training),
+        *first,
         *further,
         Stage("settling", options.settling_steps, options.learning_rate, settling, watched=False, companion=settled, needed=moved),
     )
@@ -243,6 +274,25 @@ def training_losses(
         "contrast": mechanism_contrast(grams.leading(options.contrast_dims)),
     } | anchor_losses(mapping, anchor, surrogate, options, rng)
     weights = (options.orojar_weight * ramp(step, options.ramp), options.contrast_weight, options.image_weight, options.latent_weight)
+    weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
+    return {"total": torch.stack(weighted).sum()} | losses
+
+
+def bending_losses(
+    bend: Any, anchor: Anchor, surrogate: Surrogate, options: MappingOptions, step: int, rng: torch.Generator
+) -> dict[str, Tensor]:
+    """What the training minimises where axes bend: the squared cosines of the surrogate's columns along the most active axes, with the
+    volume that these span and both anchors holding them."""
+    axes = bent_axes(anchor)
+    z, label = anchor.draw(options.batch, rng)
+
+    def draw(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        coordinates = bend.coordinates(z, label)
+        return surrogate(coordinates), coordinates[:, :axes]
+
+    images, block = (joined(part, len(z)) for part in axis_columns(draw, own(z), own(label), axes))
+    losses = {"cosines": squared_cosines(images), "volume": volume_change(block)} | anchor_losses(bend, anchor, surrogate, options, rng)
+    weights = (options.orojar_weight * ramp(step, options.ramp), options.volume_weight, options.image_weight, options.latent_weight)
     weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
     return {"total": torch.stack(weighted).sum()} | losses
 
@@ -320,7 +370,8 @@ def mechanism_contrast(grams: Tensor, ridge: float = 1e-3) -> Tensor:
 @torch.no_grad()
 def install_mapping(generator: Generator, mapping: nn.Module, settings: Settings) -> None:
     """Put a tuned mapping into the generator in place: most active axis first, `w_avg` the mean of its own w."""
-    generator.mapping.load_state_dict(mapping.state_dict())
+    network: Any = generator
+    network.replace_mapping(mapping)
     axes = torch.eye(generator.z_dim, device=generator.device)
     active = axis_activeness(generator, settings, axes)
     fold_rotation(generator, axes[active.argsort(descending=True, stable=True)])

@@ -14,8 +14,16 @@ from orojar_cli.directions.settings import Settings
 from orojar_cli.generators.protocol import Generator
 from orojar_cli.response.budget import seconds_of
 from orojar_cli.tuning.anchor import Anchor
+from orojar_cli.tuning.bend import Bend, straight_mapping
 from orojar_cli.tuning.classes import AllClasses
-from orojar_cli.tuning.mapping import MappingOptions, images_to_prepare, prepared, regression_losses, training_losses
+from orojar_cli.tuning.mapping import (
+    MappingOptions,
+    bending_losses,
+    images_to_prepare,
+    prepared,
+    regression_losses,
+    training_losses,
+)
 from orojar_cli.tuning.surrogate import Surrogate, coarse_images, surrogate_loss
 
 _STREAM = 90
@@ -57,14 +65,15 @@ def measured_pace(generator: Generator, settings: Settings, options: MappingOpti
         offsets = torch.zeros(generator.c_dim, generator.w_dim).to(w)
         weights = (torch.arange(generator.w_dim, device=w.device) < _LEADING).to(w)
         anchor = Anchor(w.mean(0), frame, frame, weights, offsets, generator, images, settings.class_index)
-    mapping: Any = copy.deepcopy(generator.mapping).requires_grad_(True)
+    written: Any = (straight_mapping(anchor, 0) if options.wide else copy.deepcopy(generator.mapping)).requires_grad_(True)
+    trained, losses = (Bend(anchor, 0), bending_losses) if options.wide else (written, training_losses)
     with torch.random.fork_rng(devices=[]):
         surrogate = Surrogate(weights, size).to(w.device)
     return Pace(
         image,
-        _step(mapping, lambda: regression_losses(mapping, anchor, anchor.target, rng)["total"]),
+        _step(written, lambda: regression_losses(written, anchor, anchor.target, rng)["total"]),
         _step(surrogate, lambda: surrogate_loss(surrogate, w, images, rng)),
-        _step(mapping, lambda: training_losses(mapping, anchor, surrogate.requires_grad_(False), options, 0, rng)["total"]),
+        _step(trained, lambda: losses(trained, anchor, surrogate.requires_grad_(False), options, 0, rng)["total"]),
     )
 
 

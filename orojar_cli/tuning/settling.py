@@ -60,9 +60,9 @@ class Settling:
     A companion of the stage (training.py): the mapping as it was found is kept with the state.
     """
 
-    def __init__(self, anchor: Anchor, seed: int, progress: Progress | None = None) -> None:
+    def __init__(self, anchor: Anchor, mapping: nn.Module, seed: int, progress: Progress | None = None) -> None:
         self.anchor, self.seed, self.progress = anchor, seed, progress
-        self.found: Any = copy.deepcopy(anchor.generator.mapping).requires_grad_(False)
+        self.found: Any = copy.deepcopy(mapping).requires_grad_(False)
         self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {"found.": (self.found, torch.optim.Adam(self.found.parameters(), 0.0))}
         self._moved: QuantileMap | None = None
 

@@ -32,11 +32,22 @@ class Companion(Protocol):
     def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]: ...
 
 
+class Kept:
+    """A companion that does nothing: modules, by the prefix of their names, that a stage needs as they are, saved with its state."""
+
+    def __init__(self, modules: dict[str, nn.Module]) -> None:
+        self.parts = {prefix: (module, torch.optim.Adam(module.parameters(), 0.0)) for prefix, module in modules.items()}
+
+    def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stretch of training: its losses, its length, and the highest learning rate, which falls to a twentieth by a cosine.
 
-    One that is not `needed`, asked with the mapping when it would begin, is left out.
+    One that is not `needed`, asked with the mapping when it would begin, is left out.  `module` is trained in place of the mapping.
     """
 
     name: str
@@ -46,6 +57,7 @@ class Stage:
     watched: bool = True
     companion: Companion | None = None
     needed: Callable[[Any], bool] | None = None
+    module: nn.Module | None = None
 
 
 def run_stages(
@@ -60,8 +72,9 @@ def run_stages(
     for number, stage in enumerate(stages):
         if number < state.stage:
             continue
-        optimiser = torch.optim.Adam(mapping.parameters(), stage.rate, betas=_BETAS)
-        parts = {"": (mapping, optimiser)} | (stage.companion.parts if stage.companion is not None else {})
+        trained = mapping if stage.module is None else stage.module
+        optimiser = torch.optim.Adam(trained.parameters(), stage.rate, betas=_BETAS)
+        parts = {"": (trained, optimiser)} | (stage.companion.parts if stage.companion is not None else {})
         step = state.restore(parts)
         if step == 0 and stage.needed is not None and not stage.needed(mapping):
             continue
@@ -70,22 +83,22 @@ def run_stages(
             for group in optimiser.param_groups:
                 group["lr"] = stage.rate * _rate(step, stage.steps, end, stalled)
             rng = torch.Generator().manual_seed(seed * 1_000_003 + (number + 1) * 10_000_019 + step)
-            beside = stage.companion.step(mapping, step, rng) if stage.companion is not None else {}
-            losses = stage.losses(mapping, step, rng)
+            beside = stage.companion.step(trained, step, rng) if stage.companion is not None else {}
+            losses = stage.losses(trained, step, rng)
             # Looking waits for the device, and what is once not finite stays so.
             looked = losses["total"].device.type == "cpu" or (step + 1) % _LOOK_EVERY == 0 or step + 1 == end
             if (looked or (step + 1) % state.every == 0) and not bool(torch.isfinite(losses["total"])):
                 raise NumericalError(f"the loss is not finite at step {step + 1} of {stage.name}; use smaller weights or fewer steps")
             optimiser.zero_grad()
             losses["total"].backward()
-            add_gradients(mapping.parameters())
+            add_gradients(trained.parameters())
             optimiser.step()
             step += 1
             if step % _RECORD_EVERY == 0:
                 values = {name: float(value.detach()) for name, value in (losses | beside).items()}
                 state.history.append({"stage": number, "step": step} | values)
             if watch is not None and stage.watched and step % watch.every == 0:
-                watch.look(mapping, stage.losses, state.history, number, step, stage.steps)
+                watch.look(trained, stage.losses, state.history, number, step, stage.steps)
                 stalled = stalled_at(state.history, number)
             state.save(parts, number, step, last=step >= _end(stage, watch, stalled))
             if progress is not None:

@@ -56,7 +56,7 @@ def test_what_training_did_to_the_distribution_is_put_right(prepared, settings) 
     none = z[:, :0]
     frozen, before = anchor.of(generator.mapping.w(z)), anchor.of(mapping.w(z))
     mapping.requires_grad_(True)
-    settled = Settling(anchor, settings.seed)
+    settled = Settling(anchor, generator.mapping, settings.seed)
     stage = Stage("settling", 200, 0.05, lambda mapping, step, rng: regression_losses(mapping, anchor, settled.target, rng), False, settled)
     run_stages(mapping, (stage,), settings.seed, TrainingState())
     with torch.no_grad():
