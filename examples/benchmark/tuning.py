@@ -7,6 +7,7 @@ from typing import Any
 
 from orojar_cli.directions import Settings
 from orojar_cli.response.outputs import moved_output
+from orojar_cli.tuning.bend import can_widen
 from orojar_cli.tuning.mapping import MappingOptions, install_mapping, prepare, tune_mapping
 from orojar_cli.tuning.rotation import default_rotation, find_rotation, fold_rotation
 
@@ -21,6 +22,8 @@ def tune(generator: Any, mode: str, seed: int, samples: int | None, options: dic
         fold_rotation(generator, found.matrix)
         return
     training = MappingOptions(**options)
+    if can_widen(generator):
+        training = training.bending
     anchor, surrogate, _ = prepare(generator, settings, training)
     mapping, _ = tune_mapping(generator, anchor, surrogate, settings, training)
     install_mapping(generator, mapping, settings)
