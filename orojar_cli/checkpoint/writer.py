@@ -115,12 +115,13 @@ def _training_copy(checkpoint: Checkpoint, also_g: bool, training: Any) -> Any:
             stored = contents.network("G")
         except CheckpointError:
             return None
-        resized = checkpoint.generator.config != contents.generator.config
-        if stored.config != contents.generator.config or (resized and not also_g):
+        if stored.config != contents.generator.config:
             return None
         training = checkpoint.build("G", stored)
-        if resized:
-            training.replace_mapping(checkpoint.generator.mapping)
+        if checkpoint.generator.config != stored.config:
+            if also_g:
+                training.replace_mapping(checkpoint.generator.mapping)
+            return training
         if also_g:
             current = checkpoint.generator.state_dict()
             training.load_state_dict({name: current[name] for name in _changed(checkpoint.generator, contents, "G_ema")}, strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from paths import REFERENCES
 
 import orojar_cli
 from orojar_cli import load_checkpoint, save_checkpoint
+from orojar_cli.checkpoint.writer import keeps_layers
 from orojar_cli.directions import load_directions, save_directions
 from orojar_cli.errors import OptionError, UnsupportedCheckpointError
+from orojar_cli.generators.mapping import Mapping
 
 NETWORK = REFERENCES / "sg2_from_sg3_repo_16.pkl"
 OPTIONS = {"samples": 8, "seeds": (0,), "device": "cpu"}
@@ -100,6 +103,52 @@ def test_the_mapping_that_is_trained_becomes_that_of_both_copies(name: str, tmp_
         assert torch.allclose(network(path, "G_ema").mapping.fc0.weight, new, rtol=1e-5)
         assert torch.allclose(network(path, "G").mapping.fc0.weight, new if also_g else old, rtol=1e-5)
         path.unlink()
+
+
+def resized(source: Path):
+    """A checkpoint whose mapping became another: five layers of 24 numbers."""
+    loaded = load_checkpoint(source)
+    generator = loaded.generator
+    config = replace(generator.mapping.config, num_layers=5, layer_features=24)
+    mapping, rng = Mapping(config), torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        for tensor in mapping.parameters():
+            tensor.copy_(100 * torch.randn(tensor.shape, generator=rng))
+        mapping.w_avg.zero_()
+    generator.replace_mapping(mapping)
+    return loaded, mapping
+
+
+@pytest.mark.parametrize(("suffix", "format"), [(".pkl", None), (".pkl", "nvlabs"), (".safetensors", None)])
+@pytest.mark.parametrize("also_g", [True, False])
+def test_a_mapping_of_another_size_is_written_where_there_is_a_place_for_it(
+    suffix: str, format: str | None, also_g: bool, tmp_path: Path
+) -> None:
+    source = two_copies(tmp_path / "in.pkl")
+    loaded, mapping = resized(source)
+    z = torch.randn(4, mapping.config.z_dim, generator=torch.Generator().manual_seed(9))
+    path = tmp_path / f"out{suffix}"
+    changed = save_checkpoint(loaded, path, also_g=also_g, format=format)
+    assert "mapping.fc0.weight" in changed and not any(name.startswith("synthesis") for name in changed)
+    again = network(path, "G_ema")
+    assert again.config == loaded.generator.config and torch.equal(again.mapping.w(z), mapping.w(z))
+    assert torch.equal(again(z), loaded.generator(z))
+    if suffix == ".pkl":
+        copy, old = network(path, "G"), network(source, "G")
+        assert torch.equal(copy.mapping.w(z), (mapping if also_g else old.mapping).w(z))
+        assert torch.equal(copy.synthesis.b4.const, old.synthesis.b4.const)
+
+
+@pytest.mark.parametrize("name", ["rosinality", "lucidrains", "genforce_stylegan2_32.pth"])
+def test_a_mapping_of_another_size_is_refused_where_there_is_none(name: str, tmp_path: Path) -> None:
+    source = with_two_copies(name, tmp_path)
+    loaded, _ = resized(source)
+    assert keeps_layers(loaded, None) and not keeps_layers(loaded, "safetensors")
+    with pytest.raises(UnsupportedCheckpointError, match="no place for layers of another size"):
+        save_checkpoint(loaded, tmp_path / f"out{source.suffix}", format="input")
+    assert not (tmp_path / f"out{source.suffix}").exists()
+    save_checkpoint(loaded, tmp_path / "out.safetensors")
+    assert load_checkpoint(tmp_path / "out.safetensors").generator.config == loaded.generator.config
 
 
 @pytest.mark.slow

@@ -65,16 +65,18 @@ def pictures(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(orojar, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("start", "trained"), [("frame", 1), ("wide", 0)])
+def test_a_run_with_every_option_leaves_its_log_and_resumes_to_the_same_bytes(orojar, tmp_path: Path, start: str, trained: int) -> None:
+    """`trained`: the number of the stage that is watched, which the warm start precedes or the folding follows."""
     data = pictures(tmp_path / "data")
     command = ["finetune", NETWORK, *BUDGET, "--refine-steps", 3, "--layers-to-reg", 1, "--output", "image", "--data", data]
-    command += ["--weight", 2, "--ramp", 2, "--json"]
+    command += ["--weight", 2, "--ramp", 2, "--start", start, "--json"]
     code, out, err = orojar(*command, "--tensorboard", "--outdir", tmp_path / "whole")
     assert code == 0, err
     run = Path(json.loads(out)["run"])
     records = [json.loads(line) for line in (run / "training.jsonl").read_text().splitlines()]
     seen = [record for record in records if "held_out" in record]
-    assert [(record["stage"], record["step"]) for record in seen] == [(1, 3), (1, 6), (2, 3)]
+    assert [(record["stage"], record["step"]) for record in seen] == [(trained, 3), (trained, 6), (2, 3)]
     assert {"off_diagonal_share", "activeness", "latent_distance", "latent_floor", "image_distance", "critic_shift"} <= set(seen[0])
     assert sorted(file.name for file in (run / "strips").iterdir()) == ["refinement-000003.png", "step-000003.png", "step-000006.png"]
     with Image.open(run / "strips" / "step-000003.png") as strip:
@@ -120,7 +122,7 @@ def test_a_budget_chooses_steps_and_images_and_is_kept(orojar, tmp_path: Path, m
     code, out, err = orojar(*command, "--resume", *(tmp_path / "cut").iterdir())
     assert code == 0, err
     records = [json.loads(line) for line in (Path(json.loads(out)["run"]) / "training.jsonl").read_text().splitlines()]
-    assert [(record["stage"], record["step"]) for record in records] == [(1, 3)]
+    assert [(record["stage"], record["step"]) for record in records] == [(0, 3)]
     code, _, err = orojar(*command, "--resume", *(tmp_path / "cut").iterdir(), "--budget", "20")
     assert code == 2, err
     monkeypatch.setattr("orojar_cli.operations.mapping.measured_pace", lambda *_: Pace(0.0, 9.0, 9.0, 9.0))
