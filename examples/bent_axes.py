@@ -18,7 +18,7 @@ most active axes, with every axis at the same weight:
 
 Last, "held": T moves the five coordinates by a perceptron of all coordinates, and is held to the volume they have (the determinant of
 their own block of its Jacobian) and to the distribution (the sliced Wasserstein distance).  It minimises the cosines of the surrogate that
-`orojar finetune --mode mapping` trains, at sixteen times as many points.
+`orojar finetune --mode mapping` trains, at sixteen times as many points: what that command does, for these axes alone.
 
 The table has every criterion (of the cosines the root), disentanglement, completeness and best purity of the first ten axes (defined in the
 README), and the least and largest standard deviation of T(z) over the coordinates it moves.
@@ -43,6 +43,7 @@ from orojar_cli.directions import Settings
 from orojar_cli.files import write_text
 from orojar_cli.response.outputs import default_output
 from orojar_cli.tuning.anchor import random_projections, sliced_wasserstein
+from orojar_cli.tuning.bend import squared_cosines, volume_change
 from orojar_cli.tuning.estimators import axis_columns
 from orojar_cli.tuning.mapping import MappingOptions, prepare
 from orojar_cli.tuning.surrogate import Surrogate
@@ -133,7 +134,7 @@ class Held(nn.Module):
         def loss(step: int) -> Tensor:
             z = normal(16 * BATCH, len(weights), step)
             images, coordinates = axis_columns(draw, z, z[:, :0], AXES)
-            volume = torch.linalg.slogdet(coordinates[:, :, :AXES])[1].square().mean()
+            volume = volume_change(coordinates[:, :, :AXES])
             projections = random_projections(weights, 128, torch.Generator().manual_seed(step))
             ours, wanted = (normal(1024, len(weights), start + step) for start in (1 << 24, 1 << 25))
             moved = sliced_wasserstein(self(ours), wanted, projections)
@@ -145,13 +146,6 @@ class Held(nn.Module):
 def turned(moved: int) -> nn.Module:
     """A twist of every pair of the `moved` first coordinates, one after another."""
     return nn.Sequential(*(Twist(first, second, moved) for first in range(moved) for second in range(first + 1, moved)))
-
-
-def squared_cosines(columns: Tensor) -> Tensor:
-    """Mean squared cosine between different columns [N, K, P] of the same point."""
-    units = columns / columns.norm(dim=2, keepdim=True).clamp_min(1e-12)
-    count = columns.shape[1]
-    return ((units @ units.transpose(1, 2)).square().sum((1, 2)) - count).mean() / (count * (count - 1))
 
 
 def column_changes(bent: Bent, z: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ _ROWS = 10
     type=click.Choice(["rotation", "mapping"]),
     default="rotation",
     show_default=True,
-    help="rotation: exact, images keep their distribution. mapping: train all mapping layers, z axes become far more disentangled.",
+    help="rotation: exact, images keep their distribution. mapping: train a mapping whose axes bend, z axes become far more disentangled.",
 )
 @click.option("--samples", type=click.IntRange(8), help="Rotation: latents to measure at [default: what fits a minute or two, 32 to 2048].")
 @budget_option("the samples of a rotation, or a training's images and steps; the pictures come on top")
