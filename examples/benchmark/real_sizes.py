@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "discover --method orojar": (["discover", "NETWORK", "--method", "orojar"], 180),
     "finetune": (["finetune", "NETWORK"], 180),
     "finetune --mode mapping": (["finetune", "NETWORK", "--mode", "mapping"], 1800),
+    "finetune --mode mapping --start frame": (["finetune", "NETWORK", "--mode", "mapping", "--start", "frame"], 1800),
     "compare": (["compare", "NETWORK"], 1200),
     "compare --quick": (["compare", "NETWORK", "--quick"], 180),
     "traverse --dim 3 --out walk.gif": (["traverse", "NETWORK", "--dim", "3", "--out", "walk.gif"], 90),
