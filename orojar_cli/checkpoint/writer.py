@@ -32,6 +32,7 @@ from orojar_cli.containers.zip_checksums import renew_checksums
 from orojar_cli.errors import CheckpointError, OptionError, OutputFileError, UnsupportedCheckpointError
 from orojar_cli.files import atomic_path
 from orojar_cli.generators.families import config_to_dict, family_of, has_pickle_form
+from orojar_cli.generators.stylegan2.config import StyleGAN2Config
 
 FORMATS = ("input", "nvlabs", "rosinality", "genforce", "safetensors")
 
@@ -90,11 +91,15 @@ def save_checkpoint(
 
 
 def keeps_layers(checkpoint: Checkpoint, format: str | None) -> bool:
-    """Whether a network written in this format (None: the default) has the layers of the input, of the same sizes."""
+    """Whether a network written in this format (None: the default) has mapping layers of the input's sizes.
+
+    Of those that have a .pkl, StyleGAN2's classes alone take the width of mapping layers as an option.
+    """
     contents = checkpoint.contents
-    if format is None and contents.container != SAFETENSORS:
-        return contents.container != PYTORCH_PICKLE or not has_pickle_form(contents.generator.config)
-    return format not in (None, "safetensors", "nvlabs") and not (format == "input" and contents.container == SAFETENSORS)
+    if format == "safetensors" or (format in (None, "input") and contents.container == SAFETENSORS):
+        return False
+    widens = isinstance(contents.generator.config, StyleGAN2Config)
+    return not (widens and (format == "nvlabs" or (format is None and contents.container == PYTORCH_PICKLE)))
 
 
 def default_format(contents: Contents) -> str:

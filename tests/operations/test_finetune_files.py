@@ -151,6 +151,17 @@ def test_a_mapping_of_another_size_is_refused_where_there_is_none(name: str, tmp
     assert load_checkpoint(tmp_path / "out.safetensors").generator.config == loaded.generator.config
 
 
+def test_stylegan3_has_no_pickle_of_a_mapping_of_another_width(tmp_path: Path) -> None:
+    """Its classes take the number of layers, and no width."""
+    loaded, _ = resized(REFERENCES / "sg3_t_32.pkl")
+    assert keeps_layers(loaded, None) and keeps_layers(loaded, "nvlabs") and not keeps_layers(loaded, "safetensors")
+    with pytest.raises(UnsupportedCheckpointError, match="as wide as w"):
+        save_checkpoint(loaded, tmp_path / "out.pkl")
+    save_checkpoint(loaded, tmp_path / "out.safetensors")
+    again = load_checkpoint(tmp_path / "out.safetensors")
+    assert again.generator.config == loaded.generator.config and not keeps_layers(again, None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["rosinality", "lucidrains"])
 def test_both_copies_in_a_state_dictionary_are_tuned(name: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orojar_cli.containers.pickle_writer import Call, Name
+from orojar_cli.errors import UnsupportedCheckpointError
 from orojar_cli.generators.pickle_description import Describers, Description, departures, generator_sizes
 from orojar_cli.generators.stylegan2.pickle_form import mapping_options
 from orojar_cli.generators.stylegan3.config import AliasFreeConfig
@@ -81,6 +82,10 @@ def _alias_free_synthesis(module: AliasFreeSynthesis, name: str) -> Description:
 
 def _stylegan3(module: StyleGAN3, name: str) -> Description:
     config = module.config
+    if config.mapping.layer_features not in (None, config.mapping.w_dim):
+        raise UnsupportedCheckpointError(
+            "not supported: StyleGAN3's mapping has layers as wide as w, so that another has no .pkl form; write .safetensors instead"
+        )
     options = {"mapping_kwargs": mapping_options(config.mapping, 0.998)} | _alias_free_options(config.synthesis)
     return Description("Generator", (), generator_sizes(config) | options, generator_sizes(config) | {"num_ws": config.num_ws})
 
