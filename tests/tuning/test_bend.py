@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from orojar_cli import load_checkpoint
 from orojar_cli.generators.mapping import Mapping
-from orojar_cli.runs.resume import Partial
 from orojar_cli.tuning.anchor import Anchor
 from orojar_cli.tuning.bend import Bend, bent_axes, can_widen, squared_cosines, straight_mapping, volume_change
 from orojar_cli.tuning.mapping import MappingOptions, bending_losses, install_mapping, tune_mapping
@@ -130,29 +128,6 @@ def test_bending_makes_columns_orthogonal_and_holds_volume_and_distribution(gene
     assert free["cosines"] < 0.1 * before["cosines"]
     assert after["volume"] < 0.5 * free["volume"] and after["latents"] < 0.5 * free["latents"], (after, free)
     assert after["total"] < before["total"], (before, after)
-
-
-@pytest.mark.parametrize(("stop", "kept"), [(7, (0, 5)), (12, (0, 12)), (19, (1, 5)), (32, (1, 20)), (37, (2, 5))])
-def test_an_interrupted_run_of_bending_axes_ends_as_an_uninterrupted_one(
-    prepared, settings, quick, tmp_path: Path, stop: int, kept: tuple[int, int]
-) -> None:
-    generator, anchor, surrogate, _ = prepared
-    quick = replace(quick.bending, settle_beyond=-1.0, batch=8)
-    whole, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
-    path, done = tmp_path / "training.safetensors", 0
-
-    def interrupt(stage: str, step: int, total: int) -> None:
-        nonlocal done
-        done += stage in ("training", "folding", "settling")
-        if done == stop:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        tune_mapping(generator, anchor, surrogate, settings, quick, interrupt, TrainingState(Partial(path, {"a": 1}), every=5))
-    resumed = TrainingState(Partial(path, {"a": 1}), every=5)
-    assert (resumed.stage, resumed.step) == kept
-    again, _ = tune_mapping(generator, anchor, surrogate, settings, quick, None, resumed)
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in whole.state_dict().items())
 
 
 def test_what_bends_is_what_is_written(prepared, settings, quick) -> None:

@@ -18,6 +18,7 @@ from orojar_cli.errors import InputFileError, OptionError
 from orojar_cli.response.outputs import shrunk
 from orojar_cli.runs.resume import Partial
 from orojar_cli.tuning.anchor import Anchor, energy_distance, image_distance, random_projections, sliced_wasserstein
+from orojar_cli.tuning.bend import straight_mapping
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.drift import Snapshot, image_shift, measure
 from orojar_cli.tuning.mapping import align, install_mapping, mechanism_contrast, off_diagonal_share, prepare, surrogate_grams, tune_mapping
@@ -168,19 +169,25 @@ def same(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-@pytest.mark.parametrize(("stop", "kept"), [(7, (0, 5)), (20, (0, 20)), (26, (1, 5)), (32, (1, 12)), (36, (1, 12)), (37, (2, 5))])
+@pytest.mark.parametrize(
+    ("wide", "stop", "kept"),
+    [
+        *((False, 7, (0, 5)), (False, 20, (0, 20)), (False, 26, (1, 5)), (False, 32, (1, 12)), (False, 36, (1, 12)), (False, 37, (2, 5))),
+        *((True, 7, (0, 5)), (True, 12, (0, 12)), (True, 19, (1, 5)), (True, 32, (1, 20)), (True, 37, (2, 5))),
+    ],
+)
 def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
-    prepared, settings, quick, tmp_path: Path, stop: int, kept: tuple[int, int]
+    prepared, settings, quick, tmp_path: Path, wide: bool, stop: int, kept: tuple[int, int]
 ) -> None:
     generator, anchor, surrogate, _ = prepared
-    quick = replace(quick, settle_beyond=-1.0)
+    quick = replace(quick.bending if wide else quick, settle_beyond=-1.0, batch=6)
     whole, _ = tune_mapping(generator, anchor, surrogate, settings, quick)
     path = tmp_path / "training.safetensors"
     done = 0
 
     def interrupt(stage: str, step: int, total: int) -> None:
         nonlocal done
-        done += stage in ("warm start", "training", "settling")
+        done += stage in ("warm start", "training", "folding", "settling")
         if done == stop:
             raise KeyboardInterrupt
 
@@ -190,7 +197,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
     assert (resumed.stage, resumed.step) == kept
     again, _ = tune_mapping(generator, anchor, surrogate, settings, quick, None, resumed)
     assert same(whole, again)
-    assert not same(whole, generator.mapping)
+    assert not same(whole, straight_mapping(anchor, settings.seed) if wide else generator.mapping)
 
 
 def test_the_state_of_another_run_is_refused(prepared, settings, quick, tmp_path: Path) -> None:
