@@ -145,8 +145,8 @@ def normalise_by_trace(grams: GramsT) -> GramsT:
     Raises NumericalError where a trace is not finite or belongs to no Gram matrix, and where all are zero.
     """
     sums = traces(grams)
-    still = _largest(grams) == 0
-    if not bool((torch.isfinite(sums) & ((sums > 0) | still)).all()):
+    still = sums == 0
+    if not bool((torch.isfinite(sums) & (sums >= 0)).all()) or (bool(still.any()) and bool((_largest(grams[still]) > 0).any())):
         raise NumericalError("a Gram matrix is not finite or has no positive trace")
     if bool(still.all()):
         raise NumericalError(_ALL_ZERO)

@@ -74,12 +74,15 @@ def straight_mapping(anchor: Anchor, seed: int) -> Mapping:
 
 
 class Bend(BaseMapping):
-    """z [N, z_dim] -> w = mean + T(z) A, a mapping without classes: T(z) = z, normalised, with something learnt added, at first nothing."""
+    """z [N, z_dim] -> w = mean + T(z) A, a mapping without classes: T(z) = z, normalised, with something learnt added, at first nothing.
+
+    `axes` of them, the first, are what its training is about.
+    """
 
     def __init__(self, anchor: Anchor, seed: int) -> None:
         super().__init__()
         dim = len(anchor.frame)
-        self.anchor, self.config = anchor, anchor.generator.mapping.config
+        self.anchor, self.config, self.axes = anchor, anchor.generator.mapping.config, bent_axes(anchor)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # module initialisation takes no generator; the global state is restored
             self.first, self.second, self.last = (

@@ -31,7 +31,7 @@ from orojar_cli.progress import Progress
 from orojar_cli.response.budget import MINUTE, affordable, arithmetic
 from orojar_cli.response.outputs import Output, default_output
 from orojar_cli.tuning.anchor import Anchor, image_distance, random_projections, sliced_wasserstein
-from orojar_cli.tuning.bend import Bend, bent_axes, squared_cosines, straight_mapping, volume_change, wide_config
+from orojar_cli.tuning.bend import Bend, squared_cosines, straight_mapping, volume_change, wide_config
 from orojar_cli.tuning.classes import AllClasses
 from orojar_cli.tuning.estimators import axis_columns, hessian_of_axes
 from orojar_cli.tuning.rotation import axis_activeness, fold_rotation, z_directions
@@ -169,19 +169,39 @@ def tune_mapping(
     state = state or TrainingState()
     options = prepared(generator, options)
     assert options.regression_steps is not None and options.settling_steps is not None
-    start: Any = straight_mapping(anchor, settings.seed) if options.wide else copy.deepcopy(generator.mapping)
-    if options.regression_steps and not options.wide:
-        align(generator, start, anchor, settings)
-        if progress is not None:
-            progress("alignment", 1, 1)
-    mapping: Any = start.requires_grad_(True)
+    if options.wide:
+        mapping: Any = straight_mapping(anchor, settings.seed)
+        bend = Bend(anchor, settings.seed)
 
-    def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return regression_losses(mapping, anchor, anchor.target, rng)
+        def bending(bend: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return bending_losses(bend, anchor, surrogate, options, step, rng)
 
-    def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return training_losses(mapping, anchor, surrogate, options, step, rng)
+        def folding(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return regression_losses(mapping, anchor, torch.no_grad()(bend.coordinates), rng)
 
+        held = Kept({"bend.": bend})
+        first = (
+            Stage("training", options.steps, options.learning_rate, bending, module=bend),
+            Stage("folding", options.regression_steps, _REGRESSION_RATE, folding, watched=False, companion=held),
+        )
+    else:
+        mapping = copy.deepcopy(generator.mapping)
+        if options.regression_steps:
+            align(generator, mapping, anchor, settings)
+            if progress is not None:
+                progress("alignment", 1, 1)
+
+        def warm_start(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return regression_losses(mapping, anchor, anchor.target, rng)
+
+        def training(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return training_losses(mapping, anchor, surrogate, options, step, rng)
+
+        first = (
+            Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
+            Stage("training", options.steps, options.learning_rate, training),
+        )
+    mapping.requires_grad_(True)
     settled = Settling(anchor, mapping, settings.seed, progress)
 
     def settling(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
@@ -190,25 +210,6 @@ def tune_mapping(
     def moved(mapping: Any) -> bool:
         return images_moved(mapping, anchor, settings, progress) > options.settle_beyond
 
-    if options.wide:
-        bend = Bend(anchor, settings.seed)
-        held = Kept({"bend.": bend})
-
-        def bending(bend: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-            return bending_losses(bend, anchor, surrogate, options, step, rng)
-
-        def folding(mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-            return regression_losses(mapping, anchor, torch.no_grad()(bend.coordinates), rng)
-
-        first = (
-            Stage("training", options.steps, options.learning_rate, bending, module=bend),
-            Stage("folding", options.regression_steps, _REGRESSION_RATE, folding, watched=False, companion=held),
-        )
-    else:
-        first = (
-            Stage("warm start", options.regression_steps, _REGRESSION_RATE, warm_start, watched=False),
-            Stage("training", options.steps, options.learning_rate, training),
-        )
     stages = (
         *first,
         *further,
@@ -274,8 +275,7 @@ def training_losses(
         "contrast": mechanism_contrast(grams.leading(options.contrast_dims)),
     } | anchor_losses(mapping, anchor, surrogate, options, rng)
     weights = (options.orojar_weight * ramp(step, options.ramp), options.contrast_weight, options.image_weight, options.latent_weight)
-    weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
-    return {"total": torch.stack(weighted).sum()} | losses
+    return _weighted(losses, weights)
 
 
 def bending_losses(
@@ -283,16 +283,20 @@ def bending_losses(
 ) -> dict[str, Tensor]:
     """What the training minimises where axes bend: the squared cosines of the surrogate's columns along the most active axes, with the
     volume that these span and both anchors holding them."""
-    axes = bent_axes(anchor)
     z, label = anchor.draw(options.batch, rng)
 
     def draw(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         coordinates = bend.coordinates(z, label)
-        return surrogate(coordinates), coordinates[:, :axes]
+        return surrogate(coordinates), coordinates[:, : bend.axes]
 
-    images, block = (joined(part, len(z)) for part in axis_columns(draw, own(z), own(label), axes))
+    images, block = (joined(part, len(z)) for part in axis_columns(draw, own(z), own(label), bend.axes))
     losses = {"cosines": squared_cosines(images), "volume": volume_change(block)} | anchor_losses(bend, anchor, surrogate, options, rng)
     weights = (options.orojar_weight * ramp(step, options.ramp), options.volume_weight, options.image_weight, options.latent_weight)
+    return _weighted(losses, weights)
+
+
+def _weighted(losses: dict[str, Tensor], weights: Sequence[float]) -> dict[str, Tensor]:
+    """The losses, and as "total" their sum by the weights, in order."""
     weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
     return {"total": torch.stack(weighted).sum()} | losses
 

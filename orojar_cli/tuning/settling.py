@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from orojar_cli.devices import sent
 from orojar_cli.progress import Progress
 from orojar_cli.tuning.anchor import Anchor
+from orojar_cli.tuning.training import Kept
 
 _SAMPLES, _KNOTS = 32_768, 257
 _STREAM = 53
@@ -54,7 +55,7 @@ def _quantiles(samples: Tensor, at: Tensor) -> Tensor:
     return samples.sort(0).values[sent(index, samples.device)].T.contiguous()
 
 
-class Settling:
+class Settling(Kept):
     """What the stage trains towards: the mapping as the stage found it, its coordinates moved by a `QuantileMap`.
 
     A companion of the stage (training.py): the mapping as it was found is kept with the state.
@@ -63,7 +64,7 @@ class Settling:
     def __init__(self, anchor: Anchor, mapping: nn.Module, seed: int, progress: Progress | None = None) -> None:
         self.anchor, self.seed, self.progress = anchor, seed, progress
         self.found: Any = copy.deepcopy(mapping).requires_grad_(False)
-        self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {"found.": (self.found, torch.optim.Adam(self.found.parameters(), 0.0))}
+        super().__init__({"found.": self.found})
         self._moved: QuantileMap | None = None
 
     def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:

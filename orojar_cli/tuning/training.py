@@ -36,7 +36,9 @@ class Kept:
     """A companion that does nothing: modules, by the prefix of their names, that a stage needs as they are, saved with its state."""
 
     def __init__(self, modules: dict[str, nn.Module]) -> None:
-        self.parts = {prefix: (module, torch.optim.Adam(module.parameters(), 0.0)) for prefix, module in modules.items()}
+        self.parts: dict[str, tuple[nn.Module, torch.optim.Adam]] = {
+            prefix: (module, torch.optim.Adam(module.parameters(), 0.0)) for prefix, module in modules.items()
+        }
 
     def step(self, mapping: Any, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         """Nothing."""
